@@ -1,0 +1,1 @@
+"""Pure values and pure rules. No clock, no database, no context variable."""

@@ -1,0 +1,356 @@
+"""Asking people: the request, what they said, and the state machine between the two.
+
+    pending ──> approved ──> consumed
+       │            ├──────> expired     (not used within `valid_for`)
+       │            └──────> cancelled   (stopped, superseded)
+       ├──> rejected
+       ├──> responded                    (words for the model instead of the action)
+       ├──> expired
+       └──> cancelled
+
+Every settled state but `approved` is final. `decide` is the only way in for people; it is pure, so the process that
+verified a person and the process that consumes the approval judge by the same rule.
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+from pydantic import Field
+
+from guardkit.core.digest import action_digest, sha256
+from guardkit.core.people import Assurance, Person
+from guardkit.core.principals import Principal
+from guardkit.core.steps import Action
+from guardkit.core.values import JsonObject, Value
+from guardkit.errors import DecisionRefusedError
+
+DecisionKind: TypeAlias = Literal["approve", "edit", "reject", "respond"]
+OnExpiry: TypeAlias = Literal["reject", "no_result", "keep"]
+
+
+class ApprovalState(StrEnum):
+    """Where an approval stands; see the module's diagram."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    RESPONDED = "responded"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    CONSUMED = "consumed"
+
+    @property
+    def settled(self) -> bool:
+        """Whether people have nothing left to say."""
+        return self is not ApprovalState.PENDING
+
+
+class ApprovalStage(Value):
+    """Who must answer. Approvers hold the role, if one is named, AND are named or in one of the groups."""
+
+    role: str | None = None
+    approvers: tuple[str, ...] = ()
+    """Identities of people, e.g. e-mail addresses."""
+
+    groups: tuple[str, ...] = ()
+    required: int = Field(default=1, ge=1)
+    """How many distinct people must approve."""
+
+    channel: str
+    """Name of the approval channel that reaches them."""
+
+    assurance: Assurance = Assurance.CHAT
+    """The weakest assurance at which an answer counts."""
+
+    def admits(self, person: Person) -> bool:
+        """Whether this person may answer. An empty stage admits nobody."""
+        named = any(person.answers_to(identity) for identity in self.approvers)
+        grouped = bool(set(self.groups) & set(person.groups))
+        return (named or grouped) and (self.role is None or self.role in person.roles)
+
+
+class ApprovalRequest(Value):
+    """The question to people. Never changes once it is registered."""
+
+    id: str
+    tenant: str
+    thread_id: str
+    namespace: str
+    turn: int
+    agent: str
+    action: Action
+    digest: str
+    salt: str
+    principal: Principal
+    excluded: tuple[str, ...] = ()
+    """Identities that may not decide: whoever started or steered the turn."""
+
+    thought: str = ""
+    """What the model wrote beside the call, cut to 2,000 characters."""
+
+    why: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    policy: str
+    policy_version: str
+    routes: tuple[str, ...]
+    route_hash: str
+    """Hash of rules, routes and stages: while it is unchanged in today's policy the approval stands."""
+
+    stages: tuple[ApprovalStage, ...] = Field(min_length=1)
+    allowed: tuple[DecisionKind, ...] = ("approve", "edit", "reject")
+    args_schema: JsonObject = Field(default_factory=dict)
+    """JSON schema of the tool's arguments, to validate edits with."""
+
+    requested_at: float
+    """Seconds since the epoch, by the database's clock."""
+
+    expires_at: float | None = None
+    """Seconds since the epoch; `None` never."""
+
+    on_expiry: OnExpiry
+    valid_for: float | None = None
+    """Seconds from the last decision to the execution; `None` without limit."""
+
+    traceparent: str | None = None
+
+
+class ApprovalDecision(Value):
+    """What one person said, signed by the process that verified the person."""
+
+    approval_id: str
+    digest: str
+    """The digest that was on the person's screen."""
+
+    kind: DecisionKind
+    person: str
+    """`Person.id` as the directory resolved it."""
+
+    assurance: Assurance
+    via: str
+    """Name of the approval channel, or `web`, `cli`."""
+
+    delivery: str | None = None
+    """Id of the delivery that was answered."""
+
+    reason: str | None = Field(default=None, max_length=4000)
+    args: JsonObject | None = None
+    """The edited arguments; only with `edit`."""
+
+    stage: int = Field(ge=0)
+    """0-based index of the stage that it was given for."""
+
+    decided_at: float
+    """Seconds since the epoch, by the database's clock."""
+
+    key_id: str = ""
+    signature: str = ""
+
+    def signed_part(self) -> JsonObject:
+        """All fields but the signature itself."""
+        return self.model_dump(mode="json", exclude={"signature"})
+
+
+class Approval(Value):
+    """A request together with all that was said so far."""
+
+    request: ApprovalRequest
+    state: ApprovalState = ApprovalState.PENDING
+    args: JsonObject
+    """The arguments as they stand: the request's, or those of the last edit."""
+
+    digest: str
+    """The digest of these arguments."""
+
+    decisions: tuple[ApprovalDecision, ...] = ()
+    version: int = 0
+    """Counts changes; a store updates only the version that it read."""
+
+    settled_at: float | None = None
+
+    @classmethod
+    def opened(cls, request: ApprovalRequest) -> "Approval":
+        """A request nobody has answered yet."""
+        return cls(request=request, args=request.action.args, digest=request.digest)
+
+    def standing(self) -> tuple[ApprovalDecision, ...]:
+        """The approvals that count: those given since the last edit, the edit itself included."""
+        since = max((i for i, said in enumerate(self.decisions) if said.kind == "edit"), default=0)
+        return tuple(said for said in self.decisions[since:] if said.kind in ("approve", "edit"))
+
+    def stage(self) -> int | None:
+        """0-based index of the stage that is waiting, or `None` when all are satisfied."""
+        return waiting_stage(self.request.stages, self.standing())
+
+
+def approval_id(action_id: str, digest: str, route_hash: str) -> str:
+    """The id of the question about one exact action on one route: a re-run node asks no second question, and a
+    changed action or a changed policy asks a new one."""
+    return sha256("guardkit.approval-id.v1", [action_id, digest, route_hash])[:32]
+
+
+def edited_digest(request: ApprovalRequest, args: JsonObject) -> str:
+    """The digest of the request's action with other arguments."""
+    return action_digest(
+        tool=request.action.tool,
+        schema_version=request.action.schema_version,
+        args=args,
+        reads=request.action.reads,
+        principal=request.principal,
+        salt=request.salt,
+    )
+
+
+def waiting_stage(stages: Iterable[ApprovalStage], standing: Iterable[ApprovalDecision]) -> int | None:
+    """0-based index of the first stage that lacks approvals of distinct people; `None` when none does."""
+    people: dict[int, set[str]] = {}
+    counted: set[str] = set()
+    for decision in standing:
+        if decision.person not in counted:
+            counted.add(decision.person)
+            people.setdefault(decision.stage, set()).add(decision.person)
+    for index, stage in enumerate(stages):
+        if len(people.get(index, set())) < stage.required:
+            return index
+    return None
+
+
+def stage_for(approval: Approval, person: Person) -> int:
+    """The stage for which this person may answer now.
+
+    Raises:
+        DecisionRefusedError: `already_settled`, `inactive`, `requester`, `already_decided` or `not_an_approver`.
+    """
+    request = approval.request
+    if approval.state is not ApprovalState.PENDING:
+        raise DecisionRefusedError("already_settled", f"this approval is already {approval.state.value}")
+    if not person.active or person.tenant != request.tenant:
+        raise DecisionRefusedError("inactive", "this person is not active in the approval's tenant")
+    if any(person.answers_to(identity) for identity in request.excluded):
+        raise DecisionRefusedError("requester", "whoever started or steered the turn cannot decide on it")
+    if any(decision.person == person.id for decision in approval.standing()):
+        raise DecisionRefusedError("already_decided", "this person's approval already counts")
+    waiting = approval.stage()
+    if waiting is None or not request.stages[waiting].admits(person):
+        raise DecisionRefusedError(
+            "not_an_approver", "this person is not among the approvers of the stage that is waiting"
+        )
+    return waiting
+
+
+def decide(approval: Approval, decision: ApprovalDecision, person: Person) -> Approval:
+    """The approval after one more decision.
+
+    A rejection ends it at once. An edit changes the arguments and so re-opens what others approved; it counts as the
+    editor's own approval of the new arguments. `decision.stage` must be the stage that is waiting.
+
+    Args:
+        approval: as it stands.
+        decision: what was said; its signature is the caller's to check.
+        person: the directory's record of `decision.person`.
+
+    Raises:
+        DecisionRefusedError: the decision does not count; nothing changes.
+    """
+    request = approval.request
+    if decision.approval_id != request.id:
+        raise DecisionRefusedError("digest_mismatch", "the decision names another approval")
+    if decision.person != person.id:
+        raise DecisionRefusedError("not_an_approver", "the decision names another person")
+    waiting = stage_for(approval, person)
+    if decision.stage != waiting:
+        raise DecisionRefusedError("not_an_approver", "the decision was given for another stage")
+    if not decision.assurance.reaches(request.stages[waiting].assurance):
+        raise DecisionRefusedError(
+            "assurance_too_low",
+            f"this stage needs {request.stages[waiting].assurance.value}, the answer came at {decision.assurance.value}",
+        )
+    if (
+        request.expires_at is not None
+        and request.on_expiry != "keep"
+        and decision.decided_at >= request.expires_at
+    ):
+        raise DecisionRefusedError("expired", "the time to decide is over")
+    if decision.digest != approval.digest:
+        raise DecisionRefusedError(
+            "digest_mismatch", "the action has changed since it was shown", remedy="look at it again"
+        )
+    if decision.kind not in request.allowed:
+        raise DecisionRefusedError("not_allowed", f"{decision.kind!r} is not among the allowed decisions")
+    if decision.kind in ("reject", "respond") and not (decision.reason or "").strip():
+        raise DecisionRefusedError("reason_required", f"{decision.kind!r} needs a reason")
+    if (decision.kind == "edit") != (decision.args is not None):
+        raise DecisionRefusedError("edit_invalid", "edited arguments go with 'edit', and only with it")
+    said = {"decisions": (*approval.decisions, decision), "version": approval.version + 1}
+    if decision.kind == "reject":
+        return approval.model_copy(
+            update={**said, "state": ApprovalState.REJECTED, "settled_at": decision.decided_at}
+        )
+    if decision.kind == "respond":
+        return approval.model_copy(
+            update={**said, "state": ApprovalState.RESPONDED, "settled_at": decision.decided_at}
+        )
+    if decision.args is not None:
+        digest = edited_digest(request, decision.args)
+        if digest == approval.digest:
+            raise DecisionRefusedError("edit_invalid", "the edit changes nothing", remedy="approve instead")
+        said |= {"args": decision.args, "digest": digest}
+    changed = approval.model_copy(update=said)
+    if changed.stage() is None:
+        return changed.model_copy(update={"state": ApprovalState.APPROVED, "settled_at": decision.decided_at})
+    return changed
+
+
+_ENDS: Mapping[ApprovalState, frozenset[ApprovalState]] = {
+    ApprovalState.PENDING: frozenset({ApprovalState.EXPIRED, ApprovalState.CANCELLED}),
+    ApprovalState.APPROVED: frozenset(
+        {ApprovalState.EXPIRED, ApprovalState.CANCELLED, ApprovalState.CONSUMED}
+    ),
+}
+
+
+def close(approval: Approval, state: ApprovalState, at: float) -> Approval:
+    """The approval after it expired, was cancelled or was consumed.
+
+    Raises:
+        DecisionRefusedError: `already_settled`, when that step does not exist from where it stands.
+    """
+    if state not in _ENDS.get(approval.state, frozenset()):
+        raise DecisionRefusedError(
+            "already_settled", f"an approval that is {approval.state.value} cannot become {state.value}"
+        )
+    return approval.model_copy(update={"state": state, "version": approval.version + 1, "settled_at": at})
+
+
+def still_holds(approval: Approval, people: Mapping[str, Person | None], now: float) -> str | None:
+    """Why an approved approval may not be consumed, or `None` when it may.
+
+    Checks again what can have changed since people decided: membership, activity, exclusion, assurance, quorum of
+    distinct people, and the time from the last decision.
+
+    Args:
+        approval: as stored.
+        people: today's directory records by `Person.id`.
+        now: seconds since the epoch, by the database's clock.
+    """
+    request = approval.request
+    if approval.state is not ApprovalState.APPROVED:
+        return f"the approval is {approval.state.value}"
+    if approval.digest != edited_digest(request, approval.args):
+        return "the stored arguments do not match their digest"
+    valid: list[ApprovalDecision] = []
+    for decision in approval.standing():
+        person = people.get(decision.person)
+        if person is None or not person.active or person.tenant != request.tenant:
+            continue
+        if any(person.answers_to(identity) for identity in request.excluded):
+            continue
+        stage = request.stages[decision.stage] if decision.stage < len(request.stages) else None
+        if stage is not None and stage.admits(person) and decision.assurance.reaches(stage.assurance):
+            valid.append(decision)
+    if waiting_stage(request.stages, valid) is not None:
+        return "somebody who approved is no longer entitled to"
+    last = max(decision.decided_at for decision in valid)
+    if request.valid_for is not None and now - last > request.valid_for:
+        return f"approved more than {request.valid_for:g} s ago"
+    return None

@@ -1,0 +1,122 @@
+"""The hash-chained audit log.
+
+Each entry's hash covers the hash before it, so an edit, a removal, an insertion or a reordering breaks the chain from
+there on. A cut-off tail can only be seen against a signed head that is kept outside the database.
+"""
+
+from collections.abc import Iterable
+
+from guardkit.core.digest import sha256
+from guardkit.core.values import Json, JsonObject, Value
+
+GENESIS = "0" * 64
+"""What the first entry of a tenant's chain points back to."""
+
+
+class AuditEvent(Value):
+    """Something that happened, before it has its place in the chain. Holds no user text."""
+
+    kind: str
+    """E.g. `action.decided`, `approval.requested`, `approval.decided`, `effect.claimed`, `turn.ended`."""
+
+    thread_id: str | None = None
+    turn: int | None = None
+    data: JsonObject = {}
+
+
+class AuditEntry(Value):
+    """An event in its place."""
+
+    tenant: str
+    seq: int
+    """1 for the first of a tenant, without gaps."""
+
+    at: float
+    """Seconds since the epoch, by the database's clock."""
+
+    event: AuditEvent
+    previous: str
+    hash: str
+
+
+class AuditHead(Value):
+    """How far a chain reaches; signed and kept outside the database."""
+
+    tenant: str
+    seq: int
+    hash: str
+    at: float
+    key_id: str = ""
+    signature: str = ""
+
+    def signed_part(self) -> JsonObject:
+        """All fields but the signature itself."""
+        return self.model_dump(mode="json", exclude={"signature"})
+
+
+class AuditReport(Value):
+    """What verification found."""
+
+    tenant: str
+    entries: int
+    intact: bool
+    first_bad: int | None = None
+    """`seq` of the first entry that does not hold, if any."""
+
+    problem: str | None = None
+    covered: int = 0
+    """`seq` up to which a signed head vouches for the chain; what follows could be cut off unseen."""
+
+
+def entry_hash(tenant: str, seq: int, at: float, event: AuditEvent, previous: str) -> str:
+    """The hash of an entry."""
+    fields: list[Json] = [tenant, seq, at, event.model_dump(mode="json"), previous]
+    return sha256("guardkit.audit.v1", fields)
+
+
+def chain(tenant: str, head: tuple[int, str], at: float, events: Iterable[AuditEvent]) -> list[AuditEntry]:
+    """Give events their place after `head` = (seq, hash) of the last entry, `(0, GENESIS)` if there is none."""
+    seq, previous = head
+    entries: list[AuditEntry] = []
+    for event in events:
+        seq += 1
+        digest = entry_hash(tenant, seq, at, event, previous)
+        entries.append(AuditEntry(tenant=tenant, seq=seq, at=at, event=event, previous=previous, hash=digest))
+        previous = digest
+    return entries
+
+
+def verify(tenant: str, entries: Iterable[AuditEntry], head: AuditHead | None = None) -> AuditReport:
+    """Check a whole chain, in `seq` order, against itself and against a head whose signature was checked.
+
+    Args:
+        tenant: whose chain it is.
+        entries: all entries from the first.
+        head: a signed head from outside the database.
+    """
+    count, previous = 0, GENESIS
+    covered = 0
+
+    def bad(seq: int, problem: str) -> AuditReport:
+        return AuditReport(
+            tenant=tenant, entries=count, intact=False, first_bad=seq, problem=problem, covered=covered
+        )
+
+    for entry in entries:
+        count += 1
+        if entry.tenant != tenant:
+            return bad(count, "belongs to another tenant")
+        if entry.seq != count:
+            return bad(count, f"found entry {entry.seq} in its place")
+        if entry.previous != previous:
+            return bad(count, "does not follow the entry before it")
+        if entry.hash != entry_hash(tenant, entry.seq, entry.at, entry.event, entry.previous):
+            return bad(count, "was changed after it was written")
+        previous = entry.hash
+        if head is not None and head.seq == entry.seq:
+            if head.hash != entry.hash:
+                return bad(count, "differs from the signed head")
+            covered = entry.seq
+    if head is not None and head.seq > count:
+        return bad(count + 1, f"is missing: a signed head covers {head.seq} entries")
+    return AuditReport(tenant=tenant, entries=count, intact=True, covered=covered)

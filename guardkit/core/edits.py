@@ -1,0 +1,188 @@
+"""Edited arguments, judged by the tool's own JSON schema."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, time
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import SchemaError, ValidationError, best_match
+from jsonschema.validators import validator_for
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+from guardkit.core.digest import canonical
+from guardkit.core.values import Json, JsonObject, Value
+from guardkit.core.visible import one_line
+from guardkit.errors import CanonicalError
+
+_PATH_LIMIT = 200
+_EXPECTED_LIMIT = 120
+_PROBLEM_LIMIT = 50
+
+
+class EditProblem(Value):
+    """One thing wrong with edited arguments. Names the place and the type of the value, never the value."""
+
+    field: str | None
+    """The top-level argument, or `None` for the arguments as a whole."""
+
+    path: str
+    """E.g. `args.lines[0].amount`."""
+
+    message: str
+
+
+def edit_problems(schema: JsonObject, args: JsonObject) -> tuple[EditProblem, ...]:
+    """What is wrong with edited arguments; empty when they may be used.
+
+    Formats that the standard library can judge are checked. An argument that the schema does not name is refused
+    unless the schema says that there may be others: a tool would ignore it, and people would approve what never
+    happens. Schemas are not fetched from anywhere; what they refer to must be inside them.
+
+    Args:
+        schema: JSON schema of the tool's arguments; by default of draft 2020-12.
+        args: the edited arguments.
+    """
+    try:
+        canonical(args, path="args")
+    except CanonicalError as error:
+        path = one_line(error.path, _PATH_LIMIT)
+        return (EditProblem(field=_field(args, error.path), path=path, message="has no JSON form"),)
+    validator_type = cast("Any", validator_for(schema, default=Draft202012Validator))
+    try:
+        validator_type.check_schema(schema)
+        validator = validator_type(schema, registry=Registry(), format_checker=_FORMATS)
+        errors = cast("Iterator[ValidationError]", validator.iter_errors(args))
+        found = [*_unknown(schema, args), *(_problem(error) for error in errors)]
+    except (SchemaError, Unresolvable, RecursionError):
+        return (
+            EditProblem(field=None, path="args", message="cannot be judged: the tool's schema is not valid"),
+        )
+    return tuple(dict.fromkeys(found))[:_PROBLEM_LIMIT]
+
+
+def _field(args: JsonObject, path: str) -> str | None:
+    return next(
+        (
+            name
+            for name in args
+            if path == f"args.{name}" or path.startswith((f"args.{name}.", f"args.{name}["))
+        ),
+        None,
+    )
+
+
+def _unknown(schema: JsonObject, args: JsonObject) -> Iterator[EditProblem]:
+    known = schema.get("properties")
+    open_ended = {
+        "additionalProperties",
+        "patternProperties",
+        "unevaluatedProperties",
+        "$ref",
+        "allOf",
+        "anyOf",
+        "oneOf",
+    }
+    if isinstance(known, dict) and open_ended.isdisjoint(schema):
+        for name in args:
+            if name not in known:
+                yield EditProblem(field=name, path=_path([name]), message="is not an argument of this tool")
+
+
+def _problem(error: ValidationError) -> EditProblem:
+    closest = best_match([error]) or error
+    place = [*closest.absolute_path, *_missing(closest)]
+    if _missing(closest):
+        return EditProblem(field=_first(place), path=_path(place), message="is required")
+    return EditProblem(field=_first(place), path=_path(place), message=_expected(closest))
+
+
+def _missing(error: ValidationError) -> list[str]:
+    """The name that a `required` error is about: one such error is raised for each missing name."""
+    if error.validator != "required" or not isinstance(error.instance, dict):
+        return []
+    names = cast("list[str]", error.validator_value)
+    instance = cast("dict[str, Json]", error.instance)
+    return [name for name in names if name not in instance and error.message.startswith(repr(name))][:1]
+
+
+def _first(place: list[str | int]) -> str | None:
+    return place[0] if place and isinstance(place[0], str) else None
+
+
+def _path(place: list[str | int]) -> str:
+    parts = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in place]
+    return one_line(f"args{''.join(parts)}", _PATH_LIMIT)
+
+
+def _expected(error: ValidationError) -> str:
+    """What the schema demands, in words; quotes the schema, which is the tool's author's, never the value."""
+    keyword, demanded = str(error.validator), cast("Json", error.validator_value)
+    shown = one_line(demanded if isinstance(demanded, str) else canonical(demanded).decode(), _EXPECTED_LIMIT)
+    got = _type(error.instance)
+    match keyword:
+        case "type":
+            return f"must be of type {shown}, not {got}"
+        case "enum" | "const":
+            return f"must be one of {shown}; this {got} is not"
+        case "required":
+            return f"must have {shown}"
+        case "format":
+            return f"must be a valid {shown}; this {got} is not"
+        case "pattern":
+            return f"must match the pattern {shown}; this {got} does not"
+        case (
+            "minimum"
+            | "exclusiveMinimum"
+            | "maximum"
+            | "exclusiveMaximum"
+            | "multipleOf"
+            | "minLength"
+            | "maxLength"
+            | "minItems"
+            | "maxItems"
+        ):
+            return f"must respect {keyword} {shown}; this {got} does not"
+        case "additionalProperties" | "unevaluatedProperties":
+            return "holds names that are not arguments of this tool"
+        case _:
+            return f"does not satisfy {one_line(keyword, 40)} of the tool's schema (it is {got})"
+
+
+def _type(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int() | float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case _:
+            return "object"
+
+
+def _format(parse: Callable[[str], object]) -> Callable[[object], bool]:
+    def judge(value: object) -> bool:
+        if isinstance(value, str):
+            parse(value)
+        return True
+
+    return judge
+
+
+def _absolute(value: str) -> None:
+    if not urlsplit(value).scheme:
+        raise ValueError("no scheme")
+
+
+_FORMATS = FormatChecker()
+"""What `jsonschema` judges by itself, and the formats for which it would want a further package."""
+
+_FORMATS.checks("date-time", raises=ValueError)(_format(datetime.fromisoformat))
+_FORMATS.checks("time", raises=ValueError)(_format(time.fromisoformat))
+_FORMATS.checks("uri", raises=ValueError)(_format(_absolute))

@@ -1,0 +1,266 @@
+"""What the flows need from outside, each method one transaction.
+
+All methods are synchronous; async callers hop to the store's own threads. Every method may raise `StorageError`;
+methods that take a `RunRef` raise `StaleRunError` when another run has taken the thread since, and then have changed
+nothing. `events` are appended to the tenant's audit chain in the same transaction.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
+from guardkit.core.audit import AuditEntry, AuditEvent
+from guardkit.core.effects import ClaimResult, EffectRecord, EffectState
+from guardkit.core.no_result import NoResult
+from guardkit.core.runs import (
+    Closing,
+    Delivery,
+    DueThread,
+    Opened,
+    Opening,
+    RunRef,
+    StopOrder,
+    ThreadRow,
+    Turn,
+)
+from guardkit.core.values import Json
+
+
+class Runs(Protocol):
+    """Leases and turns."""
+
+    def open_run(self, opening: Opening, events: Sequence[AuditEvent]) -> Opened:
+        """Take the thread's lease and open or continue a turn.
+
+        New input cancels what is still open of the turn before. A continued turn keeps its principal and salt.
+
+        Raises:
+            BusyError: another run's lease is live.
+            InputError: nothing to continue, or a new turn without a principal.
+        """
+        ...
+
+    def renew(self, run: RunRef, lease_seconds: float) -> StopOrder | None:
+        """Extend the lease; returns the stop in force, if any."""
+        ...
+
+    def close_run(self, run: RunRef, closing: Closing, events: Sequence[AuditEvent]) -> None:
+        """Give the lease back and say how the run ended. A turn that has ended stays ended."""
+        ...
+
+    def flush(self, run: RunRef, events: Sequence[AuditEvent]) -> None:
+        """Append to the audit chain under the run's lease."""
+        ...
+
+    def end_turn(self, run: RunRef, outcome: NoResult, events: Sequence[AuditEvent]) -> NoResult:
+        """End the turn: durable, approvals cancelled. Returns the outcome that holds: the first one wins."""
+        ...
+
+    def turn(self, tenant: str, thread_id: str, number: int | None = None) -> Turn | None:
+        """A turn, by default the latest."""
+        ...
+
+    def turn_input(self, tenant: str, thread_id: str, number: int) -> bytes | None:
+        """The input that a turn was opened with."""
+        ...
+
+    def threads(
+        self, tenant: str | None, *, status: str | None = None, limit: int = 100
+    ) -> Sequence[ThreadRow]:
+        """Threads, most recently opened turn first; of every tenant when `tenant` is `None`."""
+        ...
+
+
+class Approvals(Protocol):
+    """Questions to people."""
+
+    def register(
+        self, run: RunRef, requests: Sequence[ApprovalRequest], events: Sequence[AuditEvent]
+    ) -> Sequence[Approval]:
+        """Insert requests that are not there yet, each with its deliveries; returns all as they stand.
+
+        `requested_at` and `expires_at` are relative to the epoch by the caller's best knowledge; the store shifts
+        both so that `requested_at` is the database's time. Events are appended only if a request is new.
+        """
+        ...
+
+    def approvals(self, tenant: str, ids: Sequence[str]) -> Sequence[Approval]:
+        """The approvals with these ids that exist, in no particular order."""
+        ...
+
+    def find(self, approval_id: str) -> Approval | None:
+        """An approval by id alone; for processes that check the tenant themselves."""
+        ...
+
+    def listed(
+        self,
+        *,
+        tenant: str | None = None,
+        thread_id: str | None = None,
+        states: Sequence[ApprovalState] | None = None,
+        limit: int = 100,
+    ) -> Sequence[Approval]:
+        """Approvals, newest first."""
+        ...
+
+    def settle(self, approval: Approval, expected_version: int, events: Sequence[AuditEvent]) -> bool:
+        """Store an approval changed by `decide` or `close`, if nobody changed it since it was read.
+
+        When that settles it and nothing else of the same turn is pending, the thread becomes due. Deliveries for
+        the next stage or for the outcome are written with it. Returns whether it was stored.
+        """
+        ...
+
+    def expirable(self, limit: int = 100) -> Sequence[Approval]:
+        """Pending approvals whose time is over and whose `on_expiry` is not `keep`."""
+        ...
+
+
+class Effects(Protocol):
+    """The ledger."""
+
+    def effect(self, tenant: str, key: str) -> EffectRecord | None:
+        """The ledger row of a key."""
+        ...
+
+    def effects(
+        self,
+        *,
+        tenant: str | None = None,
+        thread_id: str | None = None,
+        state: EffectState | None = None,
+        limit: int = 100,
+    ) -> Sequence[EffectRecord]:
+        """Ledger rows, latest first."""
+        ...
+
+    def claim(
+        self,
+        run: RunRef,
+        *,
+        key: str,
+        tool: str,
+        digest: str,
+        action_id: str,
+        approval: Approval | None,
+        events: Sequence[AuditEvent],
+    ) -> ClaimResult:
+        """In one transaction: check lease, stop and turn, consume the approval, claim the key, write the audit.
+
+        `approval` is consumed only in the version that the caller has checked. Anything but `Claimed` has changed
+        nothing and appended no events.
+        """
+        ...
+
+    def record(
+        self, run: RunRef, *, key: str, state: EffectState, result: Json, events: Sequence[AuditEvent]
+    ) -> bool:
+        """Record the outcome of a claimed effect. Returns whether the claim was still this run's.
+
+        Unlike the other methods it does not raise `StaleRunError`: a run that lost its lease after the claim
+        changes nothing and is told `False`; the key stays in doubt.
+        """
+        ...
+
+    def reconcile(
+        self,
+        tenant: str,
+        key: str,
+        *,
+        state: EffectState,
+        result: Json,
+        by: str,
+        events: Sequence[AuditEvent],
+    ) -> bool:
+        """Settle a key in doubt (`done` or `not_done`). Returns whether it was in doubt."""
+        ...
+
+
+class Audit(Protocol):
+    """The audit chain."""
+
+    def append(self, tenant: str, events: Sequence[AuditEvent]) -> None:
+        """Append events that belong to no run."""
+        ...
+
+    def entries(self, tenant: str, after: int = 0, limit: int = 1000) -> Sequence[AuditEntry]:
+        """Entries with `seq > after`, in order."""
+        ...
+
+    def tenants(self) -> Sequence[str]:
+        """Tenants that have a chain."""
+        ...
+
+
+class Stops(Protocol):
+    """The operator's emergency stop."""
+
+    def set_stop(self, order: StopOrder) -> StopOrder:
+        """Put a stop in force, audited; `order.at` is replaced by the database's time. Threads it covers that are
+        paused become due, so that a worker ends their turns.
+        """
+        ...
+
+    def lift_stop(self, stop_id: str, *, by: str, why: str) -> bool:
+        """Lift a stop, audited. Returns whether it was in force."""
+        ...
+
+    def stops(self) -> Sequence[StopOrder]:
+        """Stops in force, oldest first."""
+        ...
+
+
+class Queue(Protocol):
+    """What the worker asks for."""
+
+    def due(self, limit: int = 20) -> Sequence[DueThread]:
+        """Threads to look at whose lease is free and whose next attempt has come, oldest first: decided, expired or
+        stopped ones, and those whose run died holding the lease.
+        """
+        ...
+
+    def postpone(self, thread: DueThread, seconds: float) -> None:
+        """Count an attempt and wait before the next."""
+        ...
+
+    def settled(self, thread: DueThread) -> None:
+        """The thread needs no worker now."""
+        ...
+
+    def dead_letter(self, thread: DueThread, why: str) -> None:
+        """Give up on a thread, visibly, until `redrive`."""
+        ...
+
+    def redrive(self, tenant: str, thread_id: str) -> bool:
+        """Make a dead-lettered thread due again. Returns whether it was one."""
+        ...
+
+    def deliveries(self, limit: int = 50) -> Sequence[Delivery]:
+        """Take messages that have to go out; each is handed out again after a minute unless `delivered`."""
+        ...
+
+    def delivered(self, delivery: Delivery, *, error: str | None, rendered: str | None = None) -> None:
+        """Note that a delivery went out, with the hash of what was rendered, or failed and is tried again later."""
+        ...
+
+
+class Store(Runs, Approvals, Effects, Audit, Stops, Queue, Protocol):
+    """Everything durable, in one database."""
+
+    def now(self) -> float:
+        """Seconds since the epoch, by the database's clock."""
+        ...
+
+
+class ApprovalChannel(Protocol):
+    """A way to reach people. Sending must be safe to repeat."""
+
+    name: str
+
+    def send(self, delivery: Delivery, approval: Approval) -> str:
+        """Show an approval, or its outcome, to the people of its stage; returns the hash of what was rendered.
+
+        Raises:
+            ChannelError: it did not go out; it is tried again.
+        """
+        ...

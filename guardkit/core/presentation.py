@@ -1,0 +1,240 @@
+"""What people see of an approval: one bounded, inert model that every channel and the web inbox render.
+
+`present` is a pure function of the approval, so the hash of what was shown can be computed again by anybody who has
+the approval. Foreign text in it is text: nothing in it is markup, and nothing in it is invisible.
+"""
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from guardkit.core.approvals import Approval, ApprovalDecision, ApprovalState, DecisionKind, OnExpiry
+from guardkit.core.digest import sha256
+from guardkit.core.people import Assurance
+from guardkit.core.principals import VerifiedBy
+from guardkit.core.rows import Change, Row, changes, rows, whole_value
+from guardkit.core.values import JsonObject, Value
+from guardkit.core.visible import human, one_line, shortened
+
+_LINE_LIMIT = 200
+_PARAGRAPH_LIMIT = 600
+_REASON_LIMIT = 4000
+_LIST_LIMIT = 50
+
+
+class StageView(Value):
+    """Who must answer, and who has."""
+
+    number: int
+    """1 for the first."""
+
+    role: str | None
+    approvers: tuple[str, ...]
+    groups: tuple[str, ...]
+    channel: str
+    assurance: Assurance
+    required: int
+    given: tuple[str, ...]
+    """Whose approvals count."""
+
+    status: Literal["done", "waiting", "later", "closed"]
+
+
+class Said(Value):
+    """What one person said."""
+
+    person: str
+    kind: DecisionKind
+    stage: int
+    """1 for the first."""
+
+    at: float
+    via: str
+    assurance: Assurance
+    reason: str | None
+
+
+class Outcome(Value):
+    """How it ended."""
+
+    state: ApprovalState
+    at: float | None
+    by: str | None
+    """Who gave the last word, if a person did."""
+
+    reason: str | None
+
+
+class Presentation(Value):
+    """An approval as people see it. All times are seconds since the epoch."""
+
+    id: str
+    title: str
+    tool: str
+    agent: str
+    tenant: str
+    thread_id: str
+    turn: int
+    asked_by: str
+    """Whom the run acts for."""
+
+    asked_verified_by: VerifiedBy
+    policy: str
+    """Name and version."""
+
+    why: tuple[str, ...]
+    rules: tuple[str, ...]
+    thought: str
+    """The model's own words; to be marked as such."""
+
+    args: tuple[Row, ...]
+    """The arguments as they stand, how much and to whom first."""
+
+    reads: tuple[Row, ...]
+    """What else the tool reads."""
+
+    changes: tuple[Change, ...]
+    """What edits changed, from the request to now."""
+
+    digest: str
+    digest_short: str
+    stages: tuple[StageView, ...]
+    said: tuple[Said, ...]
+    """Oldest first; the latest 50."""
+
+    allowed: tuple[DecisionKind, ...]
+    requested_at: float
+    expires_at: float | None
+    on_expiry: OnExpiry
+    valid_for: float | None
+    state: ApprovalState
+    outcome: Outcome | None
+
+
+def present(approval: Approval) -> Presentation:
+    """The approval as people see it.
+
+    Args:
+        approval: as stored.
+
+    Raises:
+        CanonicalError: arguments or reads hold what has no JSON form; digests refuse the same.
+    """
+    request = approval.request
+    order = _schema_order(request.args_schema)
+    said = [_said(decision) for decision in approval.decisions]
+    return Presentation(
+        id=request.id,
+        title=human(request.action.tool),
+        tool=one_line(request.action.tool, _LINE_LIMIT),
+        agent=one_line(request.agent, _LINE_LIMIT),
+        tenant=one_line(request.tenant, _LINE_LIMIT),
+        thread_id=one_line(request.thread_id, _LINE_LIMIT),
+        turn=request.turn,
+        asked_by=one_line(request.principal.id, _LINE_LIMIT),
+        asked_verified_by=request.principal.verified_by,
+        policy=one_line(f"{request.policy} {request.policy_version}", _LINE_LIMIT),
+        why=tuple(shortened(why, _PARAGRAPH_LIMIT) for why in request.why[:_LIST_LIMIT]),
+        rules=tuple(one_line(rule, _LINE_LIMIT) for rule in request.rules[:_LIST_LIMIT]),
+        thought=shortened(request.thought, _PARAGRAPH_LIMIT),
+        args=rows(approval.args, order),
+        reads=rows(request.action.reads),
+        changes=changes(request.action.args, approval.args, order),
+        digest=approval.digest,
+        digest_short=approval.digest[:12],
+        stages=_stages(approval),
+        said=tuple(said[-_LIST_LIMIT:]),
+        allowed=request.allowed,
+        requested_at=request.requested_at,
+        expires_at=request.expires_at,
+        on_expiry=request.on_expiry,
+        valid_for=request.valid_for,
+        state=approval.state,
+        outcome=_outcome(approval),
+    )
+
+
+def presentation_hash(presentation: Presentation) -> str:
+    """Hex SHA-256 of a presentation: two are equal exactly if people see the same."""
+    return sha256("guardkit.presentation.v1", presentation.model_dump(mode="json"))
+
+
+def full_value(approval: Approval, section: Literal["args", "reads"], index: int | None) -> bytes | None:
+    """The whole of a value of which a row shows a part; see `whole_value`.
+
+    Args:
+        approval: as stored.
+        section: which rows: the arguments as they stand, or what else the tool reads.
+        index: `Row.index`; `None` for all values of the section together, as canonical JSON.
+    """
+    if section == "args":
+        return whole_value(approval.args, index, _schema_order(approval.request.args_schema))
+    return whole_value(approval.request.action.reads, index)
+
+
+def utc(at: float) -> str:
+    """A time in words, in UTC: `24 Nov 2026, 14:03 UTC`."""
+    return f"{datetime.fromtimestamp(at, UTC):%d %b %Y, %H:%M} UTC"
+
+
+def _schema_order(schema: JsonObject) -> tuple[str, ...]:
+    properties = schema.get("properties")
+    return tuple(properties) if isinstance(properties, dict) else ()
+
+
+def _stages(approval: Approval) -> tuple[StageView, ...]:
+    given: dict[int, list[str]] = {}
+    counted: set[str] = set()
+    for decision in approval.standing():
+        if decision.person not in counted:
+            counted.add(decision.person)
+            given.setdefault(decision.stage, []).append(one_line(decision.person, _LINE_LIMIT))
+    waiting = approval.stage()
+    views: list[StageView] = []
+    for index, stage in enumerate(approval.request.stages):
+        status: Literal["done", "waiting", "later", "closed"]
+        if waiting is None or index < waiting:
+            status = "done"
+        elif approval.state.settled:
+            status = "closed"
+        else:
+            status = "waiting" if index == waiting else "later"
+        views.append(
+            StageView(
+                number=index + 1,
+                role=None if stage.role is None else one_line(stage.role, _LINE_LIMIT),
+                approvers=tuple(one_line(name, _LINE_LIMIT) for name in stage.approvers[:_LIST_LIMIT]),
+                groups=tuple(one_line(name, _LINE_LIMIT) for name in stage.groups[:_LIST_LIMIT]),
+                channel=one_line(stage.channel, _LINE_LIMIT),
+                assurance=stage.assurance,
+                required=stage.required,
+                given=tuple(given.get(index, ())),
+                status=status,
+            )
+        )
+    return tuple(views)
+
+
+def _said(decision: ApprovalDecision) -> Said:
+    return Said(
+        person=one_line(decision.person, _LINE_LIMIT),
+        kind=decision.kind,
+        stage=decision.stage + 1,
+        at=decision.decided_at,
+        via=one_line(decision.via, _LINE_LIMIT),
+        assurance=decision.assurance,
+        reason=None if decision.reason is None else shortened(decision.reason, _REASON_LIMIT),
+    )
+
+
+def _outcome(approval: Approval) -> Outcome | None:
+    if not approval.state.settled:
+        return None
+    spoken = approval.state in (ApprovalState.REJECTED, ApprovalState.RESPONDED)
+    agreed = approval.state in (ApprovalState.APPROVED, ApprovalState.CONSUMED)
+    last = _said(approval.decisions[-1]) if approval.decisions and (spoken or agreed) else None
+    return Outcome(
+        state=approval.state,
+        at=approval.settled_at,
+        by=None if last is None else last.person,
+        reason=None if last is None else last.reason,
+    )

@@ -1,0 +1,180 @@
+"""Turns, leases and stops: what the store knows about a thread."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from guardkit.core.no_result import NoResult
+from guardkit.core.principals import Principal
+from guardkit.core.values import Value
+
+
+class TurnStatus(StrEnum):
+    """Where a turn stands."""
+
+    RUNNING = "running"
+    """A run holds the lease, or one died holding it."""
+    PAUSED = "paused"
+    """It waits for people or for the user."""
+    DONE = "done"
+    """The graph came to its end."""
+    FAILED = "failed"
+    """User code raised; it can be continued."""
+    ENDED = "ended"
+    """It ended with a `NoResult`; nothing more happens in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRef:
+    """The right to write: one run's lease on one thread."""
+
+    tenant: str
+    thread_id: str
+    turn: int
+    run_id: str
+    token: int
+    """The fence: grows with every lease on the thread; a smaller one is stale."""
+
+
+class Turn(Value):
+    """One user input and everything that follows from it until the next."""
+
+    tenant: str
+    thread_id: str
+    number: int
+    agent: str
+    principal: Principal
+    fingerprint: str
+    policy_version: str
+    salt: str
+    status: TurnStatus
+    no_result: NoResult | None = None
+    opened_at: float
+    """Seconds since the epoch, by the database's clock."""
+
+    active_seconds: float = 0.0
+    """Time spent running so far, pauses excluded."""
+
+    tool_calls: int = 0
+    steps: int = 0
+
+
+class Opening(Value):
+    """What a run says when it starts."""
+
+    tenant: str
+    thread_id: str
+    agent: str
+    owner: str
+    """Names the process, for operators."""
+
+    lease_seconds: float
+    new_turn: bool
+    """Whether there is new input; otherwise the latest turn is continued."""
+
+    principal: Principal | None = None
+    """Who the turn is for; needed with `new_turn`."""
+
+    input: bytes | None = None
+    """The serialised input, to start again from if the run dies before its first checkpoint."""
+
+    fingerprint: str
+    policy_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A lease, and the turn that it is for."""
+
+    run: RunRef
+    turn: Turn
+    stop: "StopOrder | None"
+    """The stop in force, if any."""
+
+
+class Closing(Value):
+    """What a run says when it ends."""
+
+    status: Literal["paused", "done", "failed", "ended"]
+    active_seconds: float
+    """Time this run took."""
+
+    tool_calls: int
+    """Tool calls of the turn so far."""
+
+    steps: int
+
+
+StopScope = Literal["run", "thread", "agent", "tenant", "everything"]
+
+
+class StopOrder(Value):
+    """An operator's emergency stop. Lasts until it is lifted."""
+
+    id: str
+    scope: StopScope
+    tenant: str | None = None
+    """`None` for `everything`."""
+
+    target: str | None = None
+    """The run id, thread id or agent name; `None` for `tenant` and `everything`."""
+
+    by: str
+    why: str
+    at: float
+
+    def covers(self, *, tenant: str, thread_id: str, agent: str, run_id: str | None = None) -> bool:
+        """Whether this order stops that run."""
+        if self.scope == "everything":
+            return True
+        if self.tenant != tenant:
+            return False
+        match self.scope:
+            case "tenant":
+                return True
+            case "agent":
+                return self.target == agent
+            case "thread":
+                return self.target == thread_id
+            case "run":
+                return self.target is not None and self.target == run_id
+
+
+class DueThread(Value):
+    """A thread that a worker has to look at."""
+
+    tenant: str
+    thread_id: str
+    agent: str
+    turn: int
+    why: str
+    """`decided`, `expired`, `stopped`, `abandoned`."""
+
+    attempts: int
+    """How often workers have tried already."""
+
+
+class ThreadRow(Value):
+    """A thread as operators see it."""
+
+    tenant: str
+    thread_id: str
+    agent: str
+    turn: int
+    status: TurnStatus
+    opened_at: float
+    pending_approvals: int
+    dead_letter: str | None = None
+    """Why workers gave up on it, if they did."""
+
+
+class Delivery(Value):
+    """One message to people that has to go out."""
+
+    id: str
+    approval_id: str
+    tenant: str
+    channel: str
+    kind: Literal["ask", "outcome"]
+    stage: int
+    attempts: int
