@@ -1,0 +1,95 @@
+# Everything a person or CI does with this checkout. Needs Python 3.11 or newer, pip and make.
+# `make help` lists the commands.
+
+PYTHON ?= python3
+VENV ?= .venv
+PYTEST_ARGS ?=
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo install test format lint types imports docs examples check wheel bench chaos lock clean
+
+help:  ## this list
+	@sed -n -E 's/^([a-z]+):.*## *(.*)/\1: \2/p' Makefile | awk '{name = $$1; sub(/:$$/, "", name); $$1 = ""; printf "  make %-9s%s\n", name, $$0}'
+
+demo: $(VENV)/.demo  ## the claims desk, without any key or server (ANSWER=approve|edit|reject: without a terminal)
+	@$(BIN)/guardkit demo
+
+install: $(VENV)/.dev  ## everything to work on guardkit, into .venv
+
+test: $(VENV)/.dev  ## the tests, with a seeded sample of the chaos campaign (PYTEST_ARGS=... is passed on)
+	@$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+
+format: $(VENV)/.dev  ## format the code and repair what ruff can
+	$(BIN)/ruff check --quiet --fix-only .
+	$(BIN)/ruff format .
+
+lint: $(VENV)/.dev  ## ruff: rules and format, changes nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev  ## pyright, strict on guardkit/
+	$(BIN)/pyright
+
+imports: $(VENV)/.dev  ## the layers, by import-linter
+	$(BIN)/lint-imports --no-logo
+
+docs: $(VENV)/.dev  ## the documentation, strictly, into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+examples: $(VENV)/.dev  ## runs every example and every code block of README and docs
+	$(BIN)/python -m pytest -q tests/docs $(PYTEST_ARGS)
+
+check: lint types imports docs test  ## all of the above, as CI does
+
+wheel: $(VENV)/.dev  ## builds dist/, and tries the wheel outside the checkout
+	rm -rf dist
+	$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python
+	$(BIN)/python tests/packaging/try_wheel.py
+
+bench: $(VENV)/.dev  ## what guardkit costs, beside raw LangGraph, into benchmarks/results/
+	@set -e; for program in benchmarks/bench_*.py; do echo "== $$program"; $(BIN)/python "$$program"; done
+
+chaos: $(VENV)/.dev  ## the whole chaos campaign (takes long), into benchmarks/results/
+	@$(BIN)/python -m pytest -q -m chaos --chaos=full --timeout=0 $(PYTEST_ARGS)
+
+lock: $(VENV)/.tools  ## pins the requirements anew (UPGRADE=--upgrade: to the newest versions)
+	$(LOCK) pyproject.toml requirements/tools.in --extra dev -o requirements/dev.txt
+	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/base.txt
+	$(LOCK) pyproject.toml --extra web -c requirements/dev.txt -o requirements/demo.txt
+	$(LOCK) pyproject.toml --extra docs -c requirements/dev.txt -o requirements/docs.txt
+	$(LOCK) requirements/tools.in -c requirements/dev.txt -o requirements/tools.txt
+
+clean:  ## removes the environment and everything that was built
+	rm -rf $(VENV) build dist site .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- the environment: each file below notes that a set of pins is installed -----------------------
+
+$(VENV)/.tools: requirements/tools.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "guardkit needs Python 3.11 or newer, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1)." >&2; \
+		echo "Name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || \
+		$(PYTHON) -m venv --clear --without-pip $(VENV)
+	@if $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+		$(BIN)/python -m pip install --quiet --require-hashes -r requirements/tools.txt; \
+	else \
+		$(PYTHON) -m pip --python $(BIN)/python install --quiet --require-hashes -r requirements/tools.txt; \
+	fi
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.tools requirements/demo.txt pyproject.toml
+	@echo "Setting up $(VENV) (once)" >&2
+	@$(INSTALL) --require-hashes -r requirements/demo.txt
+	@$(INSTALL) --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.tools requirements/dev.txt pyproject.toml
+	@echo "Setting up $(VENV) for development (once)" >&2
+	@$(INSTALL) --require-hashes -r requirements/dev.txt
+	@$(INSTALL) --no-build-isolation --no-deps --editable .
+	@touch $@

@@ -1,0 +1,152 @@
+"""What every test shares: databases, a browser, the size of the chaos campaigns, and the rules of the suite."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import shutil
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import hypothesis
+import pytest
+from sqlalchemy import create_engine, make_url, text
+
+PROMISES = frozenset(f"P{number}" for number in range(1, 16))
+
+# `--hypothesis-profile=thorough` overrides the choice below.
+hypothesis.settings.register_profile(
+    "quick", max_examples=60, deadline=None, derandomize=True, print_blob=True
+)
+hypothesis.settings.register_profile("thorough", max_examples=2000, deadline=None, print_blob=True)
+hypothesis.settings.load_profile("quick")
+
+# A tracing variable in a developer's shell must not send the runs of the tests anywhere.
+for variable in ("LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING", "LANGCHAIN_TRACING_V2"):
+    os.environ.pop(variable, None)
+
+
+def _stay_on_loopback(event: str, args: tuple[Any, ...]) -> None:
+    """Refuses every connection of the test process that leaves this machine."""
+    if event != "socket.connect" or not isinstance(args[1], tuple):
+        return
+    host = args[1][0]
+    try:
+        inside = ipaddress.ip_address(host.split("%")[0]).is_loopback
+    except ValueError:
+        inside = host in ("", "localhost")
+    if not inside:
+        raise PermissionError(f"a test tried to connect to {host!r}; tests talk to loopback only")
+
+
+sys.addaudithook(_stay_on_loopback)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("guardkit")
+    group.addoption(
+        "--chaos",
+        choices=("sample", "full"),
+        default="sample",
+        help="how much of each chaos campaign is run: a seeded sample, or the whole",
+    )
+    group.addoption("--chaos-seed", type=int, default=20261124, help="the seed of the chaos campaigns")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for mark in item.iter_markers("promise"):
+            unknown = [number for number in mark.args if number not in PROMISES]
+            if unknown or not mark.args:
+                raise pytest.UsageError(f"{item.nodeid}: promise{mark.args!r} must name P1 to P15")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """The size of a chaos campaign.
+
+    Attributes:
+        seed: where its random numbers start; the same seed makes the same faults.
+        trials: randomised trials of answers that come late, early, twice or out of order.
+        kills: processes that are killed while a run is under way.
+        full: whether results are to be kept in `benchmarks/results/`.
+    """
+
+    seed: int
+    trials: int
+    kills: int
+    full: bool
+
+
+@pytest.fixture(scope="session")
+def campaign(pytestconfig: pytest.Config) -> Campaign:
+    """How much chaos this run asks for (`--chaos`, `--chaos-seed`)."""
+    full = pytestconfig.getoption("--chaos") == "full"
+    return Campaign(
+        seed=int(str(pytestconfig.getoption("--chaos-seed"))),
+        trials=500 if full else 100,
+        kills=200 if full else 30,
+        full=full,
+    )
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """LangGraph runs on asyncio only."""
+    return "asyncio"
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The URL of a new SQLite database file."""
+    return f"sqlite:///{tmp_path / 'guardkit.db'}"
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    """The URL of a new PostgreSQL database, dropped afterwards."""
+    yield from _database("GUARDKIT_TEST_POSTGRES", drop="DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def mariadb_url() -> Iterator[str]:
+    """The URL of a new MariaDB database, dropped afterwards."""
+    yield from _database("GUARDKIT_TEST_MARIADB", drop="DROP DATABASE {name}")
+
+
+def _database(variable: str, *, drop: str) -> Iterator[str]:
+    server = os.environ.get(variable)
+    if not server:
+        _missing(f"{variable} is not set: no server to test with", required="GUARDKIT_REQUIRE_DATABASES")
+    name = f"guardkit_{uuid.uuid4().hex}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        try:
+            yield make_url(server).set(database=name).render_as_string(hide_password=False)
+        finally:
+            with engine.connect() as connection:
+                connection.execute(text(drop.format(name=name)))
+    finally:
+        engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium that can be run headless."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        _missing("no Chromium on this machine", required="GUARDKIT_REQUIRE_BROWSER")
+    return found
+
+
+def _missing(what: str, *, required: str) -> NoReturn:
+    """Skips the test, or fails it where the variable `required` says that nothing may be left out."""
+    if os.environ.get(required) == "1":
+        pytest.fail(f"{what}, and {required}=1 forbids to skip", pytrace=False)
+    pytest.skip(what)
