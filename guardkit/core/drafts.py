@@ -50,7 +50,9 @@ class Claim(Value):
     @model_validator(mode="after")
     def _length_fits(self) -> Self:
         if len(self.text) != self.end - self.start:
-            raise ValueError(f"span [{self.start}, {self.end}) does not fit a text of {len(self.text)} characters")
+            raise ValueError(
+                f"span [{self.start}, {self.end}) does not fit a text of {len(self.text)} characters"
+            )
         return self
 
 
@@ -180,6 +182,7 @@ class ClaimCheck(Value):
 
     @property
     def supported(self) -> bool:
+        """Whether the claim may reach an answer."""
         return self.verdict is ClaimVerdict.SUPPORTED
 
 
@@ -212,6 +215,7 @@ class Critique(Value):
 
     @property
     def unmet(self) -> tuple[CriterionAnswer, ...]:
+        """The criteria that are not met, with their gaps."""
         return tuple(answer for answer in self.answers if not answer.met)
 
     @classmethod
@@ -224,7 +228,9 @@ class Critique(Value):
         by_id: dict[str, list[CriterionAnswer]] = {}
         for answer in answers:
             by_id.setdefault(answer.criterion_id, []).append(answer)
-        return cls(answers=tuple(_settle(criterion.id, by_id.get(criterion.id, [])) for criterion in criteria))
+        return cls(
+            answers=tuple(_settle(criterion.id, by_id.get(criterion.id, [])) for criterion in criteria)
+        )
 
 
 def _settle(criterion_id: str, answers: list[CriterionAnswer]) -> CriterionAnswer:
@@ -240,6 +246,7 @@ class Verification(Value):
 
     @property
     def supported(self) -> tuple[ClaimCheck, ...]:
+        """Claims that may reach an answer."""
         return tuple(check for check in self.checks if check.supported)
 
     @property

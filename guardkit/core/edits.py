@@ -1,12 +1,13 @@
 """Edited arguments, judged by the tool's own JSON schema."""
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, time
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import SchemaError, ValidationError, best_match
+from jsonschema.exceptions import SchemaError, ValidationError
 from jsonschema.validators import validator_for
 from referencing import Registry
 from referencing.exceptions import Unresolvable
@@ -19,6 +20,23 @@ from guardkit.errors import CanonicalError
 _PATH_LIMIT = 200
 _EXPECTED_LIMIT = 120
 _PROBLEM_LIMIT = 50
+
+_OPEN_ENDED = frozenset(
+    {"$ref", "additionalProperties", "allOf", "anyOf", "oneOf", "patternProperties", "unevaluatedProperties"}
+)
+"""Keywords by which a schema speaks of other names than its own `properties`."""
+
+_BOUNDS = {
+    "minimum": "be at least {}",
+    "exclusiveMinimum": "be more than {}",
+    "maximum": "be at most {}",
+    "exclusiveMaximum": "be less than {}",
+    "multipleOf": "be a multiple of {}",
+    "minLength": "have at least {} characters",
+    "maxLength": "have at most {} characters",
+    "minItems": "have at least {} entries",
+    "maxItems": "have at most {} entries",
+}
 
 
 class EditProblem(Value):
@@ -44,71 +62,62 @@ def edit_problems(schema: JsonObject, args: JsonObject) -> tuple[EditProblem, ..
         schema: JSON schema of the tool's arguments; by default of draft 2020-12.
         args: the edited arguments.
     """
-    try:
-        canonical(args, path="args")
-    except CanonicalError as error:
-        path = one_line(error.path, _PATH_LIMIT)
-        return (EditProblem(field=_field(args, error.path), path=path, message="has no JSON form"),)
+    unfit = [name for name in args if not _has_form(args[name], name)]
+    if unfit:
+        return tuple(_named(name, "has no JSON form") for name in unfit[:_PROBLEM_LIMIT])
     validator_type = cast("Any", validator_for(schema, default=Draft202012Validator))
     try:
         validator_type.check_schema(schema)
-        validator = validator_type(schema, registry=Registry(), format_checker=_FORMATS)
+        validator = validator_type(schema, registry=_NOWHERE, format_checker=_FORMATS)
         errors = cast("Iterator[ValidationError]", validator.iter_errors(args))
         found = [*_unknown(schema, args), *(_problem(error) for error in errors)]
-    except (SchemaError, Unresolvable, RecursionError):
-        return (
-            EditProblem(field=None, path="args", message="cannot be judged: the tool's schema is not valid"),
-        )
-    return tuple(dict.fromkeys(found))[:_PROBLEM_LIMIT]
+    except (SchemaError, Unresolvable, RecursionError, re.error):
+        message = "cannot be judged: the tool's schema is not valid"
+        return (EditProblem(field=None, path="args", message=message),)
+    return tuple(found[:_PROBLEM_LIMIT])
 
 
-def _field(args: JsonObject, path: str) -> str | None:
-    return next(
-        (
-            name
-            for name in args
-            if path == f"args.{name}" or path.startswith((f"args.{name}.", f"args.{name}["))
-        ),
-        None,
-    )
+def _has_form(value: Json, name: str) -> bool:
+    try:
+        canonical({name: value})
+    except CanonicalError:
+        return False
+    return True
+
+
+def _named(name: str, message: str) -> EditProblem:
+    return EditProblem(field=name, path=_path([name]), message=message)
 
 
 def _unknown(schema: JsonObject, args: JsonObject) -> Iterator[EditProblem]:
     known = schema.get("properties")
-    open_ended = {
-        "additionalProperties",
-        "patternProperties",
-        "unevaluatedProperties",
-        "$ref",
-        "allOf",
-        "anyOf",
-        "oneOf",
-    }
-    if isinstance(known, dict) and open_ended.isdisjoint(schema):
-        for name in args:
-            if name not in known:
-                yield EditProblem(field=name, path=_path([name]), message="is not an argument of this tool")
+    if isinstance(known, dict) and _OPEN_ENDED.isdisjoint(schema):
+        yield from (_named(name, "is not an argument of this tool") for name in args if name not in known)
 
 
 def _problem(error: ValidationError) -> EditProblem:
-    closest = best_match([error]) or error
-    place = [*closest.absolute_path, *_missing(closest)]
-    if _missing(closest):
-        return EditProblem(field=_first(place), path=_path(place), message="is required")
-    return EditProblem(field=_first(place), path=_path(place), message=_expected(closest))
+    closest = _closest(error)
+    place = list(closest.absolute_path)
+    missing = _missing(closest)
+    message = "is required" if missing else _expected(closest)
+    place += missing
+    first = place[0] if place else None
+    return EditProblem(field=first if isinstance(first, str) else None, path=_path(place), message=message)
+
+
+def _closest(error: ValidationError) -> ValidationError:
+    """Of alternatives that all fail, the one whose type fits; the error itself when none or several do."""
+    fitting = [cause for cause in error.context or () if cause.validator != "type" or cause.relative_path]
+    return _closest(fitting[0]) if len(fitting) == 1 else error
 
 
 def _missing(error: ValidationError) -> list[str]:
     """The name that a `required` error is about: one such error is raised for each missing name."""
-    if error.validator != "required" or not isinstance(error.instance, dict):
+    if error.validator != "required":
         return []
     names = cast("list[str]", error.validator_value)
     instance = cast("dict[str, Json]", error.instance)
     return [name for name in names if name not in instance and error.message.startswith(repr(name))][:1]
-
-
-def _first(place: list[str | int]) -> str | None:
-    return place[0] if place and isinstance(place[0], str) else None
 
 
 def _path(place: list[str | int]) -> str:
@@ -117,7 +126,7 @@ def _path(place: list[str | int]) -> str:
 
 
 def _expected(error: ValidationError) -> str:
-    """What the schema demands, in words; quotes the schema, which is the tool's author's, never the value."""
+    """What the schema demands, in words. Quotes the schema, which the tool's author wrote, never the value."""
     keyword, demanded = str(error.validator), cast("Json", error.validator_value)
     shown = one_line(demanded if isinstance(demanded, str) else canonical(demanded).decode(), _EXPECTED_LIMIT)
     got = _type(error.instance)
@@ -126,28 +135,18 @@ def _expected(error: ValidationError) -> str:
             return f"must be of type {shown}, not {got}"
         case "enum" | "const":
             return f"must be one of {shown}; this {got} is not"
-        case "required":
-            return f"must have {shown}"
         case "format":
             return f"must be a valid {shown}; this {got} is not"
         case "pattern":
             return f"must match the pattern {shown}; this {got} does not"
-        case (
-            "minimum"
-            | "exclusiveMinimum"
-            | "maximum"
-            | "exclusiveMaximum"
-            | "multipleOf"
-            | "minLength"
-            | "maxLength"
-            | "minItems"
-            | "maxItems"
-        ):
-            return f"must respect {keyword} {shown}; this {got} does not"
+        case "anyOf" | "oneOf":
+            return f"fits none of the forms that the tool accepts; it is {got}"
         case "additionalProperties" | "unevaluatedProperties":
             return "holds names that are not arguments of this tool"
+        case _ if keyword in _BOUNDS:
+            return f"must {_BOUNDS[keyword].format(shown)}"
         case _:
-            return f"does not satisfy {one_line(keyword, 40)} of the tool's schema (it is {got})"
+            return f"does not satisfy {one_line(keyword, 40)} of the tool's schema; it is {got}"
 
 
 def _type(value: object) -> str:
@@ -186,3 +185,6 @@ _FORMATS = FormatChecker()
 _FORMATS.checks("date-time", raises=ValueError)(_format(datetime.fromisoformat))
 _FORMATS.checks("time", raises=ValueError)(_format(time.fromisoformat))
 _FORMATS.checks("uri", raises=ValueError)(_format(_absolute))
+
+_NOWHERE: Registry[Any] = cast("Any", Registry)()
+"""Where schemas are looked up: nowhere. Without it `jsonschema` fetches remote references."""

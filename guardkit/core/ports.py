@@ -252,6 +252,18 @@ class Store(Runs, Approvals, Effects, Audit, Stops, Queue, Protocol):
         ...
 
 
+class AuditBuffer(Protocol):
+    """What a run has decided on reads and not yet written down; a saver writes it with the next checkpoint."""
+
+    def drain(self, run: RunRef) -> Sequence[AuditEvent]:
+        """Hand out the run's events, to be appended in the caller's transaction."""
+        ...
+
+    def restore(self, run: RunRef, events: Sequence[AuditEvent]) -> None:
+        """Take back events whose transaction failed."""
+        ...
+
+
 class ApprovalChannel(Protocol):
     """A way to reach people. Sending must be safe to repeat."""
 

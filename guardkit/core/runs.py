@@ -153,6 +153,9 @@ class DueThread(Value):
     attempts: int
     """How often workers have tried already."""
 
+    seen: str = ""
+    """What the store knew when it handed the thread out; opaque. What has become due since stays due."""
+
 
 class ThreadRow(Value):
     """A thread as operators see it."""

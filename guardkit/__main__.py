@@ -1,0 +1,5 @@
+"""`python -m guardkit`."""
+
+from guardkit.cli import main
+
+main()

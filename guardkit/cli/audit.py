@@ -1,0 +1,87 @@
+"""The audit chain, from the command line."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from guardkit.cli.base import out, settings, store
+from guardkit.core.audit import AuditEntry, AuditHead, AuditReport, verify
+from guardkit.core.signing import Verifier
+from guardkit.errors import ConfigurationError, InputError
+from guardkit.sql import SQLStore
+
+app = typer.Typer(no_args_is_help=True, help="The hash-chained audit log.")
+
+
+def report(found: SQLStore, tenant: str, head: AuditHead | None) -> AuditReport:
+    """Verify one tenant's chain, read in pages."""
+
+    def entries() -> Iterator[AuditEntry]:
+        after = 0
+        while page := found.entries(tenant, after):
+            yield from page
+            after = page[-1].seq
+
+    return verify(tenant, entries(), head)
+
+
+@app.command("verify")
+def audit_verify(
+    tenant: Annotated[str | None, typer.Option()] = None,
+    head: Annotated[Path | None, typer.Option(help="A signed head, kept outside the database.")] = None,
+) -> None:
+    """Check every chain. Exit status 1 when one does not hold."""
+    signed: AuditHead | None = None
+    if head is not None:
+        signed = AuditHead.model_validate_json(head.read_text(encoding="utf-8"))
+        if not Verifier(settings().keys.audit_public_keys).head(signed):
+            raise ConfigurationError(
+                f"{head.name} is not signed by a known audit key", remedy="set GUARDKIT_AUDIT_PUBLIC_KEYS"
+            )
+    intact = True
+    with store() as found:
+        for name in [tenant] if tenant else found.tenants():
+            result = report(found, name, signed if signed and signed.tenant == name else None)
+            intact = intact and result.intact
+            if result.intact:
+                tail = result.entries - result.covered
+                out.print(
+                    f"[green]intact[/] {escape(name)}: {result.entries} entries, {tail} not covered by a signed head"
+                )
+            else:
+                out.print(
+                    f"[bold red]broken[/] {escape(name)}: entry {result.first_bad} {escape(result.problem or '')}"
+                )
+    raise typer.Exit(0 if intact else 1)
+
+
+@app.command("head")
+def audit_head(tenant: Annotated[str, typer.Option()] = "default") -> None:
+    """Print a signed head. Keep it outside the database, out of the agent's reach."""
+    signer = settings().keys.audit_signer()
+    with store() as found:
+        result = report(found, tenant, None)
+        if not result.intact:
+            raise ConfigurationError(
+                f"the chain of {tenant!r} is broken at entry {result.first_bad}; a head is not signed"
+            )
+        last = found.entries(tenant, result.entries - 1)
+        if not last:
+            raise InputError(f"tenant {tenant!r} has no audit entries")
+        head = signer.head(AuditHead(tenant=tenant, seq=last[-1].seq, hash=last[-1].hash, at=found.now()))
+    sys.stdout.write(head.model_dump_json() + "\n")
+
+
+@app.command("export")
+def audit_export(tenant: Annotated[str, typer.Option()] = "default") -> None:
+    """Print a chain as JSON lines."""
+    with store() as found:
+        after = 0
+        while page := found.entries(tenant, after):
+            for entry in page:
+                sys.stdout.write(entry.model_dump_json() + "\n")
+            after = page[-1].seq

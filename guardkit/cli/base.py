@@ -1,0 +1,59 @@
+"""What all commands share: configuration, the database, loading the user's graph."""
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from guardkit.core.settings import Settings, load_settings
+from guardkit.errors import ConfigurationError
+from guardkit.guard import Guard
+from guardkit.langgraph.graph import GuardedGraph
+from guardkit.sql import Database, SQLStore
+
+out = Console()
+err = Console(stderr=True)
+
+Operator = Annotated[str, typer.Option("--by", help="Who does it; goes into the audit log.")]
+
+
+def settings() -> Settings:
+    """What this folder and the environment configure."""
+    return load_settings(os.environ, Path.cwd())
+
+
+@contextmanager
+def store() -> Iterator[SQLStore]:
+    """The configured database."""
+    database = Database(settings().need_database())
+    try:
+        yield SQLStore(database)
+    finally:
+        database.close()
+
+
+def load(spec: str) -> tuple[Guard, list[GuardedGraph]]:
+    """A guard and its graphs from `module:attribute`, where the attribute is a guarded graph or a `Guard`.
+
+    Raises:
+        ConfigurationError: there is no such module or attribute, or it is neither.
+    """
+    module_name, _, attribute = spec.partition(":")
+    if not attribute:
+        raise ConfigurationError(f"{spec!r} is not module:attribute")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        found: object = getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(f"{spec!r} cannot be loaded: {error}") from error
+    if isinstance(found, Guard):
+        return found, list(found.graphs.values())
+    if isinstance(found, GuardedGraph) and isinstance(found.owner, Guard):
+        return found.owner, [found]
+    raise ConfigurationError(f"{spec!r} is a {type(found).__name__}, not a guarded graph or a Guard")

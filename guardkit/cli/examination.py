@@ -1,0 +1,91 @@
+"""What `guardkit doctor` looks at."""
+
+import sys
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from guardkit.core.settings import Settings
+from guardkit.core.values import Value
+from guardkit.errors import GuardkitError
+from guardkit.langgraph.canary import check_insides
+from guardkit.policy import Policy
+from guardkit.sql import Database, current_revision, head_revision
+
+PACKAGES = ("guardkit", "langgraph", "langchain-core", "langgraph-checkpoint", "sqlalchemy", "pydantic")
+
+
+class Finding(Value):
+    """One thing that was looked at."""
+
+    what: str
+    ok: bool
+    says: str
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at everything; one failure hides no other."""
+    return [
+        _try("python", lambda: sys.version.split()[0]),
+        _try("versions", _versions),
+        _try("langgraph insides", _insides),
+        _try("database", lambda: _database(settings)),
+        _try("policy", lambda: _policy(settings)),
+        *_keys(settings),
+    ]
+
+
+def _try(what: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what=what, ok=True, says=look())
+    except GuardkitError as error:
+        return Finding(what=what, ok=False, says=str(error))
+    except Exception as error:  # noqa: BLE001  # a doctor reports what it finds
+        return Finding(what=what, ok=False, says=type(error).__name__)
+
+
+def _versions() -> str:
+    found: list[str] = []
+    for package in PACKAGES:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            found.append(f"{package} not installed")
+    return ", ".join(found)
+
+
+def _insides() -> str:
+    check_insides()
+    return "a blocked canary tool stays blocked"
+
+
+def _database(settings: Settings) -> str:
+    with Database(settings.need_database()) as database:
+        database.prepare()
+        at, newest = current_revision(database), head_revision()
+        return f"{database.location} answers, revision {at} (newest {newest})"
+
+
+def _policy(settings: Settings) -> str:
+    policy = Policy.from_file(settings.need_policy())
+    return f"{policy.name} {policy.version} from {Path(settings.need_policy()).name}, {policy.hash[:12]}"
+
+
+def _keys(settings: Settings) -> list[Finding]:
+    keys = settings.keys
+    roles = {
+        "decisions count": (bool(keys.decision_public_keys), "GUARDKIT_DECISION_PUBLIC_KEYS"),
+        "this process may take decisions": (keys.decision_key is not None, "GUARDKIT_DECISION_KEY"),
+        "audit heads can be checked": (bool(keys.audit_public_keys), "GUARDKIT_AUDIT_PUBLIC_KEYS"),
+    }
+    found = [
+        # A missing private key is right in the agent's process, so it is told, not held against anybody.
+        Finding(what=f"keys: {what}", ok=True, says="yes" if there else f"no: {variable} is not set here")
+        for what, (there, variable) in roles.items()
+    ]
+    if keys.decision_key is not None:
+        own = keys.decision_signer().public_key
+        counts = own in keys.decision_public_keys
+        says = "yes" if counts else "no: its public key is not among GUARDKIT_DECISION_PUBLIC_KEYS"
+        found.append(Finding(what="keys: own decisions count", ok=counts, says=says))
+    return found

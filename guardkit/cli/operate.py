@@ -1,0 +1,89 @@
+"""Setting up and looking after: database, policies, keys, doctor."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from guardkit.cli.base import out, settings, store
+from guardkit.cli.examination import examine
+from guardkit.core.keys import Keys, private_key
+from guardkit.core.signing import Signer
+from guardkit.errors import InputError
+from guardkit.policy import Policy, lint
+from guardkit.sql import upgrade
+
+db = typer.Typer(no_args_is_help=True, help="The database.")
+policy = typer.Typer(no_args_is_help=True, help="Policies.")
+keys = typer.Typer(no_args_is_help=True, help="Keys.")
+
+
+@db.command("upgrade")
+def db_upgrade() -> None:
+    """Create or migrate the tables."""
+    out.print(f"database is at revision {upgrade(settings().need_database())}")
+
+
+@db.command("threads")
+def db_threads(
+    tenant: Annotated[str | None, typer.Option()] = None, limit: Annotated[int, typer.Option(min=1)] = 50
+) -> None:
+    """List threads."""
+    table = Table("thread", "tenant", "agent", "turn", "status", "pending", "dead letter")
+    with store() as found:
+        for row in found.threads(tenant, limit=limit):
+            table.add_row(
+                escape(row.thread_id), escape(row.tenant), escape(row.agent), str(row.turn), row.status.value,
+                str(row.pending_approvals), escape(row.dead_letter or ""),
+            )  # fmt: skip
+    out.print(table)
+
+
+@db.command("redrive")
+def db_redrive(thread_id: str, tenant: Annotated[str, typer.Option()] = "default") -> None:
+    """Make a dead-lettered thread due again."""
+    with store() as found:
+        if not found.redrive(tenant, thread_id):
+            raise InputError(f"thread {thread_id!r} of tenant {tenant!r} is not dead-lettered")
+    out.print("due again")
+
+
+@policy.command("check")
+def policy_check(path: Path) -> None:
+    """Load a policy and print what a careful reader would ask about it."""
+    loaded = Policy.from_file(path)
+    for warning in lint(loaded):
+        out.print(f"[yellow]warning[/] {escape(str(warning))}")
+    out.print(f"{escape(loaded.name)} {escape(loaded.version)} {loaded.hash[:12]}")
+
+
+@keys.command("new")
+def keys_new() -> None:
+    """Print new keys as environment variables. Keep the private ones apart: see the configuration reference."""
+    decision, audited = private_key(), private_key()
+    secret = Keys.generate().web_secret
+    lines = {
+        "GUARDKIT_DECISION_KEY": decision,
+        "GUARDKIT_DECISION_PUBLIC_KEYS": Signer(decision).public_key,
+        "GUARDKIT_AUDIT_KEY": audited,
+        "GUARDKIT_AUDIT_PUBLIC_KEYS": Signer(audited).public_key,
+        "GUARDKIT_WEB_SECRET": secret.get_secret_value() if secret else "",
+    }
+    for variable, value in lines.items():
+        sys.stdout.write(f"{variable}={value}\n")
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+    """Check versions, database, migrations, keys and LangGraph's insides. Exit status 1 when something is wrong."""
+    findings = examine(settings())
+    if as_json:
+        sys.stdout.write(json.dumps([finding.model_dump(mode="json") for finding in findings]) + "\n")
+    else:
+        for finding in findings:
+            mark = "[green]ok[/]  " if finding.ok else "[bold red]bad[/] "
+            out.print(f"{mark} {escape(finding.what)}: {escape(finding.says)}")
+    raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)

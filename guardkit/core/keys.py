@@ -1,0 +1,75 @@
+"""Keys: who holds which. All of them can be rotated; none is invented outside a demo or a test."""
+
+import base64
+import secrets
+
+from pydantic import SecretStr
+
+from guardkit.core.signing import Signer
+from guardkit.core.values import Value
+from guardkit.errors import MissingKeyError
+
+
+class Keys(Value):
+    """The keys of one process. Give each process only those that it needs."""
+
+    decision_key: SecretStr | None = None
+    """Ed25519 private key (32 bytes, base64) that signs people's decisions. Web, worker and CLI hold it; the agent's
+    process must not."""
+
+    decision_public_keys: tuple[str, ...] = ()
+    """Public keys whose decisions count. The agent's process needs them; list old and new while rotating."""
+
+    audit_key: SecretStr | None = None
+    """Ed25519 private key that signs audit heads. No process that runs agents holds it."""
+
+    audit_public_keys: tuple[str, ...] = ()
+    """Public keys whose audit heads count."""
+
+    web_secret: SecretStr | None = None
+    """HMAC key (any text of 32 or more characters) for sign-in links, sessions and form tokens of the inbox."""
+
+    @classmethod
+    def generate(cls) -> "Keys":
+        """New keys for everything, for demos and tests: what was signed with the last ones counts no more."""
+        decision, audit = private_key(), private_key()
+        return cls(
+            decision_key=SecretStr(decision),
+            decision_public_keys=(Signer(decision).public_key,),
+            audit_key=SecretStr(audit),
+            audit_public_keys=(Signer(audit).public_key,),
+            web_secret=SecretStr(secrets.token_urlsafe(32)),
+        )
+
+    def for_agent(self) -> "Keys":
+        """Only what the agent's process may hold: public keys."""
+        return Keys(decision_public_keys=self.decision_public_keys, audit_public_keys=self.audit_public_keys)
+
+    def decision_signer(self) -> Signer:
+        """The signer of decisions.
+
+        Raises:
+            MissingKeyError: this process has no decision key.
+        """
+        return _signer(self.decision_key, "decision_key", "GUARDKIT_DECISION_KEY")
+
+    def audit_signer(self) -> Signer:
+        """The signer of audit heads.
+
+        Raises:
+            MissingKeyError: this process has no audit key.
+        """
+        return _signer(self.audit_key, "audit_key", "GUARDKIT_AUDIT_KEY")
+
+
+def private_key() -> str:
+    """A new Ed25519 private key, base64."""
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def _signer(key: SecretStr | None, name: str, variable: str) -> Signer:
+    if key is None:
+        raise MissingKeyError(
+            f"{name} is not configured", remedy=f"set {variable} in this process; `guardkit keys new` makes one"
+        )
+    return Signer(key.get_secret_value())

@@ -1,0 +1,128 @@
+"""One configuration for agent, worker, web and command line."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import SecretStr, ValidationError
+
+from guardkit.core.keys import Keys
+from guardkit.core.values import Value
+from guardkit.errors import ConfigurationError
+
+FILE = "guardkit.toml"
+
+_SECRETS = {
+    "decision_key": "GUARDKIT_DECISION_KEY",
+    "audit_key": "GUARDKIT_AUDIT_KEY",
+    "web_secret": "GUARDKIT_WEB_SECRET",
+}
+_LISTS = {
+    "decision_public_keys": "GUARDKIT_DECISION_PUBLIC_KEYS",
+    "audit_public_keys": "GUARDKIT_AUDIT_PUBLIC_KEYS",
+}
+_PLAIN = {
+    "database": "GUARDKIT_DATABASE",
+    "policy": "GUARDKIT_POLICY",
+    "inbox_url": "GUARDKIT_INBOX_URL",
+}
+
+
+class Settings(Value):
+    """What `guardkit.toml` and the environment say. The environment wins; secrets come from it or from files."""
+
+    database: str | None = None
+    """SQLAlchemy URL. `GUARDKIT_DATABASE`."""
+
+    policy: str | None = None
+    """Path of the policy file. `GUARDKIT_POLICY`."""
+
+    inbox_url: str | None = None
+    """Where people decide. `GUARDKIT_INBOX_URL`."""
+
+    keys: Keys = Keys()
+
+    def need_database(self) -> str:
+        """The database's URL.
+
+        Raises:
+            ConfigurationError: none is configured.
+        """
+        if self.database is None:
+            raise ConfigurationError(
+                "no database is configured", remedy="set GUARDKIT_DATABASE, or database in guardkit.toml"
+            )
+        return self.database
+
+    def need_policy(self) -> str:
+        """The policy's path.
+
+        Raises:
+            ConfigurationError: none is configured.
+        """
+        if self.policy is None:
+            raise ConfigurationError(
+                "no policy is configured", remedy="set GUARDKIT_POLICY, or policy in guardkit.toml"
+            )
+        return self.policy
+
+
+def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
+    """Read `guardkit.toml` in a folder, if there is one, and the environment.
+
+    A secret may be given in the environment as `NAME` or as `NAME_FILE`, a file that holds it. The TOML file may
+    name such a file (`decision_key_file = "…"`) and never holds a secret itself.
+
+    Raises:
+        ConfigurationError: the file is not TOML, has an unknown entry, or names a file that cannot be read.
+    """
+    path = folder / FILE
+    written = _toml(path)
+    values: dict[str, object] = {name: written.pop(name, None) for name in _PLAIN}
+    keys: dict[str, object] = {}
+    for name, variable in _SECRETS.items():
+        named = written.pop(f"{name}_file", None)
+        text = environment.get(variable)
+        file = environment.get(f"{variable}_FILE") or (str(folder / str(named)) if named else None)
+        if text is None and file is not None:
+            text = _secret(Path(file), f"{variable}_FILE")
+        if text:
+            keys[name] = SecretStr(text)
+    for name, variable in _LISTS.items():
+        given = environment.get(variable)
+        listed = written.pop(name, ())
+        keys[name] = tuple(part.strip() for part in given.split(",")) if given else listed
+    if written:
+        unknown = ", ".join(sorted(written))
+        raise ConfigurationError(f"{FILE}: unknown entry {unknown}", remedy="see the configuration reference")
+    for name, variable in _PLAIN.items():
+        if environment.get(variable):
+            values[name] = environment[variable]
+        elif name == "policy" and values[name]:
+            values[name] = str(folder / str(values[name]))
+    try:
+        return Settings.model_validate({**values, "keys": keys})
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"{FILE} or environment: {where}: {first['msg']}") from None
+
+
+def _toml(path: Path) -> dict[str, object]:
+    if not path.exists():
+        return {}
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigurationError(f"{path.name} cannot be read: {error}") from error
+    section = document.pop("guardkit", {})
+    if document or not isinstance(section, dict):
+        raise ConfigurationError(f"{path.name}: entries belong under [guardkit]")
+    return section
+
+
+def _secret(path: Path, variable: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{variable} names a file that cannot be read: {type(error).__name__}") from error

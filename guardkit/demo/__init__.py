@@ -1,0 +1,1 @@
+"""The demo: an insurance claims desk, whole, on embedded SQLite."""

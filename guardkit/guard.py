@@ -1,0 +1,387 @@
+"""Guard: the composition root. It puts the rooms together; each part is usable without it."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar, overload
+
+from langchain_core.messages import BaseMessage
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph import StateGraph
+from langgraph.types import Command
+
+from guardkit.checks import default_action_checks, default_assessors, default_observation_checks
+from guardkit.core.approvals import ApprovalState
+from guardkit.core.drafts import Answer
+from guardkit.core.effects import Reconciled
+from guardkit.core.keys import Keys
+from guardkit.core.outcomes import Finished, Outcome, Paused, Question
+from guardkit.core.people import Directory
+from guardkit.core.ports import ApprovalChannel
+from guardkit.core.principals import Principal
+from guardkit.core.runs import TurnStatus
+from guardkit.core.signing import Verifier
+from guardkit.core.steps import ToolKind, Trust
+from guardkit.core.verdicts import ActionCheck, ObservationCheck
+from guardkit.errors import ConfigurationError, InputError, MissingKeyError, UndeclaredToolError
+from guardkit.langgraph.canary import check_insides
+from guardkit.langgraph.channel import CHANNEL
+from guardkit.langgraph.declaring import guarded
+from guardkit.langgraph.fingerprint import fingerprint
+from guardkit.langgraph.graph import GuardedGraph
+from guardkit.langgraph.messages import text_of
+from guardkit.langgraph.resuming import config_for
+from guardkit.langgraph.runs import CALLER, TENANT, Caller, Runs
+from guardkit.langgraph.tools import GuardedTool
+from guardkit.langgraph.weaving import tools_in, woven
+from guardkit.langgraph.wrapping import NodeCheck, NodeHost, NodeOptions
+from guardkit.policy import PeopleDirectory, Policy, ToolSchema
+from guardkit.runtime.desk import Desk
+from guardkit.runtime.events import NoTelemetry, Telemetry
+from guardkit.runtime.heartbeat import Heartbeat
+from guardkit.runtime.observing import answer
+from guardkit.runtime.session import Assessor, Services
+from guardkit.runtime.tools import ToolSpec
+from guardkit.sql import Database, SQLAlchemySaver, SQLStore
+from guardkit.worker import Worker
+
+F = TypeVar("F", bound=Callable[..., Any])
+TrustWord = Literal["trusted", "untrusted"]
+
+
+class Guard:
+    """Guards LangGraph agents.
+
+    Args:
+        database: SQLAlchemy URL, e.g. `sqlite:///claims.db`, or a `Database`.
+        policy: a policy file, or a `Policy`.
+        channels: approval channels by the names that the policy uses. The web inbox needs none.
+        keys: this process's keys; an agent whose policy asks people needs at least `decision_public_keys`.
+        directory: who people are; by default the policy's `directory:` file.
+        action_checks: (name, check) pairs that judge every action, in place of the defaults.
+        observation_checks: the same for what tools return.
+        assessors: the same for what follows an observation.
+        telemetry: sees decisions go by; none by default.
+        decide_at: where people decide, e.g. the inbox's URL; shown in interrupts.
+        lease_seconds: a run whose process dies is taken over after that time.
+        check_timeout: seconds that an async check may take; a late one blocks.
+
+    Raises:
+        ConfigurationError: something does not fit together.
+        MissingKeyError: the policy asks people, and no public key says whose decisions count.
+        PolicyError: the policy cannot be enforced as written.
+        StorageError: the database cannot be reached.
+    """
+
+    def __init__(
+        self,
+        database: str | Database,
+        *,
+        policy: str | Path | Policy,
+        channels: Mapping[str, ApprovalChannel] | None = None,
+        keys: Keys | None = None,
+        directory: Directory | None = None,
+        action_checks: Sequence[tuple[str, ActionCheck]] | None = None,
+        observation_checks: Sequence[tuple[str, ObservationCheck]] | None = None,
+        assessors: Sequence[tuple[str, Assessor]] | None = None,
+        telemetry: Telemetry | None = None,
+        decide_at: str | None = None,
+        lease_seconds: float = 30.0,
+        check_timeout: float = 10.0,
+    ) -> None:
+        self.policy = policy if isinstance(policy, Policy) else Policy.from_file(policy)
+        self.keys = keys or Keys()
+        if self.policy.document.approvals and not self.keys.decision_public_keys:
+            raise MissingKeyError(
+                f"policy {self.policy.name!r} asks people, and no decision_public_keys say whose decisions count",
+                remedy="set GUARDKIT_DECISION_PUBLIC_KEYS or pass keys=Keys(...)",
+            )
+        self.directory: Directory = directory or self.policy.directory or PeopleDirectory(())
+        self.channels = dict(channels or {})
+        self.database = Database(database) if isinstance(database, str) else database
+        self.store = SQLStore(self.database)
+        self._checks = (
+            tuple(action_checks) if action_checks is not None else default_action_checks(),
+            tuple(observation_checks) if observation_checks is not None else default_observation_checks(),
+            tuple(assessors) if assessors is not None else default_assessors(),
+        )
+        self._telemetry: Telemetry = telemetry or NoTelemetry()
+        self._decide_at = decide_at
+        self._check_timeout = check_timeout
+        self._heartbeat = Heartbeat(lease_seconds)
+        self._tools: dict[str, GuardedTool] = {}
+        self._nodes: dict[str, NodeOptions] = {}
+        self.graphs: dict[str, GuardedGraph] = {}
+
+    # --- declaring -------------------------------------------------------------------------------------------------
+
+    @overload
+    def effect(self, target: Callable[..., Any] | BaseTool, /) -> GuardedTool: ...
+    @overload
+    def effect(
+        self,
+        *,
+        key: Callable[[Any], str] | None = None,
+        timeout: float | None = None,
+        reconcile: Callable[[str], Reconciled] | None = None,
+        reads: Sequence[str] = (),
+        trust: TrustWord = "untrusted",
+        name: str | None = None,
+        description: str | None = None,
+    ) -> Callable[[Callable[..., Any] | BaseTool], GuardedTool]: ...
+    def effect(self, target: Callable[..., Any] | BaseTool | None = None, /, **options: Any) -> Any:
+        """Declare a tool that changes something outside. It starts at most once per key.
+
+        Args:
+            target: the function or tool, when used without parentheses.
+            key: effect key from the validated arguments, seen as attributes: `lambda a: a.claim_id`. Without it
+                every proposed call is an effect of its own.
+            timeout: seconds that one execution may take; after that the effect is in doubt.
+            reconcile: finds out, by the idempotency key, what became of an effect in doubt.
+            reads: state fields that the tool also reads; they become part of what is approved.
+            trust: how far what it returns is trusted.
+            name: the tool's name; by default the function's.
+            description: what the model is told; by default the docstring.
+
+        Raises:
+            CompileError: the function cannot become a tool, or reads what no approval would show.
+        """
+        return self._declare(ToolKind.EFFECT, target, options)
+
+    @overload
+    def read(self, target: Callable[..., Any] | BaseTool, /) -> GuardedTool: ...
+    @overload
+    def read(
+        self,
+        *,
+        trust: TrustWord = "untrusted",
+        timeout: float | None = None,
+        name: str | None = None,
+        description: str | None = None,
+    ) -> Callable[[Callable[..., Any] | BaseTool], GuardedTool]: ...
+    def read(self, target: Callable[..., Any] | BaseTool | None = None, /, **options: Any) -> Any:
+        """Declare a tool that changes nothing that matters, and may run again.
+
+        Args:
+            target: the function or tool, when used without parentheses.
+            trust: `trusted` only if outsiders cannot write what it returns.
+            timeout: seconds that one execution may take.
+            name: the tool's name; by default the function's.
+            description: what the model is told; by default the docstring.
+
+        Raises:
+            CompileError: the function cannot become a tool.
+        """
+        return self._declare(ToolKind.READ, target, options)
+
+    def _declare(
+        self, kind: ToolKind, target: Callable[..., Any] | BaseTool | None, options: dict[str, Any]
+    ) -> Any:
+        def declare(function: Callable[..., Any] | BaseTool) -> GuardedTool:
+            trust = Trust(options.get("trust", "untrusted"))
+            rest = {name: value for name, value in options.items() if name != "trust"}
+            rest["reads"] = tuple(rest.get("reads", ()))
+            tool = guarded(function, kind=kind, trust=trust, **rest)
+            if tool.name in self._tools:
+                raise ConfigurationError(
+                    f"two tools are called {tool.name!r}", remedy="give one another name="
+                )
+            self._tools[tool.name] = tool
+            return tool
+
+        return declare if target is None else declare(target)
+
+    def node(self, *, checks: Sequence[tuple[str, NodeCheck]] = ()) -> Callable[[F], F]:
+        """Tune one node: `checks` judge what it is about to write to the state.
+
+        A check that does not pass, or raises, ends the turn with `check_failed`. The node is found by the function's
+        name; nodes that are added under another name are not tuned.
+        """
+
+        def tune(function: F) -> F:
+            self._nodes[function.__name__] = NodeOptions(checks=tuple(checks))
+            return function
+
+        return tune
+
+    # --- compiling -------------------------------------------------------------------------------------------------
+
+    def compile(
+        self,
+        builder: StateGraph[Any, Any, Any, Any],
+        *,
+        name: str = "agent",
+        messages_key: str = "messages",
+        checkpointer: BaseCheckpointSaver[Any] | None | Literal[False] = None,
+        **options: Any,
+    ) -> GuardedGraph:
+        """Compile an ordinary builder into a guarded graph. The builder itself is left as it is.
+
+        Args:
+            builder: the graph.
+            name: the agent's name; the worker, stops and audits know the graph by it.
+            messages_key: the state key that holds the messages.
+            checkpointer: another saver than the guard's own. Fencing (P11) then rests on that saver.
+            options: passed to LangGraph's `compile`: `store`, `interrupt_before`, `interrupt_after`, `debug`, `cache`.
+
+        Raises:
+            CanaryError: the installed LangGraph does not hold guardkit's gates.
+            CompileError: a node caches its results, or the state has a `guard` key.
+            PolicyError: the policy does not fit the tools.
+            UndeclaredToolError: a tool is neither decorated nor named by the policy.
+        """
+        check_insides()
+        saver = SQLAlchemySaver(self.database) if checkpointer is None else checkpointer
+        plain = builder.compile(checkpointer=saver, name=name, **options)
+        tools = self._gathered(tools_in(plain))
+        specs = {tool_name: tool.spec for tool_name, tool in tools.items()}
+        policy = self.policy.bind({tool_name: _schema(spec) for tool_name, spec in specs.items()})
+        services = Services(
+            agent=name,
+            store=self.store,
+            policy=policy,
+            tools=specs,
+            action_checks=self._checks[0],
+            observation_checks=self._checks[1],
+            assessors=self._checks[2],
+            directory=self.directory,
+            verifier=Verifier(self.keys.decision_public_keys),
+            telemetry=self._telemetry,
+            check_timeout=self._check_timeout,
+            decide_at=self._decide_at,
+        )
+        if isinstance(saver, SQLAlchemySaver):
+            saver.audit = self._heartbeat
+        runs = Runs(services=services, heartbeat=self._heartbeat, fingerprint=fingerprint(plain, specs))
+        host = NodeHost(messages_key=messages_key, offload=self.database.offload, options=self._nodes)
+        attributes = woven(plain, host, lambda tool: tools.get(tool.name, tool))
+        graph = GuardedGraph(runs=runs, offload=self.database.offload, **attributes)
+        graph.owner = self
+        self.graphs[name] = graph
+        return graph
+
+    def _gathered(self, found: Mapping[str, list[BaseTool]]) -> dict[str, GuardedTool]:
+        tools = dict(self._tools)
+        for name, instances in found.items():
+            for tool in instances:
+                if isinstance(tool, GuardedTool):
+                    tools[name] = tool
+                elif name in tools:
+                    raise UndeclaredToolError(
+                        f"the graph holds an undecorated tool {name!r} beside the decorated one",
+                        remedy="give the graph the decorated tool",
+                    )
+                elif name not in self.policy.document.tools:
+                    raise UndeclaredToolError(
+                        f"tool {name!r} is neither decorated nor named by policy {self.policy.name!r}",
+                        remedy="decorate it with guard.effect or guard.read, or add it to the policy's tools",
+                    )
+                else:
+                    tools[name] = guarded(tool, kind=ToolKind.EFFECT, trust=Trust.UNTRUSTED, declared=False)
+        return tools
+
+    # --- running ---------------------------------------------------------------------------------------------------
+
+    def config(self, thread_id: str, principal: Principal | None = None) -> RunnableConfig:
+        """The config of a run in this process.
+
+        Args:
+            thread_id: the thread.
+            principal: who new input comes from, as this program has verified; not needed to go on with a turn.
+        """
+        if principal is None:
+            return config_for("default", thread_id)
+        caller = Caller(principal, principal.tenant)
+        return {"configurable": {"thread_id": thread_id, CALLER: caller, TENANT: principal.tenant}}
+
+    def outcome(self, output: Any, config: RunnableConfig) -> Outcome:
+        """How a call ended: a verified `Answer`, a `NoResult`, `Paused`, or `Finished` without verification.
+
+        Args:
+            output: what `invoke` or `ainvoke` returned.
+            config: the config that it was called with.
+
+        Raises:
+            InputError: the config names no thread, or a thread without a turn.
+        """
+        configurable = config.get("configurable", {})
+        thread_id, tenant = configurable.get("thread_id"), configurable.get(TENANT, "default")
+        turn = self.store.turn(tenant, str(thread_id)) if thread_id else None
+        if turn is None:
+            raise InputError(
+                f"thread {thread_id!r} has no turn", remedy="pass the config that the graph was called with"
+            )
+        if turn.no_result is not None:
+            return turn.no_result
+        graph = self.graphs.get(turn.agent)
+        state = graph.get_state(config_for(tenant, str(thread_id))) if graph is not None else None
+        if turn.status is TurnStatus.PAUSED:
+            pending = self.store.listed(
+                tenant=tenant, thread_id=str(thread_id), states=(ApprovalState.PENDING,)
+            )
+            interrupts = state.interrupts if state is not None else ()
+            return _paused(tuple(one for one in pending if one.request.turn == turn.number), interrupts)
+        values = state.values if state is not None else output
+        shown = values.get(CHANNEL, {}) if isinstance(values, Mapping) else {}
+        if shown.get("turn") == turn.number and "answer" in shown:
+            return Answer.model_validate(shown["answer"])
+        return Finished(text=_last_text(values))
+
+    def reply(self, question: Question, text: str) -> Command[Any]:
+        """The input that answers a question which the user was asked. It answers no other question."""
+        return Command(resume={question.interrupt_id: answer(question.action_id, text)})
+
+    # --- the processes around it -----------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def desk(self) -> Desk:
+        """Where people's decisions come in.
+
+        Raises:
+            MissingKeyError: this process has no decision key, so it may not verify people.
+        """
+        return Desk(self.store, self.directory, self.keys.decision_signer())
+
+    def worker(self, *graphs: GuardedGraph, **options: Any) -> Worker:
+        """A worker for these graphs, or for all that were compiled.
+
+        Raises:
+            MissingKeyError: this process has no decision key.
+        """
+        known = {graph.runs.services.agent: graph for graph in graphs} or self.graphs
+        return Worker(
+            graphs=known,
+            store=self.store,
+            desk=self.desk,
+            channels=self.channels,
+            offload=self.database.offload,
+            **options,
+        )
+
+
+def _schema(spec: ToolSpec) -> ToolSchema:
+    return ToolSchema(
+        name=spec.name, kind=spec.kind, json_schema=spec.json_schema, schema_version=spec.schema_version
+    )
+
+
+def _paused(approvals: tuple[Any, ...], interrupts: Sequence[Any]) -> Paused:
+    questions: list[Question] = []
+    others: list[dict[str, Any]] = []
+    for interrupt in interrupts:
+        mark = interrupt.value.get("guardkit") if isinstance(interrupt.value, Mapping) else None
+        if not isinstance(mark, Mapping):
+            others.append({"id": interrupt.id, "value": interrupt.value})
+        elif mark.get("kind") == "question":
+            questions.append(
+                Question(interrupt_id=interrupt.id, action_id=mark["action_id"], text=mark["question"])
+            )
+    return Paused(approvals=approvals, questions=tuple(questions), interrupts=tuple(others))
+
+
+def _last_text(values: Any) -> str | None:
+    messages = values.get("messages") if isinstance(values, Mapping) else getattr(values, "messages", None)
+    last = messages[-1] if isinstance(messages, list) and messages else None
+    return text_of(last.content) if isinstance(last, BaseMessage) else None

@@ -1,0 +1,1 @@
+"""The door to LangGraph: everything that knows its messages, nodes, tools and insides."""

@@ -1,0 +1,140 @@
+"""Every name that LangGraph keeps private, and the reason it is needed.
+
+`guard.compile` runs a canary through all of this: if a blocked tool would run, it refuses (see canary.py).
+"""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.tools import BaseTool
+
+from guardkit.core.values import JsonObject
+from langgraph._internal._runnable import RunnableCallable
+from langgraph.channels import BinaryOperatorAggregate
+from langgraph.graph.state import CompiledStateGraph, _pick_mapper  # pyright: ignore[reportPrivateUsage]
+from langgraph.prebuilt import ToolNode
+from langgraph.pregel._read import PregelNode
+from langgraph.pregel._write import ChannelWrite, ChannelWriteTupleEntry
+from langgraph.types import Command, Send
+
+TASK_ID = "__pregel_task_id"
+"""In `configurable` of everything that runs inside a node."""
+
+RESUMING = "__pregel_resuming"
+"""In `configurable` of a subgraph whose parent is being resumed."""
+
+INTERRUPT = "__interrupt__"
+"""Key of interrupts in `updates` and in the result of `invoke`."""
+
+STREAM = "__pregel_stream"
+RUNTIME = "__pregel_runtime"
+"""What a hushed config must not hand on as it is (see hush.py)."""
+
+
+def node_runnable(
+    call: Callable[[Any, RunnableConfig], Any] | None,
+    acall: Callable[[Any, RunnableConfig], Any] | None,
+    name: str | None,
+) -> Runnable[Any, Any]:
+    """A runnable without tracing or recursion of its own: measured to cost nothing beside the node."""
+    return cast("Runnable[Any, Any]", RunnableCallable(call, acall, name=name, trace=False, recurse=False))
+
+
+def colours(bound: Runnable[Any, Any]) -> tuple[bool, bool]:
+    """Whether a node has a sync and an async side of its own."""
+    if isinstance(bound, RunnableCallable):
+        return bound.func is not None, bound.afunc is not None
+    return True, True
+
+
+class Gate(RunnableCallable):
+    """Lets a node's edges fire only while the turn is open."""
+
+    def __init__(self, inner: Runnable[Any, Any], is_open: Callable[[], bool]) -> None:
+        def write(value: Any, config: RunnableConfig) -> Any:
+            return inner.invoke(value, config) if is_open() else value
+
+        async def awrite(value: Any, config: RunnableConfig) -> Any:
+            return await inner.ainvoke(value, config) if is_open() else value
+
+        super().__init__(write, awrite, name="GuardGate", trace=False, recurse=False)
+        if hasattr(inner, "_is_channel_writer"):
+            self._is_channel_writer = inner._is_channel_writer
+
+
+def writer(mapper: Callable[[Any], Sequence[tuple[str, Any]] | None]) -> Runnable[Any, Any]:
+    """A writer that computes its updates when the node has finished."""
+    return cast("Runnable[Any, Any]", ChannelWrite((ChannelWriteTupleEntry(mapper=mapper),)))
+
+
+def rewritten(
+    node: PregelNode,
+    *,
+    bound: Runnable[Any, Any],
+    subgraphs: Sequence[Any] | None,
+    writers: Sequence[Runnable[Any, Any]],
+) -> PregelNode:
+    """A copy of a node with another body and other writers; its cached parts are dropped."""
+    update: dict[str, Any] = {"bound": bound, "writers": list(writers)}
+    if subgraphs is not None:
+        update["subgraphs"] = subgraphs
+    return node.copy(update)
+
+
+def aggregate(merge: Callable[[JsonObject, JsonObject], JsonObject]) -> BinaryOperatorAggregate[Any]:
+    """A channel of JSON objects, merged by a function."""
+    return BinaryOperatorAggregate(dict, merge)
+
+
+def attributes(graph: CompiledStateGraph[Any, Any, Any, Any]) -> dict[str, Any]:
+    """What a compiled graph is made of, for building one of another class."""
+    hidden = ("__orig_class__", "_output_mapper", "_state_mapper", "_serde_allowlist")
+    return {name: value for name, value in vars(graph).items() if name not in hidden}
+
+
+def mapper(keys: str | Sequence[str], schema: Any, without: str) -> Callable[[Any], Any] | None:
+    """How v2 streams turn a dict of channels into the user's type, our own channel left out."""
+    names = [keys] if isinstance(keys, str) else [key for key in keys if key != without]
+    inner = _pick_mapper(names, schema)
+    if inner is None:
+        return None
+
+    def typed(values: Any) -> Any:
+        if isinstance(values, Mapping):
+            values = {
+                key: value for key, value in cast("Mapping[str, Any]", values).items() if key != without
+            }
+        return inner(values)
+
+    return typed
+
+
+def tools_of(bound: object) -> Mapping[str, BaseTool]:
+    """The tools of a ToolNode; of anything else, none."""
+    return bound.tools_by_name if isinstance(bound, ToolNode) else {}
+
+
+def with_tools(node: ToolNode, tools: Mapping[str, BaseTool]) -> ToolNode:
+    """A copy of a ToolNode with some of its tools replaced; what it injects stays as the original tools ask."""
+    twin = copy.copy(node)
+    twin._tools_by_name = {**node.tools_by_name, **tools}
+    # The node's own entry points are bound methods of the original, so they are bound again.
+    twin.func = twin._func
+    twin.afunc = twin._afunc
+    return twin
+
+
+def without_goto(output: Any) -> Any:
+    """A node's output with its state updates kept and everything that would start another node removed."""
+    match output:
+        case Command():
+            return Command(update=output.update) if output.graph is None else None
+        case Send():
+            return None
+        case list() | tuple():
+            kept = [without_goto(item) for item in cast("Sequence[Any]", output)]
+            return [item for item in kept if item is not None] or None
+        case _:
+            return output

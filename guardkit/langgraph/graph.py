@@ -1,0 +1,238 @@
+"""GuardedGraph: a compiled graph whose every run holds its thread's lease."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Literal, cast
+
+from langchain_core.runnables import RunnableConfig
+
+from guardkit.errors import InputError
+from guardkit.langgraph import compat
+from guardkit.langgraph.channel import CHANNEL
+from guardkit.langgraph.node import RUN
+from guardkit.langgraph.runs import Entry, Runs
+from guardkit.runtime.driver import Offload
+from guardkit.runtime.session import Session
+from langgraph.constants import END
+from langgraph.graph.state import CompiledStateGraph
+
+Status = Literal["paused", "done", "failed"]
+
+
+class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
+    """What `guard.compile` returns: an ordinary compiled graph that fails safely.
+
+    Only `stream` and `astream` differ (and `update_state`, which takes the lease too); `invoke`, `batch`,
+    `astream_events` and the rest of LangGraph's interface go through them. See docs/concepts/differences.md.
+    """
+
+    is_guarded = True
+
+    owner: object = None
+    """The `Guard` that compiled it."""
+
+    def __init__(self, *, runs: Runs, offload: Offload, **attributes: Any) -> None:
+        for derived in ("_output_mapper", "_state_mapper", "_serde_allowlist"):
+            attributes.pop(derived, None)
+        super().__init__(**attributes)
+        self.runs = runs
+        self.offload = offload
+        builder: Any = self.builder
+        self._output_mapper = compat.mapper(
+            cast("Any", self.output_channels), builder.output_schema, without=CHANNEL
+        )
+        self._state_mapper = compat.mapper(
+            cast("Any", self.stream_channels_asis), builder.state_schema, without=CHANNEL
+        )
+
+    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:  # pyright: ignore[reportIncompatibleMethodOverride]  # one signature for all of LangGraph's overloads
+        """As LangGraph's, under the thread's lease.
+
+        Raises:
+            BusyError: another run holds the thread.
+            FingerprintError: the graph's code changed while the thread was paused.
+            InputError: no thread id, no principal, or `durability="exit"`.
+        """
+        entry = self._entry(input, config, kwargs)
+        if entry is None:
+            yield from super().stream(input, config, **kwargs)
+            return
+        session = self.runs.open(entry, input)
+        config = self.runs.configured(entry, session)
+        chunks = super().stream(input, config, **kwargs)
+        status: Status = "failed"
+        try:
+            while True:
+                with _current(session):
+                    try:
+                        chunk = next(chunks)
+                    except StopIteration:
+                        break
+                shown = _shown(session, chunk)
+                if shown is not None:
+                    yield shown
+            with _current(session):
+                status = self._finish(session, config)
+        finally:
+            with _current(session):
+                chunks.close()  # pyright: ignore[reportAttributeAccessIssue]  # it is a generator
+            self.runs.close(session, status)
+
+    async def astream(
+        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Any]:  # pyright: ignore[reportIncompatibleMethodOverride]  # one signature for all of LangGraph's overloads
+        """As `stream`, for async graphs."""
+        entry = self._entry(input, config, kwargs)
+        if entry is None:
+            async for chunk in super().astream(input, config, **kwargs):
+                yield chunk
+            return
+        session = await self.offload(lambda: self.runs.open(entry, input))
+        config = self.runs.configured(entry, session)
+        chunks: Any = super().astream(input, config, **kwargs)
+        status: Status = "failed"
+        try:
+            while True:
+                with _current(session):
+                    try:
+                        chunk = await anext(chunks)
+                    except StopAsyncIteration:
+                        break
+                shown = _shown(session, chunk)
+                if shown is not None:
+                    yield shown
+            with _current(session):
+                status = await self._afinish(session, config)
+        finally:
+            with _current(session):
+                await chunks.aclose()
+            await asyncio.shield(asyncio.ensure_future(self._closing(session, status)))
+
+    async def _closing(self, session: Session, status: Status) -> None:
+        await self.offload(lambda: self.runs.close(session, status))
+
+    def _entry(self, given: object, config: RunnableConfig | None, kwargs: Mapping[str, Any]) -> Entry | None:
+        if kwargs.get("durability") == "exit":
+            raise InputError(
+                "durability='exit' keeps no checkpoint that a pause could resume from",
+                remedy="use 'sync' or 'async'",
+            )
+        return self.runs.entry(given, config)
+
+    def _finish(self, session: Session, config: RunnableConfig) -> Status:
+        """Leave nothing to run in a turn that has ended; otherwise say whether the turn is paused."""
+        if self.checkpointer in (None, False):
+            return "done"
+        state = self.get_state(config)
+        for _ in range(_FINALISE):
+            if session.ended is None or not state.next:
+                break
+            super().update_state(config, None, as_node=END)
+            state = self.get_state(config)
+        return "paused" if state.next else "done"
+
+    async def _afinish(self, session: Session, config: RunnableConfig) -> Status:
+        if self.checkpointer in (None, False):
+            return "done"
+        state = await self.aget_state(config)
+        for _ in range(_FINALISE):
+            if session.ended is None or not state.next:
+                break
+            await super().aupdate_state(config, None, as_node=END)
+            state = await self.aget_state(config)
+        return "paused" if state.next else "done"
+
+    def bulk_update_state(self, config: RunnableConfig, supersteps: Any) -> RunnableConfig:
+        """As LangGraph's, under the thread's lease."""
+        if RUN.get() is not None:
+            return super().bulk_update_state(config, supersteps)
+        with self._held(config) as (session, inner), _current(session):
+            return _public(super().bulk_update_state(inner, supersteps))
+
+    async def abulk_update_state(self, config: RunnableConfig, supersteps: Any) -> RunnableConfig:
+        """As `bulk_update_state`, for async graphs."""
+        if RUN.get() is not None:
+            return await super().abulk_update_state(config, supersteps)
+        async with self._aheld(config) as (session, inner):
+            with _current(session):
+                return _public(await super().abulk_update_state(inner, supersteps))
+
+    def _steering(self, config: RunnableConfig) -> Entry:
+        entry = self.runs.entry(None, config)
+        assert entry is not None  # no run is current
+        fresh = self.runs.services.store.turn(entry.tenant, entry.thread_id) is None
+        return Entry(
+            config=entry.config,
+            tenant=entry.tenant,
+            thread_id=entry.thread_id,
+            principal=entry.principal,
+            new_turn=fresh,
+        )
+
+    @contextmanager
+    def _held(self, config: RunnableConfig) -> Iterator[tuple[Session, RunnableConfig]]:
+        entry = self._steering(config)
+        session = self.runs.open(entry, None)
+        inner = self.runs.configured(entry, session)
+        status: Status = "failed"
+        try:
+            yield session, inner
+            status = "paused" if self.get_state(inner).next else "done"
+        finally:
+            self.runs.close(session, status)
+
+    @asynccontextmanager
+    async def _aheld(self, config: RunnableConfig) -> AsyncIterator[tuple[Session, RunnableConfig]]:
+        entry = await self.offload(lambda: self._steering(config))
+        session = await self.offload(lambda: self.runs.open(entry, None))
+        inner = self.runs.configured(entry, session)
+        status: Status = "failed"
+        try:
+            yield session, inner
+            status = "paused" if (await self.aget_state(inner)).next else "done"
+        finally:
+            await asyncio.shield(asyncio.ensure_future(self._closing(session, status)))
+
+
+_FINALISE = 16
+"""Rounds of finalising: one per superstep that could still be left; more would be a fault of the gates."""
+
+
+@contextmanager
+def _current(session: Session) -> Iterator[None]:
+    token = RUN.set(session)
+    try:
+        yield
+    finally:
+        RUN.reset(token)
+
+
+def _shown(session: Session, chunk: Any) -> Any:
+    """A chunk as callers see it: once the turn has ended, no interrupt asks for an answer that would count."""
+    if session.ended is None:
+        return chunk
+    match chunk:
+        case {"type": str(), "interrupts": _}:
+            return {**chunk, "interrupts": ()}
+        case {compat.INTERRUPT: _}:
+            return _without(cast("dict[str, Any]", chunk))
+        case (*head, dict() as payload) if compat.INTERRUPT in payload:
+            kept = _without(cast("dict[str, Any]", payload))
+            return None if kept is None else (*cast("list[Any]", head), kept)
+        case _:
+            return chunk
+
+
+def _without(payload: dict[str, Any]) -> dict[str, Any] | None:
+    return {key: value for key, value in payload.items() if key != compat.INTERRUPT} or None
+
+
+def _public(config: RunnableConfig) -> RunnableConfig:
+    """A config to hand out: without the lease that is no longer held."""
+    kept = {
+        key: value
+        for key, value in config.get("configurable", {}).items()
+        if not key.startswith("__guardkit")
+    }
+    return cast("RunnableConfig", {**config, "configurable": kept})

@@ -1,0 +1,64 @@
+"""Finding out what a thread needs, and doing it: the same from any process, at any time, as often as it is tried."""
+
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+
+from guardkit.core.runs import DueThread
+from guardkit.errors import MissingDataError
+from guardkit.langgraph.channel import CHANNEL
+from guardkit.langgraph.graph import GuardedGraph
+from guardkit.langgraph.inputs import load_input
+from guardkit.langgraph.runs import CALLER, TENANT, Caller
+from langgraph.types import Command
+
+WAKE = {"guardkit": "wake"}
+"""What a guarded interrupt is resumed with. It carries nothing: the gate reads the store."""
+
+
+def config_for(tenant: str, thread_id: str, *, restart: bool = False) -> RunnableConfig:
+    """The config of a run that goes on with a thread for whoever began its turn."""
+    caller = Caller(None, tenant, restart=restart)
+    return {"configurable": {"thread_id": thread_id, CALLER: caller, TENANT: tenant}}
+
+
+async def resume(graph: GuardedGraph, thread: DueThread) -> None:
+    """Bring a thread as far as it can go without people.
+
+    An interrupt that waits for an approval is woken by its id; a run that died between two steps goes on; one that
+    died before its first checkpoint starts again from the stored input. Safe to repeat.
+
+    Raises:
+        BusyError: another run holds the thread.
+        FingerprintError: the graph's code changed while the thread was paused.
+        MissingDataError: the turn's input is gone and there is no checkpoint to go on from.
+        Exception: whatever the graph's own code raises.
+    """
+    store = graph.runs.services.store
+    turn = await graph.offload(lambda: store.turn(thread.tenant, thread.thread_id))
+    if turn is None:
+        raise MissingDataError(f"thread {thread.thread_id!r} is due and has no turn")
+    config = config_for(thread.tenant, thread.thread_id)
+    state = await graph.aget_state(config)
+    begun = _turn_of(state.values) == turn.number
+    if not begun:
+        stored = await graph.offload(lambda: store.turn_input(thread.tenant, thread.thread_id, turn.number))
+        if stored is None:
+            raise MissingDataError(f"the input of turn {turn.number} of thread {thread.thread_id!r} is gone")
+        await graph.ainvoke(load_input(stored), config_for(thread.tenant, thread.thread_id, restart=True))
+        return
+    questions = [interrupt for interrupt in state.interrupts if _kind(interrupt.value) == "approval"]
+    if questions:
+        await graph.ainvoke(Command(resume={question.id: WAKE for question in questions}), config)
+    elif state.next or turn.status.value in ("running", "failed"):
+        await graph.ainvoke(None, config)
+
+
+def _turn_of(values: Any) -> int | None:
+    shown = values.get(CHANNEL) if isinstance(values, dict) else None
+    return shown.get("turn") if isinstance(shown, dict) else None
+
+
+def _kind(value: Any) -> str | None:
+    mark = value.get("guardkit") if isinstance(value, dict) else None
+    return mark.get("kind") if isinstance(mark, dict) else None

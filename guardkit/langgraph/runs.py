@@ -1,0 +1,217 @@
+"""Opening and closing runs: who it is for, which thread it holds, how it ended."""
+
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import ensure_config
+
+from guardkit.core.principals import UNKNOWN, Principal
+from guardkit.core.runs import Closing, Opened, Opening, TurnStatus
+from guardkit.errors import BusyError, FingerprintError, InputError, UndeclaredToolError
+from guardkit.langgraph import compat
+from guardkit.langgraph.inputs import dump_input
+from guardkit.langgraph.node import GUARDED_TOOL, RUN
+from guardkit.runtime.heartbeat import Heartbeat
+from guardkit.runtime.session import Services, Session
+from langgraph.types import Command
+
+CALLER = "__guardkit_caller"
+RUN_KEY = "__guardkit_run"
+TENANT = "__guardkit_tenant"
+OWNER = f"{socket.gethostname()}:{os.getpid()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, as the host program has verified. An object, so that no HTTP client can send one."""
+
+    principal: Principal | None
+    tenant: str
+    restart: bool = False
+    """Whether the input is the stored one of a turn that died before its first checkpoint."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What a call to the graph asks for."""
+
+    config: RunnableConfig
+    tenant: str
+    thread_id: str
+    principal: Principal | None
+    new_turn: bool
+
+
+class ToolNet(BaseCallbackHandler):
+    """Stops every tool of a guarded run that does not come through a gate, also one called in node code."""
+
+    raise_error = True
+    run_inline = True
+
+    def on_tool_start(self, serialized: dict[str, Any], input_str: str, **kwargs: Any) -> None:
+        """Refuse an unguarded tool.
+
+        Raises:
+            UndeclaredToolError: the tool is not guarded.
+        """
+        if RUN.get() is not None and not GUARDED_TOOL.get():
+            name = serialized.get("name", "unknown") if serialized else "unknown"
+            raise UndeclaredToolError(
+                f"tool {name!r} is not guarded and was stopped",
+                remedy="decorate it with guard.effect or guard.read, or wrap it with guard.tool",
+            )
+
+
+NET = ToolNet()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runs:
+    """Opens and closes the runs of one graph."""
+
+    services: Services
+    heartbeat: Heartbeat
+    fingerprint: str
+
+    def entry(self, given: object, config: RunnableConfig | None) -> Entry | None:
+        """What a call asks for; `None` when it is part of a run that is already guarded.
+
+        Raises:
+            BusyError: a nested call addresses the thread of the run that it is part of.
+            InputError: no thread id, or new input without a principal.
+        """
+        full = ensure_config(config)
+        configurable: Mapping[str, Any] = full.get("configurable", {})
+        session = RUN.get()
+        thread_id = configurable.get("thread_id")
+        if session is not None:
+            if compat.TASK_ID in configurable:
+                return None
+            if thread_id == session.run.thread_id:
+                raise BusyError(f"thread {thread_id!r} is held by the run that this call is part of")
+        if not isinstance(thread_id, str | int) or thread_id == "":
+            raise InputError(
+                "the config has no configurable.thread_id",
+                remedy="use guard.config(thread_id=…, principal=…)",
+            )
+        resumes = isinstance(given, Command) and given.resume is not None
+        caller = caller_of(configurable)
+        again = resumes or caller.restart or bool(configurable.get(compat.RESUMING))
+        new_turn = given is not None and not again
+        if new_turn and caller.principal is None:
+            raise InputError(
+                "new input needs a principal, so that it is known whom the turn acts for",
+                remedy="use guard.config(thread_id=…, principal=…)",
+            )
+        return Entry(
+            config=full,
+            tenant=caller.tenant,
+            thread_id=str(thread_id),
+            principal=caller.principal,
+            new_turn=new_turn,
+        )
+
+    def open(self, entry: Entry, given: object) -> Session:
+        """Take the lease and open or continue the turn. One transaction.
+
+        Raises:
+            BusyError: another run holds the thread.
+            FingerprintError: the graph's code changed since the turn was begun.
+            InputError: there is nothing to continue, or it belongs to another principal.
+        """
+        services = self.services
+        opening = Opening(
+            tenant=entry.tenant,
+            thread_id=entry.thread_id,
+            agent=services.agent,
+            owner=OWNER,
+            lease_seconds=self.heartbeat.lease_seconds,
+            new_turn=entry.new_turn,
+            principal=entry.principal,
+            input=dump_input(given) if entry.new_turn else None,
+            fingerprint=self.fingerprint,
+            policy_version=services.policy.version,
+        )
+        opened = services.store.open_run(opening, [])
+        session = Session.opened(services, opened, continued=not entry.new_turn)
+        if not entry.new_turn:
+            self._fits(entry, opened, session)
+        self.heartbeat.watch(session)
+        return session
+
+    def _fits(self, entry: Entry, opened: Opened, session: Session) -> None:
+        turn = opened.turn
+        problem: Exception | None = None
+        if turn.fingerprint != self.fingerprint and turn.status is not TurnStatus.ENDED:
+            problem = FingerprintError(
+                f"the graph {self.services.agent!r} changed since turn {turn.number} was begun",
+                remedy="run the old code to finish it, or send new input to begin another turn",
+            )
+        elif entry.principal is not None and entry.principal != turn.principal:
+            problem = InputError(
+                f"turn {turn.number} of thread {turn.thread_id!r} belongs to another principal",
+                remedy="continue it as the principal who began it, or without one",
+            )
+        if problem is not None:
+            status: Literal["paused", "done", "failed", "ended"] = (
+                turn.status.value if turn.status is not TurnStatus.RUNNING else "failed"
+            )
+            self._close(session, status)
+            raise problem
+
+    def configured(self, entry: Entry, session: Session) -> RunnableConfig:
+        """The config that the run's graph sees: the lease, and the net under the tools."""
+        config = entry.config
+        configurable = {
+            key: value for key, value in config.get("configurable", {}).items() if key not in (CALLER, TENANT)
+        }
+        configurable |= {"thread_id": entry.thread_id, RUN_KEY: session.run}
+        return cast(
+            "RunnableConfig",
+            {**config, "configurable": configurable, "callbacks": with_net(config.get("callbacks"))},
+        )
+
+    def close(self, session: Session, status: Literal["paused", "done", "failed"]) -> None:
+        """Give the lease back. A run that has lost it has nothing to give."""
+        self.heartbeat.forget(session)
+        if not session.lost:
+            self._close(session, "ended" if session.ended is not None else status)
+
+    def _close(self, session: Session, status: Literal["paused", "done", "failed", "ended"]) -> None:
+        closing = Closing(
+            status=status, active_seconds=session.active, tool_calls=session.tool_calls, steps=session.steps
+        )
+        self.services.store.close_run(session.run, closing, session.take())
+
+
+def caller_of(configurable: Mapping[str, Any]) -> Caller:
+    """Who calls: as the host program said, on a LangGraph server as its authentication said, else nobody known."""
+    caller = configurable.get(CALLER)
+    if isinstance(caller, Caller):
+        return caller
+    user = configurable.get("langgraph_auth_user")
+    if user is not None:
+        identity = getattr(user, "identity", None) or configurable.get("langgraph_auth_user_id")
+        tenant = getattr(user, "tenant", None) or "default"
+        principal = Principal(id=str(identity), tenant=str(tenant), verified_by="server")
+        return Caller(principal, principal.tenant)
+    if "langgraph_api" in sys.modules:
+        return Caller(UNKNOWN, UNKNOWN.tenant)
+    return Caller(None, "default")
+
+
+def with_net(callbacks: Any) -> Any:
+    """The callbacks with the net under the tools."""
+    if isinstance(callbacks, BaseCallbackManager):
+        manager = callbacks.copy()
+        if NET not in manager.inheritable_handlers:
+            manager.add_handler(NET, inherit=True)
+        return manager
+    handlers = list(cast("list[BaseCallbackHandler]", callbacks or []))
+    return handlers if NET in handlers else [*handlers, NET]

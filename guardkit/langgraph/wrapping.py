@@ -1,0 +1,203 @@
+"""Wrapping a node: it finds its run, honours the stop, and ends in a no result instead of an exception."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from langchain_core.runnables import Runnable, RunnableConfig
+
+from guardkit.core.no_result import NoResult, NoResultReason
+from guardkit.core.steps import Thought
+from guardkit.core.verdicts import CheckContext, Verdict
+from guardkit.errors import OutsideRunError, StaleRunError
+from guardkit.langgraph import compat
+from guardkit.langgraph.messages import Turnwise, identify, messages_in, turnwise
+from guardkit.langgraph.node import NODE, RUN, Node
+from guardkit.langgraph.stopping import NoResultStop
+from guardkit.runtime.driver import AsyncHost, Offload, SyncHost, adrive, drive
+from guardkit.runtime.ending import end, stopped
+from guardkit.runtime.gate import verdict_of
+from guardkit.runtime.needs import Ask, Flow
+from guardkit.runtime.session import Session
+
+NodeCheck = Callable[[Any, CheckContext], "Verdict | None"]
+"""Judges what a node is about to write to the state. A plain callable, sync or async."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeOptions:
+    """How `@guard.node` tunes one node."""
+
+    checks: Sequence[tuple[str, NodeCheck]] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeHost:
+    """What the wrappers of one graph share."""
+
+    messages_key: str
+    offload: Offload
+    options: Mapping[str, NodeOptions] = field(default_factory=dict[str, NodeOptions])
+
+
+def wrapped(bound: Runnable[Any, Any], *, name: str, root: bool, host: NodeHost) -> Runnable[Any, Any]:
+    """The node as it runs under the guard.
+
+    Args:
+        bound: the node's own runnable.
+        name: the node's name.
+        root: whether the node belongs to the graph that was compiled, not to a subgraph of it. Only there a no
+            result becomes a normal end; further down it goes on up.
+        host: what the graph's wrappers share.
+    """
+    options = host.options.get(name, NodeOptions())
+    sync_host = SyncHost(run_tool=_no_tool, pause=_no_pause)
+    async_host = AsyncHost(run_tool=_no_async_tool, pause=_no_pause, offload=host.offload)
+
+    def call(state: Any, config: RunnableConfig) -> Any:
+        session = _session(name)
+        if _must_end(session):
+            drive(_enter(session), sync_host)
+        if session.ended is not None:
+            return _closed(session, root)
+        node = _node(session, name, state, config, host)
+        with _inside(node):
+            try:
+                output = bound.invoke(state, config)
+            except NoResultStop:
+                if not root:
+                    raise
+                output = None
+        if options.checks and session.ended is None:
+            drive(_judge(node, options, output), sync_host)
+        return output if session.ended is None else _left(session, output, root)
+
+    async def acall(state: Any, config: RunnableConfig) -> Any:
+        session = _session(name)
+        if _must_end(session):
+            await adrive(_enter(session), async_host)
+        if session.ended is not None:
+            return _closed(session, root)
+        node = _node(session, name, state, config, host)
+        with _inside(node):
+            try:
+                output = await bound.ainvoke(state, config)
+            except NoResultStop:
+                if not root:
+                    raise
+                output = None
+        if options.checks and session.ended is None:
+            await adrive(_judge(node, options, output), async_host)
+        return output if session.ended is None else _left(session, output, root)
+
+    has_sync, has_async = compat.colours(bound)
+    return compat.node_runnable(call if has_sync else None, acall if has_async else None, name)
+
+
+def _session(name: str) -> Session:
+    session = RUN.get()
+    if session is None:
+        raise OutsideRunError(
+            f"guarded node {name!r} was entered outside a guarded run",
+            remedy="invoke the graph that guard.compile returned, not a part or a copy of its insides",
+        )
+    if session.lost:
+        raise StaleRunError("this run has lost its lease to another one; nothing that it writes counts")
+    return session
+
+
+def _must_end(session: Session) -> bool:
+    return session.stop is not None and session.ended is None
+
+
+def _enter(session: Session) -> Flow[None]:
+    if session.stop is not None:
+        yield from end(session, stopped(session.stop))
+
+
+def _closed(session: Session, root: bool) -> None:
+    if not root and session.ended is not None:
+        raise NoResultStop(session.ended)
+
+
+def _left(session: Session, output: Any, root: bool) -> Any:
+    if not root and session.ended is not None:
+        raise NoResultStop(session.ended)
+    return compat.without_goto(output)
+
+
+def _node(session: Session, name: str, state: Any, config: RunnableConfig, host: NodeHost) -> Node:
+    configurable: Mapping[str, Any] = config.get("configurable", {})
+    namespace = str(configurable.get("checkpoint_ns", ""))
+    return Node(
+        session=session,
+        name=name,
+        namespace="|".join(part.split(":", 1)[0] for part in namespace.split("|")),
+        task_id=str(configurable.get(compat.TASK_ID, "")),
+        messages=messages_in(state, host.messages_key),
+        state=state,
+        offload=host.offload,
+    )
+
+
+@contextmanager
+def _inside(node: Node) -> Iterator[None]:
+    token = NODE.set(node)
+    try:
+        yield
+    finally:
+        NODE.reset(token)
+
+
+def _judge(node: Node, options: NodeOptions, output: Any) -> Flow[None]:
+    session = node.session
+    context = context_of(node)
+    calls: list[Callable[[], Any]] = [partial(check, output, context) for _, check in options.checks]
+    results: Sequence[Any] = yield Ask(calls, session.services.check_timeout)
+    for (name, _), result in zip(options.checks, results, strict=True):
+        verdict = verdict_of(name, result)
+        if verdict.outcome != "pass":
+            why = f"{name}: {verdict.why or verdict.outcome}"
+            yield from end(session, NoResult.because(NoResultReason.CHECK_FAILED, why))
+            return
+
+
+def context_of(node: Node) -> CheckContext:
+    """What a check of the node itself may look at."""
+    session = node.session
+    seen = (
+        turnwise(
+            node.messages,
+            session.services.tools,
+            lambda proposer, call: identify(session.run, node.namespace, proposer, call),
+        )
+        if node.messages is not None
+        else Turnwise(prompt=(), history=(), observations=(), steps=session.steps)
+    )
+    return CheckContext(
+        principal=session.turn.principal,
+        thread_id=session.run.thread_id,
+        turn=session.run.turn,
+        thought=Thought(text=""),
+        prompt=seen.prompt,
+        history=seen.history,
+        observations=(*seen.observations, *session.loose),
+        blind=node.messages is None and session.continued,
+        calls=session.tool_calls,
+        elapsed=session.elapsed,
+        flags=frozenset(session.flags),
+    )
+
+
+def _no_tool(args: object, effect: object) -> Any:
+    raise AssertionError("a node's own flows run no tool")
+
+
+async def _no_async_tool(args: object, effect: object) -> Any:
+    raise AssertionError("a node's own flows run no tool")
+
+
+def _no_pause(payload: object) -> Any:
+    raise AssertionError("a node's own flows do not pause")

@@ -1,0 +1,232 @@
+"""What a policy file holds, field by field. Meaning that needs more than one field is checked by `Policy`.
+
+The same models build a policy in Python; `PolicyDocument.model_dump(mode="json", exclude_none=True)` is the file again.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, cast
+
+from pydantic import BeforeValidator, Field, model_serializer, model_validator
+from pydantic_core import PydanticCustomError
+
+from guardkit.core.approvals import DecisionKind, OnExpiry
+from guardkit.core.no_result import NoResultReason
+from guardkit.core.people import Assurance
+from guardkit.policy.durations import Duration
+from guardkit.policy.sections import Section
+
+Otherwise: TypeAlias = Literal["allow", "reject", "escalate"]
+Decide: TypeAlias = Literal["allow", "escalate", "reject", "stop"]
+Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+Line: TypeAlias = Annotated[str, Field(min_length=1, max_length=500)]
+ToolName: TypeAlias = Annotated[str, Field(min_length=1, max_length=128)]
+Count: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
+
+
+class ToolRule(Section):
+    """One condition on a tool's calls and what it demands."""
+
+    id: Name
+    """Unique in the policy: decisions, the audit log and telemetry name it."""
+
+    when: Annotated[str, Field(min_length=1, max_length=2000)]
+    """The condition, in CEL."""
+
+    decide: Decide
+    why: Line | None = None
+    """For people and the audit log; needed unless the rule allows."""
+
+    tell_model: Line | None = None
+    """What the model may know of a rejection."""
+
+    approval: Name | None = None
+    """The route of an escalation; by default the tool's."""
+
+    reason: NoResultReason | None = None
+    """The reason of a stop; by default `policy_denied`."""
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if self.why is None and self.decide != "allow":
+            raise PydanticCustomError(
+                "rule_why", f"a rule that decides {self.decide!r} needs a why", {"remedy": "say why, for people"}
+            )
+        for part, owner in (("tell_model", "reject"), ("approval", "escalate"), ("reason", "stop")):
+            if getattr(self, part) is not None and self.decide != owner:
+                raise PydanticCustomError(
+                    "rule_part",
+                    f"belongs to {owner!r}, and this rule decides {self.decide!r}",
+                    {"key": part, "remedy": f"remove {part}, or decide {owner}"},
+                )
+        return self
+
+
+class ToolEntry(Section):
+    """What holds for the calls of one tool. In a file, a bare word stands for an entry without rules."""
+
+    otherwise: Otherwise
+    """What holds when no rule matches."""
+
+    approval: Name | None = None
+    """The route for escalations of this tool; by default the policy's `review`."""
+
+    rules: tuple[ToolRule, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_word(cls, data: Any) -> Any:
+        return {"otherwise": data} if isinstance(data, str) else data
+
+
+class Approver(Section):
+    """One person or one group that may answer. In a file, bare text stands for a person's identity."""
+
+    identity: Line | None = None
+    """E.g. an e-mail address."""
+
+    group: Line | None = None
+    """A group of the directory."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_text(cls, data: Any) -> Any:
+        return {"identity": data} if isinstance(data, str) else data
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.identity is None) == (self.group is None):
+            raise PydanticCustomError(
+                "approver", "names neither a person nor a group, or both", {"remedy": "name one of the two"}
+            )
+        return self
+
+    @model_serializer
+    def _compact(self) -> Any:
+        return {"group": self.group} if self.group is not None else self.identity
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, Mapping | Approver) else value
+
+
+Approvers: TypeAlias = Annotated[tuple[Approver, ...], BeforeValidator(_listed), Field(min_length=1)]
+"""In a file also one bare `{group: name}`."""
+
+
+class StageEntry(Section):
+    """Who must answer in one stage of a route."""
+
+    role: Line | None = None
+    """The role that approvers must hold as well."""
+
+    approvers: Approvers
+    required: Annotated[int, Field(ge=1, le=100, strict=True)] = 1
+    channel: Name
+    """The approval channel that reaches them."""
+
+    assurance: Assurance = Assurance.CHAT
+    """The weakest assurance at which an answer counts."""
+
+
+class RouteEntry(Section):
+    """How people are asked."""
+
+    not_built: ClassVar[Mapping[str, str]] = {
+        "escalate": "remove it; give the stage more approvers, or a shorter expires_in"
+    }
+
+    stages: Annotated[tuple[StageEntry, ...], Field(min_length=1, max_length=10)]
+    """In order."""
+
+    exclude_requester: Annotated[bool, Field(strict=True)] = True
+    """Whether whoever started or steered the turn may not decide."""
+
+    expires_in: Duration
+    """Seconds from the question to its expiry."""
+
+    on_expiry: OnExpiry
+    valid_for: Duration | None = None
+    """Seconds from the last decision to the execution; `None` without limit."""
+
+    allowed_decisions: tuple[DecisionKind, ...] = ("approve", "edit", "reject")
+
+    @model_validator(mode="after")
+    def _people_can_say_yes_and_no(self) -> Self:
+        lacking = [word for word in ("approve", "reject") if word not in self.allowed_decisions]
+        if lacking:
+            raise PydanticCustomError(
+                "allowed_decisions",
+                f"lacks {' and '.join(map(repr, lacking))}",
+                {"key": "allowed_decisions", "remedy": "people must be able to say yes and no"},
+            )
+        return self
+
+
+class Budgets(Section):
+    """Limits of one turn. A spent budget ends it with a `NoResult`."""
+
+    steps: Count | None = None
+    """Turns of the thought-action-observation loop."""
+
+    tool_calls: Count | None = None
+    seconds: Annotated[float, Field(gt=0, strict=True)] | None = None
+    """Seconds of running time; waiting for people does not count."""
+
+    same_call: Count = 3
+    """How often the very same call may be made in a turn."""
+
+
+class SourceRules(Section):
+    """Which sources answers may rest on, beyond what is always enforced."""
+
+    admit: Annotated[str, Field(min_length=1, max_length=2000)]
+    """The condition on `source`, in CEL. It can only narrow."""
+
+
+def _text_version(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise PydanticCustomError(
+            "version", f"must be text, not the number {value!r}", {"remedy": f'quote it: "{value}"'}
+        )
+    return value
+
+
+Version: TypeAlias = Annotated[str, BeforeValidator(_text_version), Field(min_length=1, max_length=64)]
+
+
+class PolicyDocument(Section):
+    """A whole policy file."""
+
+    not_built: ClassVar[Mapping[str, str]] = {
+        "overlays": "remove it; keep one policy file per jurisdiction",
+    }
+
+    policy: Name
+    """The policy's name."""
+
+    version: Version
+    owner: Line
+    """Who answers for it."""
+
+    jurisdictions: tuple[Line, ...] = ()
+    directory: Line | None = None
+    """The people file, relative to this file."""
+
+    constitution: Line | None = None
+    """The constitution file, relative to this file."""
+
+    default: Literal["reject", "escalate"]
+    """What holds for tools without an entry."""
+
+    review: Name | None = None
+    """The route for `default: escalate`, for tools that escalate and name none, and for checks that ask for review."""
+
+    tools: dict[ToolName, ToolEntry] = Field(default_factory=dict[str, ToolEntry])
+    approvals: dict[Name, RouteEntry] = Field(default_factory=dict[str, RouteEntry])
+    budgets: Budgets = Budgets()
+    sources: SourceRules | None = None
+
+
+def as_mapping(document: PolicyDocument) -> dict[str, Any]:
+    """The document as JSON, as it would be written: without what is absent."""
+    return cast("dict[str, Any]", document.model_dump(mode="json", exclude_none=True))

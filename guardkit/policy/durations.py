@@ -1,0 +1,59 @@
+"""Lengths of time as people write them: `90s`, `30m`, `8h`, `1h30m`, `2d`."""
+
+import re
+from datetime import timedelta
+from typing import Annotated, TypeAlias
+
+from pydantic import BeforeValidator, PlainSerializer
+from pydantic_core import PydanticCustomError
+
+_UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+_FORM = re.compile(r"(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?")
+_LONGEST = 10 * 366 * 86400
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of a duration: whole days, hours, minutes and seconds, largest first, e.g. `1h30m`.
+
+    Raises:
+        ValueError: not of that form, zero, or longer than ten years.
+    """
+    found = _FORM.fullmatch(text)
+    if found is None or not text:
+        raise ValueError(f"{text!r} is not a duration")
+    seconds = sum(int(part) * unit for part, unit in zip(found.groups("0"), _UNITS.values(), strict=True))
+    if not 0 < seconds <= _LONGEST:
+        raise ValueError(f"{text!r} is not between one second and ten years")
+    return float(seconds)
+
+
+def format_duration(seconds: float) -> str:
+    """The shortest form that `parse_duration` reads back; fractions of a second are dropped."""
+    rest = int(seconds)
+    parts: list[str] = []
+    for letter, unit in _UNITS.items():
+        count, rest = divmod(rest, unit)
+        if count:
+            parts.append(f"{count}{letter}")
+    return "".join(parts) or "0s"
+
+
+def _read(value: object) -> float:
+    match value:
+        case str():
+            try:
+                return parse_duration(value)
+            except ValueError as error:
+                raise PydanticCustomError(
+                    "duration", "{problem}", {"problem": str(error), "remedy": "write it like 90s, 30m, 8h or 1h30m"}
+                ) from None
+        case timedelta():
+            return _read(format_duration(value.total_seconds()))
+        case _:
+            raise PydanticCustomError(
+                "duration", "a duration is text with units", {"remedy": "write it like 90s, 30m, 8h or 1h30m"}
+            )
+
+
+Duration: TypeAlias = Annotated[float, BeforeValidator(_read), PlainSerializer(format_duration, return_type=str)]
+"""Seconds, written as text with units (in Python also a `timedelta` of whole seconds)."""

@@ -1,0 +1,1 @@
+"""The flows: gate, approvals, effects, observations, stop. Written once, driven in both colours."""

@@ -1,0 +1,299 @@
+"""One call, from the gate's decision to what the model reads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, assert_never
+
+from guardkit.core.approvals import Approval, ApprovalState
+from guardkit.core.decisions import Allow, Edit, Escalate, Reject, Stop
+from guardkit.core.no_result import NoResult, NoResultReason
+from guardkit.core.steps import Action, ToolKind
+from guardkit.core.verdicts import CheckContext
+from guardkit.runtime.asking import edited, objection, overdue, register, request_for, supersede, wait
+from guardkit.runtime.effects import Outcome, perform
+from guardkit.runtime.ending import end
+from guardkit.runtime.gate import Gated, allowed, digest_of, gate, satisfied
+from guardkit.runtime.needs import Flow, InStore, RunTool
+from guardkit.runtime.session import Session
+from guardkit.runtime.tools import OutputCodec, ToolSpec
+
+_ROUNDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """The tool ran, now or before."""
+
+    output: Any
+    fresh: bool = True
+    """Whether it ran now; otherwise this is the recorded output."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The tool did not run; this is what the model may know."""
+
+    tell_model: str
+    why: tuple[str, ...]
+    in_doubt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The turn is over."""
+
+    outcome: NoResult
+
+
+Acted: TypeAlias = Ran | Refused | Ended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call of a batch: all gated calls of one AIMessage, or a single call made in node code."""
+
+    spec: ToolSpec
+    action: Action
+    context: CheckContext
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A batch whose questions are registered."""
+
+    gated: dict[str, Gated]
+    """By action id."""
+
+    approvals: dict[str, str]
+    """Approval ids by action id, for the calls that wait for people."""
+
+    contexts: dict[str, CheckContext]
+
+
+def prepare(
+    session: Session, calls: Sequence[Call], *, thought: str, namespace: str
+) -> Flow[Prepared | Ended]:
+    """Gate every call of a batch and register all its questions up front, in one transaction.
+
+    Safe to run again: the same calls give the same ids, and what is registered stays as it is.
+    """
+    if session.ended is not None:
+        return Ended(session.ended)
+    earlier = yield from _earlier(session)
+    gated: dict[str, Gated] = {}
+    requests = {}
+    for call in calls:
+        result = yield from gate(session, call.spec, call.action, call.context)
+        frozen = earlier.get(call.action.id)
+        gated[call.action.id] = result
+        _audit(session, result)
+        if isinstance(result.decision, Stop):
+            break
+        if isinstance(result.decision, Escalate):
+            requests[call.action.id] = request_for(
+                session, result, result.decision, thought=thought, namespace=namespace
+            )
+        elif isinstance(result.decision, Allow) and frozen is not None:
+            # People were asked under an earlier policy; what is asked once is not loosened while they think.
+            asked = Escalate(routes=frozen.request.routes, rules=frozen.request.rules, why=frozen.request.why)
+            gated[call.action.id] = Gated(
+                action=frozen.request.action,
+                spec=call.spec,
+                decision=asked,
+                digest=frozen.request.digest,
+                original=result.original,
+            )
+            requests[call.action.id] = frozen.request
+    stops = [one.decision for one in gated.values() if isinstance(one.decision, Stop)]
+    if stops:
+        outcome = yield from end(session, NoResult.because(stops[0].reason, *stops[0].why))
+        return Ended(outcome)
+    if requests:
+        yield from register(session, list(requests.values()))
+    for action_id, before in earlier.items():
+        if action_id in gated and before.state is ApprovalState.PENDING:
+            yield from supersede(session, before, requests.get(action_id))
+    return Prepared(
+        gated=gated,
+        approvals={action: request.id for action, request in requests.items()},
+        contexts={call.action.id: call.context for call in calls},
+    )
+
+
+def _earlier(session: Session) -> Flow[dict[str, Approval]]:
+    """Questions of this turn that earlier runs asked, by action id; the newest of each."""
+    if not session.continued:
+        return {}
+    store, run = session.services.store, session.run
+    listed: Sequence[Approval] = yield InStore(
+        lambda: store.listed(tenant=run.tenant, thread_id=run.thread_id, limit=1000)
+    )
+    return {
+        approval.request.action.id: approval
+        for approval in reversed(listed)
+        if approval.request.turn == run.turn
+    }
+
+
+def _audit(session: Session, gated: Gated) -> None:
+    policy = session.services.policy
+    session.buffer(
+        session.event(
+            "action.decided",
+            action=gated.action.id,
+            tool=gated.action.tool,
+            digest=gated.digest,
+            original=gated.original,
+            decision=gated.decision.kind,
+            rules=list(gated.decision.rules),
+            policy=policy.name,
+            policy_version=policy.version,
+            policy_hash=policy.hash,
+        )
+    )
+    session.services.telemetry.event(
+        "guardkit.tool.decision",
+        {
+            "gen_ai.tool.name": gated.action.tool,
+            "gen_ai.tool.call.id": gated.action.call_id,
+            "guardkit.decision": gated.decision.kind,
+            "guardkit.policy.id": policy.name,
+            "guardkit.policy.version": policy.version,
+            "guardkit.policy.rule.id": ",".join(gated.decision.rules),
+        },
+    )
+
+
+def act(
+    session: Session, prepared: Prepared, action_id: str, codec: OutputCodec, *, namespace: str
+) -> Flow[Acted]:
+    """Carry one call of a prepared batch to its end.
+
+    Waits behind the batch's barrier first, so nothing of a batch runs while people still decide on any of it.
+    """
+    gated = prepared.gated[action_id]
+    approval: Approval | None = None
+    ids = list(prepared.approvals.values())
+    own = prepared.approvals.get(action_id)
+    for _ in range(_ROUNDS):
+        if session.ended is not None:
+            return Ended(session.ended)
+        if ids:
+            waited = yield from wait(session, ids, own or ids[0])
+            if own is not None:
+                asked = yield from _asked(session, waited.approvals.get(own), waited.now)
+                if isinstance(asked, Refused | Ended):
+                    return asked
+                approval = asked
+                if approval.digest != gated.digest:
+                    change = yield from _changed(session, gated, approval, prepared, namespace)
+                    if isinstance(change, Refused | Ended):
+                        return change
+                    if isinstance(change, str):
+                        own, ids = change, [change]
+                        continue
+                    gated = change
+                else:
+                    gated = allowed(gated)
+        match gated.decision:
+            case Reject():
+                return Refused(gated.decision.tell_model, gated.decision.why)
+            case Stop():
+                return Ended(
+                    (yield from end(session, NoResult.because(gated.decision.reason, *gated.decision.why)))
+                )
+            case Edit() | Escalate():
+                return Refused("This action is not permitted.", ("no approval was found for it",))
+            case Allow():
+                pass
+            case _:
+                assert_never(gated.decision)
+        if gated.spec.kind is not ToolKind.EFFECT and approval is None:
+            session.tool_calls += 1
+            output = yield RunTool(gated.action.args, None, gated.spec.timeout)
+            return Ran(output)
+        done: Outcome = yield from perform(session, gated, approval, codec)
+        if done.again:
+            continue
+        if done.in_doubt:
+            return Ended(
+                (yield from end(session, NoResult.because(NoResultReason.EFFECT_IN_DOUBT, *done.why)))
+            )
+        if done.ended is not None:
+            return Ended(done.ended)
+        if done.refusal is not None:
+            return Refused(done.refusal, done.why)
+        return Ran(done.output, fresh=done.fresh)
+    return Refused("This action is not permitted.", ("the approval kept changing while it was consumed",))
+
+
+def _asked(session: Session, approval: Approval | None, now: float) -> Flow[Approval | Refused | Ended]:
+    """What people's answer means for the call. Only an approval that still holds lets it through."""
+    if approval is None:
+        return Refused("This action is not permitted.", ("the approval is gone from the store",))
+    if overdue(approval, now) and approval.state is ApprovalState.PENDING:
+        return (yield from _expired(session, approval))
+    match approval.state:
+        case ApprovalState.APPROVED:
+            why = objection(session, approval, now)
+            if why is None:
+                return approval
+            session.buffer(session.event("approval.void", approval=approval.request.id, why=why))
+            return Refused("The approval no longer holds, so the action did not run.", (why,))
+        case ApprovalState.REJECTED:
+            return Refused("A reviewer declined this action. Do not try it again.", ("a reviewer declined",))
+        case ApprovalState.RESPONDED:
+            words = approval.decisions[-1].reason or ""
+            return Refused(f"The action did not run. A reviewer says: {words}", ("a reviewer responded",))
+        case ApprovalState.EXPIRED:
+            return (yield from _expired(session, approval))
+        case ApprovalState.CANCELLED:
+            return Refused("This action was cancelled.", ("the approval was cancelled",))
+        case ApprovalState.CONSUMED:
+            return approval
+        case ApprovalState.PENDING:
+            return Refused("This action is not permitted.", ("it is not decided",))
+        case _:
+            assert_never(approval.state)
+
+
+def _expired(session: Session, approval: Approval) -> Flow[Refused | Ended]:
+    if approval.request.on_expiry == "no_result":
+        outcome = NoResult.because(NoResultReason.APPROVAL_EXPIRED, f"approval {approval.request.id} expired")
+        return Ended((yield from end(session, outcome)))
+    return Refused("Nobody approved this action in time, so it did not run.", ("the approval expired",))
+
+
+def _changed(
+    session: Session, gated: Gated, approval: Approval, prepared: Prepared, namespace: str
+) -> Flow[Gated | Refused | Ended | str]:
+    """People edited the arguments: the edited action is gated from the start, and asked again where it needs more."""
+    action = edited(approval, gated.action)
+    try:
+        valid = gated.spec.validate(action.args)
+    except ValueError:
+        return Refused(
+            "The edited action does not fit the tool.", ("the edited arguments do not fit the schema",)
+        )
+    action = action.model_copy(update={"args": valid})
+    digest = digest_of(session, action)
+    if digest != approval.digest:
+        return Refused(
+            "The edited action does not fit the tool.", ("validation changes the edited arguments",)
+        )
+    again = yield from gate(session, gated.spec, action, prepared.contexts[gated.action.id])
+    _audit(session, again)
+    if isinstance(again.decision, Stop):
+        return Ended((yield from end(session, NoResult.because(again.decision.reason, *again.decision.why))))
+    if isinstance(again.decision, Reject) or again.digest != digest:
+        why = again.decision.why or ("an edited action would have to be edited again",)
+        return Refused("The edited action is not permitted.", why)
+    if satisfied(again.decision, approval.request.routes):
+        return allowed(again)
+    if isinstance(again.decision, Escalate):
+        request = request_for(
+            session, again, again.decision, thought=approval.request.thought, namespace=namespace
+        )
+        yield from register(session, [request])
+        return request.id
+    return Refused("The edited action is not permitted.", again.decision.why)

@@ -1,0 +1,182 @@
+"""Asking people: build the request, register it, wait behind the barrier, read what they said."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from guardkit.core.approvals import (
+    Approval,
+    ApprovalRequest,
+    ApprovalState,
+    approval_id,
+    close,
+    still_holds,
+)
+from guardkit.core.decisions import Escalate
+from guardkit.core.presentation import present
+from guardkit.core.steps import Action
+from guardkit.core.values import JsonObject
+from guardkit.runtime.gate import Gated
+from guardkit.runtime.needs import Flow, InStore, Pause
+from guardkit.runtime.session import Session
+
+_THOUGHT = 2000
+
+
+def request_for(
+    session: Session, gated: Gated, decision: Escalate, *, thought: str, namespace: str
+) -> ApprovalRequest:
+    """The question about one gated action, as today's policy asks it."""
+    services, policy = session.services, session.services.policy
+    route = policy.route(decision.routes)
+    route_hash = policy.route_hash(gated.action.tool, decision.routes)
+    requester = session.turn.principal.id
+    return ApprovalRequest(
+        id=approval_id(gated.action.id, gated.digest, route_hash),
+        tenant=session.run.tenant,
+        thread_id=session.run.thread_id,
+        namespace=namespace,
+        turn=session.run.turn,
+        agent=services.agent,
+        action=gated.action,
+        digest=gated.digest,
+        salt=session.turn.salt,
+        principal=session.turn.principal,
+        excluded=(requester,) if route.exclude_requester else (),
+        thought=thought[:_THOUGHT],
+        why=decision.why,
+        rules=decision.rules,
+        policy=policy.name,
+        policy_version=policy.version,
+        routes=decision.routes,
+        route_hash=route_hash,
+        stages=route.stages,
+        allowed=route.allowed,
+        args_schema=gated.spec.json_schema,
+        requested_at=0.0,
+        expires_at=route.expires_in,
+        on_expiry=route.on_expiry,
+        valid_for=route.valid_for,
+        traceparent=services.telemetry.traceparent(),
+    )
+
+
+def payload(session: Session, approval: Approval) -> JsonObject:
+    """What the interrupt carries: LangChain's HITLRequest with one action, so its UIs show it, and our ids.
+
+    Whatever it is answered with proves nothing; the description says where to decide.
+    """
+    where = session.services.decide_at
+    shown = present(approval)
+    description = f"{shown.title}: waits for approval {approval.request.id}."
+    description += (
+        f" Decide at {where}/approvals/{approval.request.id}" if where else " Decide in guardkit's inbox."
+    )
+    return {
+        "action_requests": [
+            {"name": approval.request.action.tool, "args": approval.args, "description": description}
+        ],
+        "review_configs": [
+            {"action_name": approval.request.action.tool, "allowed_decisions": list(approval.request.allowed)}
+        ],
+        "guardkit": {"kind": "approval", "approval_id": approval.request.id, "digest": approval.digest},
+    }
+
+
+def register(session: Session, requests: Sequence[ApprovalRequest]) -> Flow[list[Approval]]:
+    """Write requests that are not there yet, each audited; returns all as they stand."""
+    events = [
+        session.event(
+            "approval.requested",
+            approval=request.id,
+            action=request.action.id,
+            tool=request.action.tool,
+            digest=request.digest,
+            rules=list(request.rules),
+            routes=list(request.routes),
+            policy=request.policy,
+            policy_version=request.policy_version,
+        )
+        for request in requests
+    ]
+    store, run = session.services.store, session.run
+    approvals: Sequence[Approval] = yield InStore(lambda: store.register(run, requests, events))
+    for approval in approvals:
+        session.asked.add(approval.request.id)
+        session.services.telemetry.event(
+            "guardkit.approval.requested",
+            {"guardkit.approval.id": approval.request.id, "gen_ai.tool.name": approval.request.action.tool},
+        )
+    return list(approvals)
+
+
+def supersede(session: Session, before: Approval, now_asked: ApprovalRequest | None) -> Flow[None]:
+    """Cancel an open question that a changed action or a changed policy has replaced."""
+    if now_asked is not None and now_asked.id == before.request.id:
+        return
+    store = session.services.store
+    event = session.event(
+        "approval.superseded", approval=before.request.id, by=now_asked.id if now_asked else None
+    )
+    yield InStore(
+        lambda: store.settle(close(before, ApprovalState.CANCELLED, store.now()), before.version, [event])
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """What the barrier let through: every approval of the batch, settled, and the database's time."""
+
+    approvals: dict[str, Approval]
+    now: float
+
+
+def wait(session: Session, ids: Sequence[str], own: str) -> Flow[Waited]:
+    """The barrier: pause until every approval of the batch is settled, whatever the graph is resumed with.
+
+    Args:
+        session: the run.
+        ids: approvals of the batch.
+        own: the approval of the call that waits; it is the one shown while it is undecided.
+    """
+    store, tenant = session.services.store, session.run.tenant
+    while True:
+        now, found = yield InStore(lambda: (store.now(), store.approvals(tenant, ids)))
+        approvals: dict[str, Approval] = {approval.request.id: approval for approval in found}
+        open_ones = [
+            approval
+            for approval in approvals.values()
+            if approval.state is ApprovalState.PENDING and not overdue(approval, now)
+        ]
+        if not open_ones:
+            return Waited(approvals, now)
+        shown = next((approval for approval in open_ones if approval.request.id == own), open_ones[0])
+        yield Pause(payload(session, shown))
+
+
+def overdue(approval: Approval, now: float) -> bool:
+    """Whether the time to decide is over, even if no worker has noted it yet."""
+    request = approval.request
+    return request.expires_at is not None and request.on_expiry != "keep" and now >= request.expires_at
+
+
+def objection(session: Session, approval: Approval, now: float) -> str | None:
+    """Why an approved approval may not be used after all, or `None`.
+
+    Checked here, in the agent's process: every signature, every person's membership today, quorum, exclusion,
+    assurance, digest, the time since the last decision, and that today's policy still sends the tool the same way.
+    """
+    services = session.services
+    request = approval.request
+    for decision in approval.decisions:
+        if not services.verifier.decision(decision):
+            return "a decision is not signed by a process that may verify people"
+    people = {decision.person: services.directory.find(decision.person) for decision in approval.decisions}
+    why = still_holds(approval, people, now)
+    if why is None and services.policy.route_hash(request.action.tool, request.routes) != request.route_hash:
+        why = "the policy for this tool changed after people were asked"
+    return why
+
+
+def edited(approval: Approval, action: Action) -> Action:
+    """The action with the arguments that people left it with."""
+    return action.model_copy(update={"args": approval.args})

@@ -1,0 +1,304 @@
+"""The desk: the one way in for what people say, whatever brings it.
+
+The web inbox, the command line and the channels verify who somebody is and hand the identity in; the desk finds the
+human being behind it, judges by the rules of `guardkit.core.approvals`, signs and stores. The agent's process holds
+no signing key and so has no desk.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NoReturn, Protocol, TypeAlias
+
+from guardkit.core.approvals import (
+    Approval,
+    ApprovalDecision,
+    ApprovalState,
+    DecisionKind,
+    close,
+    decide,
+    stage_for,
+)
+from guardkit.core.audit import AuditEvent
+from guardkit.core.edits import edit_problems
+from guardkit.core.people import Assurance, Directory, Person
+from guardkit.core.ports import Approvals, Audit
+from guardkit.core.signing import Signer
+from guardkit.core.values import Json, JsonObject
+from guardkit.errors import DecisionRefusedError, UnknownApprovalError
+
+ATTEMPTS = 8
+"""How often a decision is tried again because somebody else's came between reading and storing."""
+
+LISTED = 1000
+"""Approvals of a tenant that are looked through for somebody's list, newest first."""
+
+_REASON_LIMIT = 4000
+_NOTE_LIMIT = 500
+
+_Change: TypeAlias = Callable[[Approval, float], tuple[Approval, AuditEvent]]
+
+
+class DeskStore(Approvals, Audit, Protocol):
+    """What the desk needs of a store."""
+
+    def now(self) -> float:
+        """Seconds since the epoch, by the database's clock."""
+        ...
+
+
+class Desk:
+    """Takes people's decisions on approvals.
+
+    Args:
+        store: where approvals and the audit chain are.
+        directory: who people are, and what they may decide.
+        signer: signs decisions with this process's private key.
+    """
+
+    def __init__(self, store: DeskStore, directory: Directory, signer: Signer) -> None:
+        self._store = store
+        self._directory = directory
+        self._signer = signer
+
+    def decide(
+        self,
+        approval_id: str,
+        *,
+        identity: str,
+        digest: str,
+        kind: DecisionKind,
+        assurance: Assurance,
+        via: str,
+        reason: str | None = None,
+        args: JsonObject | None = None,
+        delivery: str | None = None,
+    ) -> Approval:
+        """Take one person's decision: all of it counts, audited in the same transaction, or nothing changes.
+
+        A refused attempt is audited too, without anything that the person wrote.
+
+        Args:
+            approval_id: which question.
+            identity: whom the caller has verified, as the directory knows people: an id, an e-mail address, or a
+                channel's own name for somebody.
+            digest: the digest that was on the person's screen.
+            kind: what was said.
+            assurance: how surely the identity is theirs.
+            via: the name of the approval channel, or `web`, `cli`.
+            reason: in the person's words; required with `reject` and `respond`; at most 4,000 characters.
+            args: the arguments to use instead; with `edit`, and only with it.
+            delivery: id of the message that was answered.
+
+        Returns:
+            The approval as it stands now.
+
+        Raises:
+            UnknownApprovalError: there is none with this id in the person's tenant.
+            DecisionRefusedError: the decision does not count; `reason` says why.
+            StorageError: the database cannot be reached; nothing changed.
+        """
+        person = self._directory.find(identity)
+        if person is None:
+            self._refuse_stranger(approval_id, assurance, via)
+        seen: Approval | None = None
+
+        def said(approval: Approval, at: float) -> tuple[Approval, AuditEvent]:
+            nonlocal seen
+            seen = approval
+            if approval.request.tenant != person.tenant:
+                raise UnknownApprovalError("there is no such approval")
+            stage = stage_for(approval, person)
+            _check_words(reason)
+            if args is not None and digest == approval.digest:
+                _check_edit(approval, args)
+            decision = ApprovalDecision(
+                approval_id=approval_id,
+                digest=digest,
+                kind=kind,
+                person=person.id,
+                assurance=assurance,
+                via=via,
+                delivery=delivery,
+                reason=reason,
+                args=args,
+                stage=stage,
+                decided_at=at,
+            )
+            decide(approval, decision, person)  # so that nothing is signed that does not count
+            decision = self._signer.decision(decision)
+            after = decide(approval, decision, person)
+            return after, _event("approval.decided", after, **_facts(decision))
+
+        try:
+            return self._change(approval_id, said)
+        except (DecisionRefusedError, UnknownApprovalError) as error:
+            if seen is not None:
+                why = error.reason if isinstance(error, DecisionRefusedError) else "other_tenant"
+                self._audit_refusal(seen, why, person=person.id, assurance=assurance.value, via=via)
+            raise
+
+    def refusal(
+        self, approval: Approval, person: Person, assurance: Assurance, now: float | None = None
+    ) -> DecisionRefusedError | None:
+        """Why this person could not decide now, whatever they said, or `None` when they could.
+
+        Args:
+            approval: as it stands.
+            person: the directory's record.
+            assurance: how surely it is them.
+            now: seconds since the epoch, by the database's clock; asked for if not given.
+        """
+        request = approval.request
+        try:
+            stage = request.stages[stage_for(approval, person)]
+        except DecisionRefusedError as error:
+            return error
+        if _is_over(approval, self._store.now() if now is None else now):
+            return DecisionRefusedError("expired", "the time to decide is over")
+        if not assurance.reaches(stage.assurance):
+            return DecisionRefusedError(
+                "assurance_too_low",
+                f"this stage needs {stage.assurance.value}, this sign-in counts as {assurance.value}",
+            )
+        return None
+
+    def see(self, approval_id: str, person: Person) -> Approval:
+        """An approval that this person may look at: they are among the approvers of one of its stages, or decided.
+
+        Raises:
+            UnknownApprovalError: there is none, or it is not for their eyes; callers cannot tell which.
+        """
+        approval = self._store.find(approval_id)
+        if approval is None or not _concerns(approval, person):
+            raise UnknownApprovalError("there is no such approval")
+        return approval
+
+    def waiting(self, person: Person) -> Sequence[Approval]:
+        """The approvals that this person may decide now, newest first, among the tenant's latest 1,000 open ones."""
+        now = self._store.now()
+        return [
+            approval
+            for approval in self._store.listed(
+                tenant=person.tenant, states=[ApprovalState.PENDING], limit=LISTED
+            )
+            if _may_answer(approval, person) and not _is_over(approval, now)
+        ]
+
+    def visible(self, person: Person, states: Sequence[ApprovalState] | None = None) -> Sequence[Approval]:
+        """The approvals that this person may look at, newest first, among the tenant's latest 1,000 in these states."""
+        listed = self._store.listed(tenant=person.tenant, states=states, limit=LISTED)
+        return [approval for approval in listed if _concerns(approval, person)]
+
+    def expire(self, limit: int = 100) -> int:
+        """Close open approvals whose time is over. Returns how many were closed."""
+        count = 0
+        for approval in self._store.expirable(limit):
+            closed = close(approval, ApprovalState.EXPIRED, self._store.now())
+            count += self._store.settle(closed, approval.version, [_event("approval.expired", closed)])
+        return count
+
+    def cancel(self, approval_id: str, by: str, why: str) -> Approval:
+        """Withdraw a question that is not consumed yet, as an operator.
+
+        Args:
+            approval_id: which question.
+            by: the operator, for the audit log.
+            why: the operator's reason, for the audit log; cut to 500 characters.
+
+        Raises:
+            UnknownApprovalError: there is none with this id.
+            DecisionRefusedError: `already_settled`.
+        """
+
+        def cancelled(approval: Approval, at: float) -> tuple[Approval, AuditEvent]:
+            after = close(approval, ApprovalState.CANCELLED, at)
+            return after, _event("approval.cancelled", after, by=by, why=why[:_NOTE_LIMIT])
+
+        return self._change(approval_id, cancelled)
+
+    def _change(self, approval_id: str, change: _Change) -> Approval:
+        """Read, change and store, again as long as somebody else's change comes between."""
+        for _ in range(ATTEMPTS):
+            approval = self._store.find(approval_id)
+            if approval is None:
+                raise UnknownApprovalError("there is no such approval")
+            after, event = change(approval, self._store.now())
+            if self._store.settle(after, approval.version, [event]):
+                return after
+        raise DecisionRefusedError(
+            "conflict", "others are deciding on this approval at the same moment", remedy="try again"
+        )
+
+    def _refuse_stranger(self, approval_id: str, assurance: Assurance, via: str) -> NoReturn:
+        approval = self._store.find(approval_id)
+        if approval is not None:
+            self._audit_refusal(approval, "unknown_identity", assurance=assurance.value, via=via)
+        raise DecisionRefusedError("not_an_approver", "nobody is known by this identity")
+
+    def _audit_refusal(self, approval: Approval, why: str, **data: Json) -> None:
+        self._store.append(approval.request.tenant, [_event("approval.refused", approval, why=why, **data)])
+
+
+def _event(kind: str, approval: Approval, **data: Json) -> AuditEvent:
+    request = approval.request
+    facts: JsonObject = {
+        "approval": request.id,
+        "action": request.action.id,
+        "tool": request.action.tool,
+        "state": approval.state.value,
+        "digest": approval.digest,
+        "policy_version": request.policy_version,
+    }
+    return AuditEvent(kind=kind, thread_id=request.thread_id, turn=request.turn, data=facts | data)
+
+
+def _facts(decision: ApprovalDecision) -> JsonObject:
+    """What the audit log keeps of a decision. The signature covers the rest, reason and arguments included."""
+    return {
+        "decision": decision.kind,
+        "person": decision.person,
+        "assurance": decision.assurance.value,
+        "via": decision.via,
+        "delivery": decision.delivery,
+        "stage": decision.stage,
+        "decided_digest": decision.digest,
+        "key_id": decision.key_id,
+        "signature": decision.signature,
+    }
+
+
+def _check_words(reason: str | None) -> None:
+    if reason is None:
+        return
+    if len(reason) > _REASON_LIMIT:
+        raise DecisionRefusedError(
+            "reason_invalid", f"the reason has {len(reason)} characters, {_REASON_LIMIT} are allowed"
+        )
+    if any("\ud800" <= char <= "\udfff" for char in reason):
+        raise DecisionRefusedError("reason_invalid", "the reason holds a lone surrogate")
+
+
+def _check_edit(approval: Approval, args: JsonObject) -> None:
+    problems = edit_problems(approval.request.args_schema, args)
+    if problems:
+        said = "; ".join(f"{problem.path} {problem.message}" for problem in problems[:5])
+        raise DecisionRefusedError("edit_invalid", said)
+
+
+def _is_over(approval: Approval, now: float) -> bool:
+    request = approval.request
+    return request.expires_at is not None and request.on_expiry != "keep" and now >= request.expires_at
+
+
+def _may_answer(approval: Approval, person: Person) -> bool:
+    try:
+        stage_for(approval, person)
+    except DecisionRefusedError:
+        return False
+    return True
+
+
+def _concerns(approval: Approval, person: Person) -> bool:
+    if approval.request.tenant != person.tenant or not person.active:
+        return False
+    decided = any(decision.person == person.id for decision in approval.decisions)
+    return decided or any(stage.admits(person) for stage in approval.request.stages)

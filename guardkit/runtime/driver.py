@@ -1,0 +1,158 @@
+"""The two drivers of flows.
+
+Both close the flow when they leave, so a flow never hangs half-way. An exception of the driver's own world (a
+cancelled task, LangGraph's interrupt) is thrown into the flow, which lets it pass.
+"""
+
+import asyncio
+import contextvars
+import inspect
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar, assert_never, cast
+
+from guardkit.core.effects import Effect
+from guardkit.core.values import JsonObject
+from guardkit.errors import ConfigurationError
+from guardkit.runtime.needs import Ask, Flow, InStore, Need, Pause, RunTool
+
+T = TypeVar("T")
+
+Offload = Callable[[Callable[[], Any]], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncHost:
+    """What the sync driver needs for the needs."""
+
+    run_tool: Callable[[JsonObject, Effect | None], Any]
+    pause: Callable[[JsonObject], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsyncHost:
+    """What the async driver needs for the needs."""
+
+    run_tool: Callable[[JsonObject, Effect | None], Awaitable[Any]]
+    pause: Callable[[JsonObject], Any]
+    offload: Offload
+    """Runs a transaction in the store's own threads."""
+
+
+def _in_time(call: Callable[[], Any], timeout: float) -> Any:
+    """Run a call in a thread of its own, with this context, and stop waiting after `timeout` seconds."""
+    outcome: list[tuple[bool, Any]] = []
+    context = contextvars.copy_context()
+
+    def target() -> None:
+        try:
+            outcome.append((True, context.run(call)))
+        except BaseException as error:  # noqa: BLE001  # handed over to the waiting thread
+            outcome.append((False, error))
+
+    thread = threading.Thread(target=target, name="guardkit-tool", daemon=True)
+    thread.start()
+    thread.join(timeout)
+    if not outcome:
+        raise TimeoutError(f"no result after {timeout:g} s")
+    good, value = outcome[0]
+    if good:
+        return value
+    raise value
+
+
+def _called(call: Callable[[], Any]) -> Any:
+    try:
+        result = call()
+    except Exception as error:  # noqa: BLE001  # a check that raises is a verdict, not a crash
+        return error
+    if inspect.iscoroutine(result):
+        result.close()
+        return ConfigurationError(
+            "an async check cannot run in a sync graph", remedy="use ainvoke or astream, or a plain function"
+        )
+    return result
+
+
+def _sync(need: Need, host: SyncHost) -> Any:
+    match need:
+        case InStore():
+            return need.do()
+        case Ask():
+            return [_called(call) for call in need.calls]
+        case RunTool():
+            if need.timeout is None:
+                return host.run_tool(need.args, need.effect)
+            return _in_time(lambda: host.run_tool(need.args, need.effect), need.timeout)
+        case Pause():
+            return host.pause(need.payload)
+        case _:
+            assert_never(need)
+
+
+async def _asked(call: Callable[[], Any], timeout: float) -> Any:
+    try:
+        result = call()
+        if inspect.isawaitable(result):
+            result = await asyncio.wait_for(cast("Awaitable[Any]", result), timeout)
+    except Exception as error:  # noqa: BLE001  # a check that raises or is late is a verdict, not a crash
+        return error
+    return result
+
+
+async def _async(need: Need, host: AsyncHost) -> Any:
+    match need:
+        case InStore():
+            return await host.offload(need.do)
+        case Ask():
+            return await asyncio.gather(*(_asked(call, need.timeout) for call in need.calls))
+        case RunTool():
+            running = host.run_tool(need.args, need.effect)
+            return await (running if need.timeout is None else asyncio.wait_for(running, need.timeout))
+        case Pause():
+            return host.pause(need.payload)
+        case _:
+            assert_never(need)
+
+
+def drive(flow: Flow[T], host: SyncHost) -> T:
+    """Run a flow to its end in this thread.
+
+    Raises:
+        Exception: whatever the flow raises.
+    """
+    try:
+        need = next(flow)
+        while True:
+            try:
+                got = _sync(need, host)
+            except BaseException as error:  # noqa: BLE001  # the flow decides what it means
+                need = flow.throw(error)
+            else:
+                need = flow.send(got)
+    except StopIteration as stop:
+        return stop.value
+    finally:
+        flow.close()
+
+
+async def adrive(flow: Flow[T], host: AsyncHost) -> T:
+    """Run a flow to its end in this event loop.
+
+    Raises:
+        Exception: whatever the flow raises.
+    """
+    try:
+        need = next(flow)
+        while True:
+            try:
+                got = await _async(need, host)
+            except BaseException as error:  # noqa: BLE001  # the flow decides what it means
+                need = flow.throw(error)
+            else:
+                need = flow.send(got)
+    except StopIteration as stop:
+        return stop.value
+    finally:
+        flow.close()

@@ -1,0 +1,235 @@
+"""Performing an effect: claim before, record after, never twice.
+
+The claim's transaction consumes the approval, takes the key and writes the audit; the outcome is a second one.
+Between the two the tool runs. Whatever happens there other than a result or `EffectNotDone` leaves the key in doubt.
+"""
+
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from guardkit.core.approvals import Approval, ApprovalState
+from guardkit.core.effects import (
+    AlreadyDone,
+    Claimed,
+    ClaimResult,
+    Effect,
+    EffectNotDone,
+    EffectRecord,
+    EffectState,
+    Halted,
+    InDoubt,
+    KeyTaken,
+    Lapsed,
+    Reconciled,
+)
+from guardkit.core.no_result import NoResult, NoResultReason
+from guardkit.core.values import Json
+from guardkit.errors import StorageError
+from guardkit.runtime.ending import end, stopped
+from guardkit.runtime.gate import Gated
+from guardkit.runtime.needs import Ask, Flow, InStore, RunTool
+from guardkit.runtime.session import Session
+from guardkit.runtime.tools import OutputCodec, idempotency_key
+
+NOT_DONE = "The action did not take place."
+IN_DOUBT = "It is not known whether this action took place. A person has to look; do not try it again."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of an effect. Exactly one of `output`, `refusal`, `ended`, `in_doubt` and `again` speaks."""
+
+    output: Any = None
+    fresh: bool = True
+    refusal: str | None = None
+    why: tuple[str, ...] = ()
+    ended: NoResult | None = None
+    in_doubt: bool = False
+    again: bool = False
+    """The approval changed while it was consumed: look at it once more."""
+
+
+def perform(session: Session, gated: Gated, approval: Approval | None, codec: OutputCodec) -> Flow[Outcome]:
+    """Run an allowed or approved effect at most once."""
+    action, spec = gated.action, gated.spec
+    store, run = session.services.store, session.run
+    try:
+        key = spec.effect_key(action.args, action.id)
+    except ValueError as error:
+        return Outcome(refusal="This action is not permitted.", why=(str(error),))
+    if approval is not None and approval.state is ApprovalState.CONSUMED:
+        return (yield from _consumed_before(session, gated, key, codec))
+    for attempt in (1, 2):
+        pending = session.take()
+        event = session.event(
+            "effect.claimed",
+            action=action.id,
+            tool=action.tool,
+            digest=gated.digest,
+            key=key,
+            approval=approval.request.id if approval else None,
+            policy_version=session.services.policy.version,
+        )
+        try:
+            claim: ClaimResult = yield InStore(
+                lambda events=(*pending, event): store.claim(
+                    run,
+                    key=key,
+                    tool=action.tool,
+                    digest=gated.digest,
+                    action_id=action.id,
+                    approval=approval,
+                    events=events,
+                )
+            )
+        except BaseException:
+            session.put_back(pending)
+            raise
+        if not isinstance(claim, Claimed):
+            session.put_back(pending)
+        match claim:
+            case Claimed():
+                session.tool_calls += 1
+                return (yield from _run(session, gated, approval, key, claim, codec))
+            case AlreadyDone():
+                return Outcome(output=codec.decode(claim.result, action.call_id), fresh=False)
+            case KeyTaken():
+                why = f"effect key {key!r} belongs to another action"
+                return Outcome(
+                    refusal="This was done before, under the same key. Do not try it again.", why=(why,)
+                )
+            case Lapsed():
+                if attempt == 2 or approval is None:
+                    return Outcome(refusal="The approval no longer holds.", why=(claim.why,))
+                return Outcome(again=True)
+            case Halted():
+                return (yield from _halted(session, claim))
+            case InDoubt():
+                settled = yield from _reconcile(session, gated, key, codec)
+                if not settled:
+                    why = f"effect {key!r} is in doubt since attempt {claim.attempt}"
+                    return Outcome(in_doubt=True, why=(why,))
+            case _:
+                assert_never(claim)
+    return Outcome(in_doubt=True, why=(f"effect {key!r} is in doubt",))
+
+
+def _run(
+    session: Session, gated: Gated, approval: Approval | None, key: str, claim: Claimed, codec: OutputCodec
+) -> Flow[Outcome]:
+    handle = Effect(
+        key=idempotency_key(session.run.tenant, key),
+        attempt=claim.attempt,
+        approval_id=approval.request.id if approval else None,
+    )
+    try:
+        output = yield RunTool(gated.action.args, handle, gated.spec.timeout)
+    except EffectNotDone as word:
+        yield from _record(session, gated, key, EffectState.NOT_DONE, None)
+        return Outcome(refusal=word.tell_model, why=("the tool says that nothing happened",))
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        # Whatever it was, nobody knows whether the effect happened. Record that, and let it go on its way if it is
+        # not the tool's own failure.
+        yield from _record(session, gated, key, EffectState.IN_DOUBT, None)
+        if not isinstance(error, Exception):
+            raise
+        return Outcome(
+            in_doubt=True, why=(f"{gated.action.tool!r} raised {type(error).__name__} after its claim",)
+        )
+    try:
+        kept: Json = codec.encode(output)
+    except ValueError as error:
+        yield from _record(session, gated, key, EffectState.IN_DOUBT, None)
+        return Outcome(in_doubt=True, why=(str(error),))
+    recorded = yield from _record(session, gated, key, EffectState.DONE, kept)
+    if not recorded:
+        return Outcome(in_doubt=True, why=("the run lost its lease while the effect ran",))
+    return Outcome(output=output)
+
+
+def _record(session: Session, gated: Gated, key: str, state: EffectState, result: Json) -> Flow[bool]:
+    store, run = session.services.store, session.run
+    event = session.event(
+        "effect.recorded", action=gated.action.id, tool=gated.action.tool, key=key, state=state.value
+    )
+    pending = session.take()
+    try:
+        recorded: bool = yield InStore(
+            lambda: store.record(run, key=key, state=state, result=result, events=[*pending, event])
+        )
+    except StorageError:
+        # The claim stands in the ledger without an outcome, which is what in doubt means.
+        session.put_back(pending)
+        return False
+    if not recorded:
+        session.put_back(pending)
+    session.services.telemetry.event(
+        "guardkit.effect.recorded",
+        {
+            "gen_ai.tool.name": gated.action.tool,
+            "guardkit.effect.state": state.value if recorded else "in_doubt",
+        },
+    )
+    return recorded
+
+
+def _consumed_before(session: Session, gated: Gated, key: str, codec: OutputCodec) -> Flow[Outcome]:
+    """An earlier run consumed the approval. It is worth one execution, so only its record is left."""
+    store, tenant = session.services.store, session.run.tenant
+    for _ in range(2):
+        record: EffectRecord | None = yield InStore(lambda: store.effect(tenant, key))
+        if record is None or record.digest != gated.digest:
+            return Outcome(
+                refusal="The approval was used for something else.", why=("no record of its execution",)
+            )
+        if record.state is EffectState.DONE:
+            return Outcome(output=codec.decode(record.result, gated.action.call_id), fresh=False)
+        if record.state is EffectState.NOT_DONE:
+            return Outcome(
+                refusal=NOT_DONE, why=("it was approved once, and its one execution did not happen",)
+            )
+        settled = yield from _reconcile(session, gated, key, codec)
+        if not settled:
+            break
+    return Outcome(in_doubt=True, why=(f"effect {key!r} is in doubt",))
+
+
+def _reconcile(session: Session, gated: Gated, key: str, codec: OutputCodec) -> Flow[bool]:
+    """Let the tool find out what became of its effect. Returns whether the key is settled now."""
+    ask = gated.spec.reconcile
+    if ask is None:
+        return False
+    store, tenant = session.services.store, session.run.tenant
+    outside = idempotency_key(tenant, key)
+    results: list[Any] = yield Ask([lambda: ask(outside)], session.services.check_timeout)
+    found = results[0]
+    if not isinstance(found, Reconciled) or found.state == "unknown":
+        return False
+    state = EffectState.DONE if found.state == "done" else EffectState.NOT_DONE
+    event = session.event("effect.reconciled", action=gated.action.id, key=key, state=state.value, by="tool")
+    kept = codec.encode(found.result) if found.state == "done" else None
+    settled: bool = yield InStore(
+        lambda: store.reconcile(tenant, key, state=state, result=kept, by="tool", events=[event])
+    )
+    return settled
+
+
+def _halted(session: Session, claim: Halted) -> Flow[Outcome]:
+    if session.ended is None:
+        store, run = session.services.store, session.run
+        turn = yield InStore(lambda: store.turn(run.tenant, run.thread_id, run.turn))
+        if turn is not None and turn.no_result is not None:
+            session.ended = turn.no_result
+            return Outcome(ended=turn.no_result)
+        orders = yield InStore(store.stops)
+        for order in orders:
+            if order.covers(
+                tenant=run.tenant, thread_id=run.thread_id, agent=session.services.agent, run_id=run.run_id
+            ):
+                return Outcome(ended=(yield from end(session, stopped(order))))
+        return Outcome(
+            ended=(yield from end(session, NoResult.because(NoResultReason.STOPPED_BY_OPERATOR, claim.why)))
+        )
+    return Outcome(ended=session.ended)

@@ -1,0 +1,185 @@
+"""The gate: what may an action do. Stop switch, session, checks and policy, the strictest of which wins."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from guardkit.core.decisions import (
+    Allow,
+    Decision,
+    Edit,
+    Escalate,
+    Reject,
+    Stop,
+    demanded_by,
+    floor,
+    strictest,
+)
+from guardkit.core.digest import action_digest, canonical
+from guardkit.core.no_result import NoResultReason
+from guardkit.core.steps import Action, ToolKind
+from guardkit.core.verdicts import CheckContext, Verdict
+from guardkit.policy import Facts
+from guardkit.runtime.needs import Ask, Flow
+from guardkit.runtime.session import Session
+from guardkit.runtime.taint import tainted
+from guardkit.runtime.tools import ToolSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gated:
+    """An action and what holds for it."""
+
+    action: Action
+    """As it may run: after an edit, the edited one."""
+
+    spec: ToolSpec
+    decision: Decision
+    digest: str
+    original: str
+    """The digest of the action as the model proposed it."""
+
+
+def digest_of(session: Session, action: Action) -> str:
+    """The action's digest in this turn."""
+    return action_digest(
+        tool=action.tool,
+        schema_version=action.schema_version,
+        args=action.args,
+        reads=action.reads,
+        principal=session.turn.principal,
+        salt=session.turn.salt,
+    )
+
+
+def verdict_of(name: str, result: Any) -> Verdict:
+    """What a check's result means. Raising, being late or answering something else is a block."""
+    if result is None:
+        return Verdict(check=name)
+    if isinstance(result, Verdict):
+        return result.model_copy(update={"check": name})
+    if isinstance(result, Exception):
+        return Verdict(check=name, outcome="block", why=f"the check failed: {type(result).__name__}")
+    return Verdict(
+        check=name, outcome="block", why=f"the check returned {type(result).__name__}, not a Verdict"
+    )
+
+
+def gate(session: Session, spec: ToolSpec, action: Action, context: CheckContext) -> Flow[Gated]:
+    """Decide on one action. Nothing is written; the caller audits the decision with what follows from it.
+
+    An edit makes a new action, which is gated from the start, once, and falls no lower than the original.
+    """
+    original = digest_of(session, action)
+    opinions = yield from _opinions(session, spec, action, context)
+    decision = strictest(opinions)
+    if not isinstance(decision, Edit):
+        return Gated(action=action, spec=spec, decision=decision, digest=original, original=original)
+    try:
+        edited = action.model_copy(update={"args": spec.validate(decision.args)})
+    except ValueError:
+        refused = Reject(rules=decision.rules, why=("the edited arguments do not fit the tool's schema",))
+        return Gated(action=action, spec=spec, decision=refused, digest=original, original=original)
+    again = yield from _opinions(session, spec, edited, context)
+    decision = strictest([*again, floor(opinions)])
+    if isinstance(decision, Edit):
+        decision = Reject(rules=decision.rules, why=("an edited action would have to be edited again",))
+    return Gated(
+        action=edited, spec=spec, decision=decision, digest=digest_of(session, edited), original=original
+    )
+
+
+def _opinions(
+    session: Session, spec: ToolSpec, action: Action, context: CheckContext
+) -> Flow[list[Decision]]:
+    halted = _halted(session, spec, context)
+    if halted is not None:
+        return [halted]
+    services = session.services
+    facts = Facts(
+        principal=session.turn.principal,
+        thread_id=session.run.thread_id,
+        turn=session.run.turn,
+        calls=context.calls,
+        elapsed=context.elapsed,
+        flags=context.flags,
+        tainted=partial(tainted, context),
+    )
+    opinions: list[Decision] = [services.policy.decide(action, facts)]
+    if session.wary is not None and spec.kind is ToolKind.EFFECT:
+        opinions.append(
+            demanded_by(
+                Verdict(check="next-step", outcome="review", why=session.wary),
+                routes=services.policy.review_routes(action),
+            )
+        )
+    if repeated(context, action) >= services.policy.budgets.same_call:
+        opinions.append(
+            Stop(
+                reason=NoResultReason.NO_PROGRESS,
+                rules=("guardkit.same-call",),
+                why=(f"{action.tool!r} was called with the same arguments before, as often as allowed",),
+            )
+        )
+    if services.action_checks:
+        calls: list[Callable[[], Any]] = [
+            partial(check, action, context) for _, check in services.action_checks
+        ]
+        results: Sequence[Any] = yield Ask(calls, services.check_timeout)
+        routes = services.policy.review_routes(action)
+        for (name, _), result in zip(services.action_checks, results, strict=True):
+            opinions.append(demanded_by(verdict_of(name, result), routes=routes))
+    return opinions
+
+
+def _halted(session: Session, spec: ToolSpec, context: CheckContext) -> Decision | None:
+    if session.stop is not None:
+        return Stop(
+            reason=NoResultReason.STOPPED_BY_OPERATOR,
+            rules=("guardkit.stop",),
+            why=(f"stop {session.stop.id}",),
+        )
+    budgets = session.services.policy.budgets
+    for what, spent, limit in (
+        ("tool calls", context.calls, budgets.tool_calls),
+        ("steps", session.steps, budgets.steps),
+        ("seconds", context.elapsed, budgets.seconds),
+    ):
+        if limit is not None and spent > limit:
+            return Stop(
+                reason=NoResultReason.BUDGET_EXHAUSTED,
+                rules=(f"budget.{what}",),
+                why=(f"more than {limit:g} {what}",),
+            )
+    if session.complete is not None and spec.kind is ToolKind.EFFECT:
+        return Reject(
+            rules=("guardkit.complete",),
+            why=(session.complete,),
+            tell_model="The task is complete. Write the answer.",
+        )
+    return None
+
+
+def repeated(context: CheckContext, action: Action) -> int:
+    """How often the very same call was made before in this turn."""
+    want = canonical(action.args)
+    return sum(
+        1
+        for step in context.history
+        if step.action.id != action.id
+        and step.action.tool == action.tool
+        and canonical(step.action.args) == want
+    )
+
+
+def allowed(gated: Gated) -> Gated:
+    """The same action after people said yes."""
+    return replace(gated, decision=Allow(rules=gated.decision.rules))
+
+
+def satisfied(decision: Decision, routes: Sequence[str]) -> bool:
+    """Whether approvals on these routes are all that a decision still asks for."""
+    return isinstance(decision, Allow) or (
+        isinstance(decision, Escalate) and set(decision.routes) <= set(routes)
+    )

@@ -1,0 +1,178 @@
+"""After the tool: check what came back before the model reads it, and decide what follows."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeAlias, assert_never
+
+from guardkit.core import next_step
+from guardkit.core.no_result import NoResult, NoResultReason
+from guardkit.core.steps import Action, Observation, Step, Thought
+from guardkit.core.values import JsonObject
+from guardkit.core.verdicts import CheckContext, Verdict
+from guardkit.runtime.ending import end
+from guardkit.runtime.gate import verdict_of
+from guardkit.runtime.needs import Ask, Flow, Pause
+from guardkit.runtime.session import Session
+
+WITHHELD = "The result is withheld: it did not pass a safety check."
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the model reads. `text` is `None` when the output may pass as it is."""
+
+    text: str | None
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """The turn is over."""
+
+    outcome: NoResult
+
+
+Observed: TypeAlias = Seen | Over
+
+
+def look(session: Session, observation: Observation, context: CheckContext) -> Flow[list[Verdict]]:
+    """Run the observation checks, once per observation and run. Flags that they raise stay for the turn."""
+    if observation.action_id in session.observed or not session.services.observation_checks:
+        return []
+    checks = session.services.observation_checks
+    calls: list[Callable[[], Any]] = [partial(check, observation, context) for _, check in checks]
+    results: Sequence[Any] = yield Ask(calls, session.services.check_timeout)
+    verdicts = [verdict_of(name, result) for (name, _), result in zip(checks, results, strict=True)]
+    for verdict in verdicts:
+        if verdict.outcome != "pass":
+            session.flags.add(verdict.check)
+    session.observed[observation.action_id] = observation
+    return verdicts
+
+
+def observe(
+    session: Session, action: Action, observation: Observation, thought: Thought, context: CheckContext
+) -> Flow[Observed]:
+    """Check an observation and carry out the next step that is decided for it."""
+    verdicts = yield from look(session, observation, context)
+    worst = max(verdicts, key=lambda verdict: _SEVERITY[verdict.outcome], default=None)
+    text: str | None = None
+    failed = False
+    if worst is not None and worst.outcome != "pass":
+        session.buffer(
+            session.event(
+                "observation.checked",
+                action=action.id,
+                tool=action.tool,
+                check=worst.check,
+                verdict=worst.outcome,
+                evidence=list(worst.evidence),
+            )
+        )
+        match worst.outcome:
+            case "stop":
+                why = worst.why or "a check stopped the turn"
+                return Over((yield from end(session, NoResult.because(NoResultReason.CHECK_FAILED, why))))
+            case "block":
+                text, failed = worst.tell_model or WITHHELD, True
+            case "edit":
+                text = str((worst.edited_args or {}).get("text", WITHHELD))
+            case "review":
+                session.wary = worst.why or "an observation needs a second look"
+            case _:
+                assert_never(worst.outcome)
+    step = Step(thought=thought, action=action, observation=observation)
+    following = yield from _next(session, step, replace(context, flags=frozenset(session.flags)))
+    session.services.telemetry.event(
+        "guardkit.next_step", {"gen_ai.tool.name": action.tool, "guardkit.next_step": following.kind}
+    )
+    return (yield from _follow(session, action, following, text, failed=failed, shown=observation.text))
+
+
+_SEVERITY = {"pass": 0, "edit": 1, "review": 2, "block": 3, "stop": 4}
+
+
+def _next(session: Session, step: Step, context: CheckContext) -> Flow[next_step.NextStep]:
+    assessors = session.services.assessors
+    if not assessors:
+        return next_step.Continue()
+    calls: list[Callable[[], Any]] = [partial(assess, step, context) for _, assess in assessors]
+    results: Sequence[Any] = yield Ask(calls, session.services.check_timeout)
+    opinions: list[next_step.NextStep] = []
+    for (name, _), result in zip(assessors, results, strict=True):
+        match result:
+            case None:
+                continue
+            case (
+                next_step.Continue()
+                | next_step.Complete()
+                | next_step.Retry()
+                | next_step.Clarify()
+                | next_step.Escalate()
+                | next_step.Stop()
+            ):
+                opinions.append(result)
+            case _:
+                why = f"{name} gave {type(result).__name__}, not a next step"
+                opinions.append(next_step.Stop(reason=NoResultReason.CHECK_FAILED, why=why))
+    return next_step.strictest_step(opinions)
+
+
+def _follow(
+    session: Session,
+    action: Action,
+    following: next_step.NextStep,
+    text: str | None,
+    *,
+    failed: bool,
+    shown: str,
+) -> Flow[Observed]:
+    if not isinstance(following, next_step.Continue):
+        session.buffer(session.event("step.next", action=action.id, tool=action.tool, next=following.kind))
+    match following:
+        case next_step.Continue():
+            return Seen(text, failed)
+        case next_step.Complete():
+            session.complete = following.why
+            return Seen(text, failed)
+        case next_step.Retry():
+            return Seen(f"{text if text is not None else shown}\n\n{following.tell_model}", failed=True)
+        case next_step.Clarify():
+            said: str | None = None
+            while said is None:
+                said = answer_to(action, (yield Pause(clarification(action, following.question))))
+            before = text if text is not None else shown
+            return Seen(
+                f"{before}\n\nThe user was asked: {following.question}\nThe user answered: {said}", failed
+            )
+        case next_step.Escalate():
+            session.wary = following.why
+            return Seen(text, failed)
+        case next_step.Stop():
+            return Over((yield from end(session, NoResult.because(following.reason, following.why))))
+        case _:
+            assert_never(following)
+
+
+def clarification(action: Action, question: str) -> JsonObject:
+    """What the interrupt carries when the user is asked: a HITLRequest that only takes words."""
+    return {
+        "action_requests": [{"name": action.tool, "args": {}, "description": question}],
+        "review_configs": [{"action_name": action.tool, "allowed_decisions": ["respond"]}],
+        "guardkit": {"kind": "question", "question": question, "action_id": action.id},
+    }
+
+
+def answer(action_id: str, text: str) -> JsonObject:
+    """The resume value that answers one question, and no other."""
+    return {"guardkit_answer": {"action_id": action_id, "text": text}}
+
+
+def answer_to(action: Action, reply: object) -> str | None:
+    """The words in a resume value, if it answers this very question."""
+    match reply:
+        case {"guardkit_answer": {"action_id": action.id, "text": str(text)}} if text.strip():
+            return text
+        case _:
+            return None

@@ -1,0 +1,133 @@
+"""One run of one turn, in memory. The store is the truth; this is what the run has seen of it."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from guardkit.core.audit import AuditEvent
+from guardkit.core.next_step import NextStep
+from guardkit.core.no_result import NoResult
+from guardkit.core.people import Directory
+from guardkit.core.ports import Store
+from guardkit.core.runs import Opened, RunRef, StopOrder, Turn
+from guardkit.core.signing import Verifier
+from guardkit.core.steps import Observation, Step
+from guardkit.core.values import JsonObject
+from guardkit.core.verdicts import ActionCheck, CheckContext, ObservationCheck
+from guardkit.policy import Policy
+from guardkit.runtime.events import Telemetry
+from guardkit.runtime.tools import ToolSpec
+
+Assessor = Callable[[Step, CheckContext], "NextStep | None"]
+"""Says what should follow an observation. A plain callable, sync or async; `None` has no opinion."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What all runs of one graph share."""
+
+    agent: str
+    store: Store
+    policy: Policy
+    tools: Mapping[str, ToolSpec]
+    action_checks: Sequence[tuple[str, ActionCheck]]
+    observation_checks: Sequence[tuple[str, ObservationCheck]]
+    assessors: Sequence[tuple[str, Assessor]]
+    directory: Directory
+    verifier: Verifier
+    telemetry: Telemetry
+    check_timeout: float
+    """Seconds that an async check may take."""
+
+    decide_at: str | None = None
+    """Where people decide, e.g. the inbox's URL; shown in the interrupt."""
+
+
+@dataclass(slots=True)
+class Session:
+    """What one run knows."""
+
+    services: Services
+    run: RunRef
+    turn: Turn
+    continued: bool
+    """Whether the turn was begun by an earlier run."""
+
+    stop: StopOrder | None = None
+    """The stop that the last look at the store found in force."""
+
+    lost: bool = False
+    """Whether another run has taken the thread."""
+
+    ended: NoResult | None = None
+    outcome: JsonObject | None = None
+    """The verified answer, once there is one; JSON."""
+
+    complete: str | None = None
+    """Why no further action may run in this turn."""
+
+    wary: str | None = None
+    """Why every further effect of this turn goes to people."""
+
+    flags: set[str] = field(default_factory=set[str])
+    observed: dict[str, Observation] = field(default_factory=dict[str, Observation])
+    """Observations that this run checked, by action id."""
+
+    loose: list[Observation] = field(default_factory=list[Observation])
+    """What tools that node code called have returned: no message of the state holds it."""
+
+    asked: set[str] = field(default_factory=set[str])
+    """Ids of approvals that this run registered or waited for."""
+
+    tool_calls: int = 0
+    steps: int = 0
+    began: float = field(default_factory=time.monotonic)
+    _events: list[AuditEvent] = field(default_factory=list[AuditEvent])
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @classmethod
+    def opened(cls, services: Services, opened: Opened, *, continued: bool) -> "Session":
+        """The session of a run that has just taken its lease."""
+        turn = opened.turn
+        return cls(
+            services=services,
+            run=opened.run,
+            turn=turn,
+            continued=continued,
+            stop=opened.stop,
+            ended=turn.no_result,
+            tool_calls=turn.tool_calls,
+            steps=turn.steps,
+        )
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds that the turn has been running, pauses excluded."""
+        return self.turn.active_seconds + self.active
+
+    @property
+    def active(self) -> float:
+        """Seconds since this run began."""
+        return time.monotonic() - self.began
+
+    def event(self, kind: str, **data: Any) -> AuditEvent:
+        """An audit event of this run's turn."""
+        return AuditEvent(kind=kind, thread_id=self.run.thread_id, turn=self.run.turn, data=data)
+
+    def buffer(self, *events: AuditEvent) -> None:
+        """Keep events for the next checkpoint, effect or the end of the run, whichever comes first."""
+        with self._lock:
+            self._events.extend(events)
+
+    def take(self) -> list[AuditEvent]:
+        """Hand out the buffered events, to be written in the caller's transaction."""
+        with self._lock:
+            events, self._events = self._events, []
+            return events
+
+    def put_back(self, events: Sequence[AuditEvent]) -> None:
+        """Return events whose transaction failed."""
+        with self._lock:
+            self._events = [*events, *self._events]

@@ -1,0 +1,165 @@
+"""The worker: delivers questions, expires them, and goes on with every thread that people have decided on.
+
+Any number of workers may run; the leases keep them apart. A worker holds no state of its own: kill it at any instant,
+and the next one finds the same rows due.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from guardkit.core.ports import ApprovalChannel, Store
+from guardkit.core.runs import Delivery, DueThread
+from guardkit.errors import (
+    BusyError,
+    ChannelError,
+    FingerprintError,
+    GuardkitError,
+    MissingDataError,
+    StaleRunError,
+)
+from guardkit.langgraph.graph import GuardedGraph
+from guardkit.langgraph.resuming import resume
+from guardkit.runtime.desk import Desk
+from guardkit.runtime.driver import Offload
+
+log = logging.getLogger("guardkit.worker")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What one round did."""
+
+    delivered: int = 0
+    expired: int = 0
+    resumed: int = 0
+    failed: int = 0
+    dead: int = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether there was nothing to do."""
+        return not (self.delivered or self.expired or self.resumed or self.failed or self.dead)
+
+
+class Worker:
+    """Works on the due rows of one database.
+
+    Args:
+        graphs: the guarded graphs that it can go on with, by name.
+        store: the database.
+        desk: closes approvals whose time is over.
+        channels: the approval channels, by the names that the policy uses.
+        offload: runs transactions in the store's own threads.
+        poll: seconds between rounds when there is nothing to do.
+        attempts: how often a thread is tried before it is dead-lettered.
+        backoff: seconds before the second attempt; doubles with each.
+        concurrency: threads resumed at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        graphs: Mapping[str, GuardedGraph],
+        store: Store,
+        desk: Desk,
+        channels: Mapping[str, ApprovalChannel],
+        offload: Offload,
+        poll: float = 0.5,
+        attempts: int = 6,
+        backoff: float = 1.0,
+        concurrency: int = 4,
+    ) -> None:
+        self._graphs = graphs
+        self._store = store
+        self._desk = desk
+        self._channels = channels
+        self._offload = offload
+        self._poll = poll
+        self._attempts = attempts
+        self._backoff = backoff
+        self._places = asyncio.Semaphore(concurrency)
+
+    async def run(self, stop: asyncio.Event | None = None) -> None:
+        """Work until `stop` is set. A round that the database refuses is tried again after the poll interval."""
+        stop = stop or asyncio.Event()
+        while not stop.is_set():
+            try:
+                done = await self.once()
+            except GuardkitError as error:
+                log.warning("round failed: %s", error.code)
+                done = Done()
+            if done.idle:
+                try:
+                    await asyncio.wait_for(stop.wait(), self._poll)
+                except TimeoutError:
+                    continue
+
+    async def once(self) -> Done:
+        """One round: send what has to go out, expire what is over, resume what is due."""
+        delivered = await self._deliver()
+        expired = await self._offload(lambda: self._desk.expire(100))
+        due = await self._offload(self._store.due)
+        outcomes = await asyncio.gather(*(self._resume(thread) for thread in due))
+        return Done(
+            delivered=delivered,
+            expired=expired,
+            resumed=outcomes.count("resumed"),
+            failed=outcomes.count("failed"),
+            dead=outcomes.count("dead"),
+        )
+
+    async def _deliver(self) -> int:
+        deliveries = await self._offload(self._store.deliveries)
+        sent = 0
+        for delivery in deliveries:
+            sent += await self._offload(lambda delivery=delivery: self._send(delivery))
+        return sent
+
+    def _send(self, delivery: Delivery) -> int:
+        approval = self._store.find(delivery.approval_id)
+        channel = self._channels.get(delivery.channel)
+        if approval is None or channel is None:
+            # A channel that this worker does not have may be another worker's; people still find it in the inbox.
+            self._store.delivered(
+                delivery, error="unknown_channel" if channel is None else "unknown_approval"
+            )
+            return 0
+        try:
+            rendered = channel.send(delivery, approval)
+        except ChannelError as error:
+            self._store.delivered(delivery, error=error.code)
+            return 0
+        self._store.delivered(delivery, error=None, rendered=rendered)
+        return 1
+
+    async def _resume(self, thread: DueThread) -> str:
+        graph = self._graphs.get(thread.agent)
+        if graph is None:
+            return "foreign"
+        async with self._places:
+            try:
+                await resume(graph, thread)
+            except (BusyError, StaleRunError):
+                return "busy"
+            except (FingerprintError, MissingDataError) as error:
+                await self._offload(
+                    lambda error=error: self._store.dead_letter(thread, f"{error.code}: {error.message}")
+                )
+                return "dead"
+            except Exception as error:  # noqa: BLE001  # the graph's own code; the worker outlives it
+                return await self._failed(thread, error)
+            await self._offload(lambda: self._store.settled(thread))
+            return "resumed"
+
+    async def _failed(self, thread: DueThread, error: Exception) -> str:
+        kind = type(error).__name__
+        log.warning("thread of agent %s could not be resumed: %s", thread.agent, kind)
+        if thread.attempts + 1 >= self._attempts:
+            why = f"{kind} after {thread.attempts + 1} attempts"
+            await self._offload(lambda: self._store.dead_letter(thread, why))
+            return "dead"
+        wait = self._backoff * 2**thread.attempts
+        await self._offload(lambda: self._store.postpone(thread, wait))
+        return "failed"
