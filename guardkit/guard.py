@@ -1,11 +1,12 @@
 """Guard: the composition root. It puts the rooms together; each part is usable without it."""
 
 import functools
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
 
-from langchain_core.messages import BaseMessage
+from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -13,31 +14,31 @@ from langgraph.graph import StateGraph
 from langgraph.types import Command
 
 from guardkit.checks import default_action_checks, default_assessors, default_observation_checks
-from guardkit.core.approvals import ApprovalState
-from guardkit.core.drafts import Answer
+from guardkit.core.drafts import Criterion
 from guardkit.core.effects import Reconciled
 from guardkit.core.keys import Keys
-from guardkit.core.outcomes import Finished, Outcome, Paused, Question
+from guardkit.core.outcomes import Outcome, Question
 from guardkit.core.people import Directory
 from guardkit.core.ports import ApprovalChannel
 from guardkit.core.principals import Principal
-from guardkit.core.runs import TurnStatus
+from guardkit.core.settings import load_settings
 from guardkit.core.signing import Verifier
 from guardkit.core.steps import ToolKind, Trust
 from guardkit.core.verdicts import ActionCheck, ObservationCheck
-from guardkit.errors import ConfigurationError, InputError, MissingKeyError, UndeclaredToolError
-from guardkit.langgraph.canary import check_insides
-from guardkit.langgraph.channel import CHANNEL
+from guardkit.errors import ConfigurationError, MissingKeyError
+from guardkit.grounding import Critic, GroundingSettings, Judge, Outcome as GroundingOutcome, SufficiencyJudge
+from guardkit.langgraph.compiling import compiled
 from guardkit.langgraph.declaring import guarded
-from guardkit.langgraph.fingerprint import fingerprint
+from guardkit.langgraph.drafting import Drafting, answer_graph, last_question
 from guardkit.langgraph.graph import GuardedGraph
-from guardkit.langgraph.messages import text_of
+from guardkit.langgraph.outcomes import outcome_of
 from guardkit.langgraph.resuming import config_for
-from guardkit.langgraph.runs import CALLER, TENANT, Caller, Runs
+from guardkit.langgraph.retrieving import Retriever
+from guardkit.langgraph.runs import CALLER, TENANT, Caller
 from guardkit.langgraph.tools import GuardedTool
-from guardkit.langgraph.weaving import tools_in, woven
+from guardkit.langgraph.weaving import Graph
 from guardkit.langgraph.wrapping import NodeCheck, NodeHost, NodeOptions
-from guardkit.policy import PeopleDirectory, Policy, ToolSchema
+from guardkit.policy import PeopleDirectory, Policy
 from guardkit.runtime.desk import Desk
 from guardkit.runtime.events import NoTelemetry, Telemetry
 from guardkit.runtime.heartbeat import Heartbeat
@@ -115,6 +116,26 @@ class Guard:
         self._nodes: dict[str, NodeOptions] = {}
         self.graphs: dict[str, GuardedGraph] = {}
 
+    @classmethod
+    def from_env(cls, folder: str | Path = ".", **options: Any) -> "Guard":
+        """A guard as `guardkit.toml` in a folder and the environment describe it.
+
+        Args:
+            folder: where `guardkit.toml` is, if there is one.
+            options: passed on to `Guard`, e.g. `channels`.
+
+        Raises:
+            ConfigurationError: something is missing or unknown.
+        """
+        settings = load_settings(os.environ, Path(folder))
+        return cls(
+            settings.need_database(),
+            policy=settings.need_policy(),
+            keys=settings.keys,
+            decide_at=settings.inbox_url,
+            **options,
+        )
+
     # --- declaring -------------------------------------------------------------------------------------------------
 
     @overload
@@ -144,6 +165,7 @@ class Guard:
             trust: how far what it returns is trusted.
             name: the tool's name; by default the function's.
             description: what the model is told; by default the docstring.
+            **options: the above, when used without parentheses there are none.
 
         Raises:
             CompileError: the function cannot become a tool, or reads what no approval would show.
@@ -170,6 +192,7 @@ class Guard:
             timeout: seconds that one execution may take.
             name: the tool's name; by default the function's.
             description: what the model is told; by default the docstring.
+            **options: the above, when used without parentheses there are none.
 
         Raises:
             CompileError: the function cannot become a tool.
@@ -206,6 +229,70 @@ class Guard:
 
         return tune
 
+    def retriever(self, function: Callable[[Any], Any]) -> Retriever:
+        """Declare a function from state to sources (`Source`, or LangChain `Document`s with the metadata of one).
+
+        Called in node code, it returns only sources that an answer for the run's principal may rest on.
+        """
+        return Retriever(function)
+
+    def tool(self, target: BaseTool) -> GuardedTool:
+        """Guard a tool that is declared nowhere. It counts as an effect, and the policy has to name it."""
+        return self._declare(ToolKind.EFFECT, target, {})
+
+    def draft_critique_verify(
+        self,
+        *,
+        model: BaseChatModel,
+        retriever: Retriever,
+        question: Callable[[Any], str] | None = None,
+        critic: Critic | None = None,
+        criteria: Sequence[Criterion] = (),
+        judges: Sequence[Judge] = (),
+        sufficiency: SufficiencyJudge | None = None,
+        settings: GroundingSettings | None = None,
+        seconds: float | None = None,
+        messages_key: str = "messages",
+        on_outcome: Callable[[GroundingOutcome], None] | None = None,
+    ) -> Graph:
+        """A graph that answers a question from authorised sources, or ends the turn in a `NoResult`.
+
+        Add it as a node to the graph that `compile` guards. No part of a draft reaches a caller in any stream mode;
+        the verified text is streamed as one message.
+
+        Args:
+            model: writes the draft.
+            retriever: finds sources; what is not authorised reaches no prompt.
+            question: the question in the state; by default the last human message.
+            critic: answers the criteria and the constitution's principles.
+            criteria: what an answer must satisfy, beside the policy's constitution.
+            judges: a panel; a claim that the verifier leaves open counts only if all agree.
+            sufficiency: judges before drafting whether the sources answer the question.
+            settings: thresholds and limits.
+            seconds: time for one answer, from retrieval to verification.
+            messages_key: the state key that holds the messages.
+            on_outcome: sees the whole trail, unverified text included, in this process only.
+
+        Raises:
+            ConfigurationError: there are criteria or principles and no critic to answer them.
+        """
+        principles = [Criterion(id=one.id, text=one.text) for one in self.policy.principles]
+        if (principles or criteria) and critic is None:
+            raise ConfigurationError("criteria and principles need a critic", remedy="pass critic=")
+        drafting = Drafting(
+            model=model,
+            retriever=retriever,
+            question=question or last_question(messages_key),
+            criteria=(*principles, *criteria),
+            critic=critic,
+            judges=tuple(judges),
+            sufficiency=sufficiency,
+            settings=settings or GroundingSettings(),
+            seconds=seconds,
+            on_outcome=on_outcome,
+        )
+        return answer_graph(drafting, messages_key=messages_key)
+
     # --- compiling -------------------------------------------------------------------------------------------------
 
     def compile(
@@ -214,7 +301,7 @@ class Guard:
         *,
         name: str = "agent",
         messages_key: str = "messages",
-        checkpointer: BaseCheckpointSaver[Any] | None | Literal[False] = None,
+        checkpointer: BaseCheckpointSaver[Any] | Literal[False] | None = None,
         **options: Any,
     ) -> GuardedGraph:
         """Compile an ordinary builder into a guarded graph. The builder itself is left as it is.
@@ -232,55 +319,38 @@ class Guard:
             PolicyError: the policy does not fit the tools.
             UndeclaredToolError: a tool is neither decorated nor named by the policy.
         """
-        check_insides()
         saver = SQLAlchemySaver(self.database) if checkpointer is None else checkpointer
-        plain = builder.compile(checkpointer=saver, name=name, **options)
-        tools = self._gathered(tools_in(plain))
-        specs = {tool_name: tool.spec for tool_name, tool in tools.items()}
-        policy = self.policy.bind({tool_name: _schema(spec) for tool_name, spec in specs.items()})
-        services = Services(
-            agent=name,
-            store=self.store,
-            policy=policy,
-            tools=specs,
-            action_checks=self._checks[0],
-            observation_checks=self._checks[1],
-            assessors=self._checks[2],
-            directory=self.directory,
-            verifier=Verifier(self.keys.decision_public_keys),
-            telemetry=self._telemetry,
-            check_timeout=self._check_timeout,
-            decide_at=self._decide_at,
-        )
         if isinstance(saver, SQLAlchemySaver):
-            saver.audit = self._heartbeat
-        runs = Runs(services=services, heartbeat=self._heartbeat, fingerprint=fingerprint(plain, specs))
-        host = NodeHost(messages_key=messages_key, offload=self.database.offload, options=self._nodes)
-        attributes = woven(plain, host, lambda tool: tools.get(tool.name, tool))
-        graph = GuardedGraph(runs=runs, offload=self.database.offload, **attributes)
+            saver.audit_buffer = self._heartbeat
+
+        def services(policy: Policy, tools: Mapping[str, ToolSpec]) -> Services:
+            return Services(
+                agent=name,
+                store=self.store,
+                policy=policy,
+                tools=tools,
+                action_checks=self._checks[0],
+                observation_checks=self._checks[1],
+                assessors=self._checks[2],
+                directory=self.directory,
+                verifier=Verifier(self.keys.decision_public_keys),
+                telemetry=self._telemetry,
+                check_timeout=self._check_timeout,
+                decide_at=self._decide_at,
+            )
+
+        graph = compiled(
+            builder,
+            declared=self._tools,
+            policy=self.policy,
+            services=services,
+            heartbeat=self._heartbeat,
+            host=NodeHost(messages_key=messages_key, offload=self.database.offload, options=self._nodes),
+            options={"checkpointer": saver, "name": name, **options},
+        )
         graph.owner = self
         self.graphs[name] = graph
         return graph
-
-    def _gathered(self, found: Mapping[str, list[BaseTool]]) -> dict[str, GuardedTool]:
-        tools = dict(self._tools)
-        for name, instances in found.items():
-            for tool in instances:
-                if isinstance(tool, GuardedTool):
-                    tools[name] = tool
-                elif name in tools:
-                    raise UndeclaredToolError(
-                        f"the graph holds an undecorated tool {name!r} beside the decorated one",
-                        remedy="give the graph the decorated tool",
-                    )
-                elif name not in self.policy.document.tools:
-                    raise UndeclaredToolError(
-                        f"tool {name!r} is neither decorated nor named by policy {self.policy.name!r}",
-                        remedy="decorate it with guard.effect or guard.read, or add it to the policy's tools",
-                    )
-                else:
-                    tools[name] = guarded(tool, kind=ToolKind.EFFECT, trust=Trust.UNTRUSTED, declared=False)
-        return tools
 
     # --- running ---------------------------------------------------------------------------------------------------
 
@@ -306,28 +376,7 @@ class Guard:
         Raises:
             InputError: the config names no thread, or a thread without a turn.
         """
-        configurable = config.get("configurable", {})
-        thread_id, tenant = configurable.get("thread_id"), configurable.get(TENANT, "default")
-        turn = self.store.turn(tenant, str(thread_id)) if thread_id else None
-        if turn is None:
-            raise InputError(
-                f"thread {thread_id!r} has no turn", remedy="pass the config that the graph was called with"
-            )
-        if turn.no_result is not None:
-            return turn.no_result
-        graph = self.graphs.get(turn.agent)
-        state = graph.get_state(config_for(tenant, str(thread_id))) if graph is not None else None
-        if turn.status is TurnStatus.PAUSED:
-            pending = self.store.listed(
-                tenant=tenant, thread_id=str(thread_id), states=(ApprovalState.PENDING,)
-            )
-            interrupts = state.interrupts if state is not None else ()
-            return _paused(tuple(one for one in pending if one.request.turn == turn.number), interrupts)
-        values = state.values if state is not None else output
-        shown = values.get(CHANNEL, {}) if isinstance(values, Mapping) else {}
-        if shown.get("turn") == turn.number and "answer" in shown:
-            return Answer.model_validate(shown["answer"])
-        return Finished(text=_last_text(values))
+        return outcome_of(self.store, self.graphs, output, config)
 
     def reply(self, question: Question, text: str) -> Command[Any]:
         """The input that answers a question which the user was asked. It answers no other question."""
@@ -359,29 +408,3 @@ class Guard:
             offload=self.database.offload,
             **options,
         )
-
-
-def _schema(spec: ToolSpec) -> ToolSchema:
-    return ToolSchema(
-        name=spec.name, kind=spec.kind, json_schema=spec.json_schema, schema_version=spec.schema_version
-    )
-
-
-def _paused(approvals: tuple[Any, ...], interrupts: Sequence[Any]) -> Paused:
-    questions: list[Question] = []
-    others: list[dict[str, Any]] = []
-    for interrupt in interrupts:
-        mark = interrupt.value.get("guardkit") if isinstance(interrupt.value, Mapping) else None
-        if not isinstance(mark, Mapping):
-            others.append({"id": interrupt.id, "value": interrupt.value})
-        elif mark.get("kind") == "question":
-            questions.append(
-                Question(interrupt_id=interrupt.id, action_id=mark["action_id"], text=mark["question"])
-            )
-    return Paused(approvals=approvals, questions=tuple(questions), interrupts=tuple(others))
-
-
-def _last_text(values: Any) -> str | None:
-    messages = values.get("messages") if isinstance(values, Mapping) else getattr(values, "messages", None)
-    last = messages[-1] if isinstance(messages, list) and messages else None
-    return text_of(last.content) if isinstance(last, BaseMessage) else None

@@ -133,9 +133,12 @@ class StopOrder(Value):
             case "tenant":
                 return True
             case "agent":
-                return self.target == agent
+                return self.target is not None and agent.removesuffix("@embedded") == self.target
             case "thread":
-                return self.target == thread_id
+                # A guarded graph inside an unguarded one holds "thread|node path".
+                return self.target is not None and (
+                    thread_id == self.target or thread_id.startswith(f"{self.target}|")
+                )
             case "run":
                 return self.target is not None and self.target == run_id
 

@@ -87,9 +87,18 @@ def one_line(text: str, limit: int) -> str:
     return shortened(text, limit).replace("\n", "⟨U+000A⟩").replace("\t", "⟨U+0009⟩")
 
 
+_INITIALS = frozenset({"bic", "iban", "id", "ip", "url", "vat"})
+
+
+def _as_word(word: str) -> str:
+    if word.lower() in _INITIALS:
+        return word.upper()
+    return word if word.isupper() and len(word) > 1 else word.lower()
+
+
 def human(name: str) -> str:
-    """An identifier as words: `pay_claim` and `payClaim` become `Pay claim`."""
+    """An identifier as words: `pay_claim` and `payClaim` become `Pay claim`, `claim_id` `Claim ID`."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", re.sub(r"[_\-./:\s]+", " ", name[:200])).strip()
-    words = [word if word.isupper() and len(word) > 1 else word.lower() for word in spaced.split(" ")]
+    words = [_as_word(word) for word in spaced.split(" ")]
     text = one_line(" ".join(words), 120)
     return text[:1].upper() + text[1:]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from guardkit.core.digest import sha256
 from guardkit.core.steps import Action, Thought
@@ -154,15 +154,20 @@ def bound_reads(spec: ToolSpec, state: object) -> JsonObject:
     Raises:
         ValueError: a field is missing or is not JSON.
     """
+    holder: object = state
+    if isinstance(state, Mapping) and "__type" in state:
+        holder = cast("Mapping[str, object]", state).get("state")
     reads: JsonObject = {}
     for name in spec.reads:
-        holder = state["state"] if isinstance(state, Mapping) and state.get("__type") else state  # pyright: ignore
         if isinstance(holder, Mapping):
-            if name not in holder:
-                raise ValueError(f"{spec.name!r} reads state field {name!r}, which is not there")
-            reads[name] = holder[name]  # pyright: ignore
-        elif hasattr(holder, name):
-            reads[name] = getattr(holder, name)
+            fields = cast("Mapping[str, Any]", holder)
+            value = fields.get(name, _MISSING)
         else:
+            value = getattr(holder, name, _MISSING)
+        if value is _MISSING:
             raise ValueError(f"{spec.name!r} reads state field {name!r}, which is not there")
+        reads[name] = value
     return reads
+
+
+_MISSING: Any = object()

@@ -10,6 +10,10 @@ from typing import Annotated, Any, TypedDict, cast
 
 from langchain_core.messages import AIMessage, AnyMessage
 from langchain_core.tools import BaseTool, StructuredTool
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.message import add_messages
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.prebuilt import ToolNode
 
 from guardkit.core.no_result import NoResult, NoResultReason
 from guardkit.core.principals import UNKNOWN
@@ -21,10 +25,6 @@ from guardkit.langgraph.stopping import NoResultStop
 from guardkit.langgraph.weaving import woven
 from guardkit.langgraph.wrapping import NodeHost
 from guardkit.runtime.session import Services, Session
-from langgraph.graph import END, START, StateGraph
-from langgraph.graph.message import add_messages
-from langgraph.graph.state import CompiledStateGraph
-from langgraph.prebuilt import ToolNode
 
 
 class _State(TypedDict):

@@ -9,8 +9,6 @@ from typing import Any, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool
-
-from guardkit.core.values import JsonObject
 from langgraph._internal._runnable import RunnableCallable
 from langgraph.channels import BinaryOperatorAggregate
 from langgraph.graph.state import CompiledStateGraph, _pick_mapper  # pyright: ignore[reportPrivateUsage]
@@ -18,6 +16,8 @@ from langgraph.prebuilt import ToolNode
 from langgraph.pregel._read import PregelNode
 from langgraph.pregel._write import ChannelWrite, ChannelWriteTupleEntry
 from langgraph.types import Command, Send
+
+from guardkit.core.values import JsonObject
 
 TASK_ID = "__pregel_task_id"
 """In `configurable` of everything that runs inside a node."""
@@ -31,6 +31,11 @@ INTERRUPT = "__interrupt__"
 STREAM = "__pregel_stream"
 RUNTIME = "__pregel_runtime"
 """What a hushed config must not hand on as it is (see hush.py)."""
+
+
+def plain_namespace(namespace: str) -> str:
+    """A checkpoint namespace without its task ids: the same over resumes and turns."""
+    return "|".join(part.split(":", 1)[0] for part in namespace.split("|"))
 
 
 def node_runnable(

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import jsonschema
 from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool
+from langgraph.prebuilt import InjectedState, InjectedStore, ToolRuntime
 from pydantic import BaseModel, ValidationError
 
 from guardkit.core.digest import canonical, parse
@@ -17,7 +18,6 @@ from guardkit.core.values import JsonObject
 from guardkit.errors import CompileError
 from guardkit.langgraph.tools import EFFECT, GuardedTool
 from guardkit.runtime.tools import ToolSpec, schema_version
-from langgraph.prebuilt import InjectedState, InjectedStore, ToolRuntime
 
 _EFFECT_PARAMETER = "effect"
 

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from langgraph.graph.state import CompiledStateGraph
+
 from guardkit.core.digest import sha256
 from guardkit.core.values import Json
 from guardkit.runtime.tools import ToolSpec
-from langgraph.graph.state import CompiledStateGraph
 
 
 def fingerprint(graph: CompiledStateGraph[Any, Any, Any, Any], tools: Mapping[str, ToolSpec]) -> str:

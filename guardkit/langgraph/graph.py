@@ -6,16 +6,16 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Literal, cast
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.constants import END
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import GraphOutput
 
 from guardkit.errors import InputError
-from guardkit.langgraph import compat
-from guardkit.langgraph.channel import CHANNEL
+from guardkit.langgraph import channel, compat
 from guardkit.langgraph.node import RUN
 from guardkit.langgraph.runs import Entry, Runs
 from guardkit.runtime.driver import Offload
 from guardkit.runtime.session import Session
-from langgraph.constants import END
-from langgraph.graph.state import CompiledStateGraph
 
 Status = Literal["paused", "done", "failed"]
 
@@ -40,10 +40,10 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
         self.offload = offload
         builder: Any = self.builder
         self._output_mapper = compat.mapper(
-            cast("Any", self.output_channels), builder.output_schema, without=CHANNEL
+            cast("Any", self.output_channels), builder.output_schema, without=channel.CHANNEL
         )
         self._state_mapper = compat.mapper(
-            cast("Any", self.stream_channels_asis), builder.state_schema, without=CHANNEL
+            cast("Any", self.stream_channels_asis), builder.state_schema, without=channel.CHANNEL
         )
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:  # pyright: ignore[reportIncompatibleMethodOverride]  # one signature for all of LangGraph's overloads
@@ -109,6 +109,14 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
                 await chunks.aclose()
             await asyncio.shield(asyncio.ensure_future(self._closing(session, status)))
 
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  # one signature for all of LangGraph's overloads
+        """As LangGraph's. A turn that ended shows its outcome and no interrupt that a sibling had raised before."""
+        return _settled(super().invoke(input, config, **kwargs))
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  # one signature for all of LangGraph's overloads
+        """As `invoke`, for async graphs."""
+        return _settled(await super().ainvoke(input, config, **kwargs))
+
     async def _closing(self, session: Session, status: Status) -> None:
         await self.offload(lambda: self.runs.close(session, status))
 
@@ -118,7 +126,7 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
                 "durability='exit' keeps no checkpoint that a pause could resume from",
                 remedy="use 'sync' or 'async'",
             )
-        return self.runs.entry(given, config)
+        return self.runs.entry(given, config, self.config)
 
     def _finish(self, session: Session, config: RunnableConfig) -> Status:
         """Leave nothing to run in a turn that has ended; otherwise say whether the turn is paused."""
@@ -159,15 +167,18 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
                 return _public(await super().abulk_update_state(inner, supersteps))
 
     def _steering(self, config: RunnableConfig) -> Entry:
-        entry = self.runs.entry(None, config)
+        entry = self.runs.entry(None, config, self.config)
         assert entry is not None  # no run is current
         fresh = self.runs.services.store.turn(entry.tenant, entry.thread_id) is None
         return Entry(
             config=entry.config,
+            configurable=entry.configurable,
+            callbacks=entry.callbacks,
             tenant=entry.tenant,
             thread_id=entry.thread_id,
             principal=entry.principal,
             new_turn=fresh,
+            embedded=entry.embedded,
         )
 
     @contextmanager
@@ -222,6 +233,16 @@ def _shown(session: Session, chunk: Any) -> Any:
             return None if kept is None else (*cast("list[Any]", head), kept)
         case _:
             return chunk
+
+
+def _settled(output: Any) -> Any:
+    match output:
+        case {channel.CHANNEL: {"no_result": _}, compat.INTERRUPT: _}:
+            return _without(cast("dict[str, Any]", output))
+        case GraphOutput(value={channel.CHANNEL: {"no_result": _}}):
+            return GraphOutput(value=output.value, interrupts=())
+        case _:
+            return output
 
 
 def _without(payload: dict[str, Any]) -> dict[str, Any] | None:

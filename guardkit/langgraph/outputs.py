@@ -66,8 +66,7 @@ def decode(kept: Json, call_id: str) -> Any:
     if isinstance(kept, Mapping) and isinstance(kept.get("message"), Mapping):
         fields = cast("dict[str, Any]", kept["message"])
         return ToolMessage(tool_call_id=call_id, **fields)
-    value = kept.get("value") if isinstance(kept, Mapping) else kept
-    return value
+    return kept.get("value") if isinstance(kept, Mapping) else kept
 
 
 CODEC = OutputCodec(text=text, failed=failed, with_text=with_text, encode=encode, decode=decode)

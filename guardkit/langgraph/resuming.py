@@ -3,6 +3,7 @@
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.types import Command
 
 from guardkit.core.runs import DueThread
 from guardkit.errors import MissingDataError
@@ -10,7 +11,6 @@ from guardkit.langgraph.channel import CHANNEL
 from guardkit.langgraph.graph import GuardedGraph
 from guardkit.langgraph.inputs import load_input
 from guardkit.langgraph.runs import CALLER, TENANT, Caller
-from langgraph.types import Command
 
 WAKE = {"guardkit": "wake"}
 """What a guarded interrupt is resumed with. It carries nothing: the gate reads the store."""

@@ -9,7 +9,8 @@ from typing import Any, Literal, cast
 
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
 from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import ensure_config
+from langchain_core.runnables.config import ensure_config, merge_configs
+from langgraph.types import Command
 
 from guardkit.core.principals import UNKNOWN, Principal
 from guardkit.core.runs import Closing, Opened, Opening, TurnStatus
@@ -19,11 +20,13 @@ from guardkit.langgraph.inputs import dump_input
 from guardkit.langgraph.node import GUARDED_TOOL, RUN
 from guardkit.runtime.heartbeat import Heartbeat
 from guardkit.runtime.session import Services, Session
-from langgraph.types import Command
 
 CALLER = "__guardkit_caller"
 RUN_KEY = "__guardkit_run"
 TENANT = "__guardkit_tenant"
+EMBEDDED = "@embedded"
+"""What an agent's name ends in while an unguarded graph is around it."""
+
 OWNER = f"{socket.gethostname()}:{os.getpid()}"
 
 
@@ -42,10 +45,21 @@ class Entry:
     """What a call to the graph asks for."""
 
     config: RunnableConfig
+    """As the caller gave it, with what the graph is bound to."""
+
+    configurable: Mapping[str, Any]
+    callbacks: Any
+    """These two also as the code around the call has set them."""
+
     tenant: str
     thread_id: str
+    """The thread that the run holds. For a guarded graph inside an unguarded one: the thread and the node's path, so
+    that the parent, which holds no lease, can still write its own checkpoints."""
+
     principal: Principal | None
     new_turn: bool
+    embedded: bool = False
+    """Whether an unguarded graph is around it. Nobody but that graph's caller can resume it, no worker tries."""
 
 
 class ToolNet(BaseCallbackHandler):
@@ -79,14 +93,20 @@ class Runs:
     heartbeat: Heartbeat
     fingerprint: str
 
-    def entry(self, given: object, config: RunnableConfig | None) -> Entry | None:
+    def entry(self, given: object, config: RunnableConfig | None, bound: RunnableConfig | None) -> Entry | None:
         """What a call asks for; `None` when it is part of a run that is already guarded.
+
+        Args:
+            given: the graph's input.
+            config: the caller's config.
+            bound: what the graph was bound to by `with_config`.
 
         Raises:
             BusyError: a nested call addresses the thread of the run that it is part of.
             InputError: no thread id, or new input without a principal.
         """
-        full = ensure_config(config)
+        own = merge_configs(bound, config)
+        full = ensure_config(own)
         configurable: Mapping[str, Any] = full.get("configurable", {})
         session = RUN.get()
         thread_id = configurable.get("thread_id")
@@ -109,12 +129,17 @@ class Runs:
                 "new input needs a principal, so that it is known whom the turn acts for",
                 remedy="use guard.config(thread_id=…, principal=…)",
             )
+        embedded = compat.TASK_ID in configurable
+        path = compat.plain_namespace(str(configurable.get("checkpoint_ns", "")))
         return Entry(
-            config=full,
+            config=own,
+            configurable=configurable,
+            callbacks=full.get("callbacks"),
             tenant=caller.tenant,
-            thread_id=str(thread_id),
+            thread_id=f"{thread_id}|{path}" if embedded else str(thread_id),
             principal=caller.principal,
             new_turn=new_turn,
+            embedded=embedded,
         )
 
     def open(self, entry: Entry, given: object) -> Session:
@@ -129,7 +154,7 @@ class Runs:
         opening = Opening(
             tenant=entry.tenant,
             thread_id=entry.thread_id,
-            agent=services.agent,
+            agent=f"{services.agent}{EMBEDDED}" if entry.embedded else services.agent,
             owner=OWNER,
             lease_seconds=self.heartbeat.lease_seconds,
             new_turn=entry.new_turn,
@@ -167,14 +192,15 @@ class Runs:
 
     def configured(self, entry: Entry, session: Session) -> RunnableConfig:
         """The config that the run's graph sees: the lease, and the net under the tools."""
+        # Built on the caller's own config: LangChain's defaults (a recursion limit of 25) are not LangGraph's.
         config = entry.config
         configurable = {
-            key: value for key, value in config.get("configurable", {}).items() if key not in (CALLER, TENANT)
+            key: value for key, value in entry.configurable.items() if key not in (CALLER, TENANT)
         }
-        configurable |= {"thread_id": entry.thread_id, RUN_KEY: session.run}
+        configurable |= {"thread_id": str(configurable["thread_id"]), RUN_KEY: session.run}
         return cast(
             "RunnableConfig",
-            {**config, "configurable": configurable, "callbacks": with_net(config.get("callbacks"))},
+            {**config, "configurable": configurable, "callbacks": with_net(entry.callbacks)},
         )
 
     def close(self, session: Session, status: Literal["paused", "done", "failed"]) -> None:

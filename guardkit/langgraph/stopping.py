@@ -1,7 +1,8 @@
 """How a no result leaves the depth of a graph."""
 
-from guardkit.core.no_result import NoResult
 from langgraph.errors import GraphBubbleUp
+
+from guardkit.core.no_result import NoResult
 
 
 class NoResultStop(GraphBubbleUp):

@@ -7,6 +7,8 @@ from typing import Any, cast
 
 from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool
+from langgraph.config import get_config
+from langgraph.types import interrupt
 from pydantic import PrivateAttr
 
 from guardkit.core.digest import canonical, parse
@@ -29,8 +31,6 @@ from guardkit.runtime.driver import AsyncHost, SyncHost, adrive, drive
 from guardkit.runtime.needs import Flow
 from guardkit.runtime.observing import Over, observe
 from guardkit.runtime.tools import UNGUARDED, ToolSpec
-from langgraph.config import get_config
-from langgraph.types import interrupt
 
 EFFECT: ContextVar[Effect | None] = ContextVar("guardkit_effect", default=None)
 """The claim under which the running effect tool runs."""
@@ -85,7 +85,6 @@ class GuardedTool(BaseTool):
             node, batch, injected = self._enter(tool_input, tool_call_id)
         except CanonicalError as error:
             return self._unusable(error, tool_call_id)
-        host = SyncHost(run_tool=lambda values, effect: call(values, effect), pause=interrupt)
 
         def call(values: JsonObject, effect: Effect | None) -> Any:
             with _entered(effect):
@@ -93,6 +92,7 @@ class GuardedTool(BaseTool):
                     {**_parsed(values), **injected}, *args, tool_call_id=tool_call_id, **kwargs
                 )
 
+        host = SyncHost(run_tool=call, pause=interrupt)
         with node.lock:
             if batch.key not in node.prepared:
                 node.prepared[batch.key] = drive(_prepare(node, batch), host)

@@ -5,6 +5,9 @@ from typing import Any, cast
 
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
+from langgraph.constants import START
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.prebuilt import ToolNode
 
 from guardkit.core.values import JsonObject
 from guardkit.errors import CompileError
@@ -12,9 +15,6 @@ from guardkit.langgraph import compat
 from guardkit.langgraph.channel import CHANNEL, merge, shown
 from guardkit.langgraph.node import RUN
 from guardkit.langgraph.wrapping import NodeHost, wrapped
-from langgraph.constants import START
-from langgraph.graph.state import CompiledStateGraph
-from langgraph.prebuilt import ToolNode
 
 Graph = CompiledStateGraph[Any, Any, Any, Any]
 ToolGuard = Callable[[BaseTool], BaseTool]

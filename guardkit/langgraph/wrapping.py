@@ -134,7 +134,7 @@ def _node(session: Session, name: str, state: Any, config: RunnableConfig, host:
     return Node(
         session=session,
         name=name,
-        namespace="|".join(part.split(":", 1)[0] for part in namespace.split("|")),
+        namespace=compat.plain_namespace(namespace),
         task_id=str(configurable.get(compat.TASK_ID, "")),
         messages=messages_in(state, host.messages_key),
         state=state,

@@ -1,0 +1,272 @@
+"""The answer node: draft, criticise, revise, verify, and only then speak."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypedDict, assert_never, cast
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import set_config_context
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.message import add_messages
+from langgraph.graph.state import CompiledStateGraph
+
+from guardkit.core.drafts import Answer, Criterion
+from guardkit.core.no_result import MESSAGES, NoResult
+from guardkit.core.sources import Source
+from guardkit.core.values import JsonObject
+from guardkit.errors import InputError
+from guardkit.grounding import (
+    AskCritic,
+    AskJudges,
+    AskModel,
+    AskSufficiency,
+    Critic,
+    GroundingSettings,
+    Judge,
+    Outcome,
+    SufficiencyJudge,
+    Task,
+    Ungrounded,
+    ground,
+)
+from guardkit.grounding.requests import Request
+from guardkit.langgraph import compat
+from guardkit.langgraph.hush import Speak, for_listeners, hushed
+from guardkit.langgraph.messages import messages_in, text_of
+from guardkit.langgraph.node import NODE, Node
+from guardkit.langgraph.retrieving import Retriever
+from guardkit.langgraph.stopping import NoResultStop
+from guardkit.runtime.driver import AsyncHost, SyncHost, adrive, drive
+from guardkit.runtime.ending import end
+
+
+class DraftState(TypedDict):
+    """What the answer graph shares with the graph that it is a node of."""
+
+    messages: Annotated[list[AnyMessage], add_messages]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drafting:
+    """How answers are drafted and verified."""
+
+    model: BaseChatModel
+    retriever: Retriever
+    question: Callable[[Any], str]
+    criteria: tuple[Criterion, ...] = ()
+    critic: Critic | None = None
+    judges: tuple[Judge, ...] = ()
+    sufficiency: SufficiencyJudge | None = None
+    settings: GroundingSettings = field(default_factory=GroundingSettings)
+    seconds: float | None = None
+    """Seconds for one answer, from retrieval to verification."""
+
+    on_outcome: Callable[[Outcome], None] | None = None
+    """Sees the whole trail, unverified text included, in this process only."""
+
+
+def answer_graph(drafting: Drafting, *, messages_key: str) -> CompiledStateGraph[Any, Any, Any, Any]:
+    """A graph of one node that answers the question in the messages, or ends the turn."""
+
+    def node(state: Any, config: RunnableConfig) -> dict[str, Any]:
+        here, quiet = _here(), hushed(config)
+        sources = drafting.retriever.found(state)
+        task = _task(drafting, here, drafting.question(state), sources, here.session.services.store.now())
+        with set_config_context(quiet) as context:
+            outcome = context.run(_run, ground(task), drafting.model, quiet)
+        return _spoken(drafting, here, outcome, config, messages_key)
+
+    async def anode(state: Any, config: RunnableConfig) -> dict[str, Any]:
+        here, quiet = _here(), hushed(config)
+        sources = await drafting.retriever.afound(state)
+        now = await here.offload(here.session.services.store.now)
+        task = _task(drafting, here, drafting.question(state), sources, now)
+        with set_config_context(quiet) as context:
+            running = asyncio.create_task(_arun(ground(task), drafting.model, quiet), context=context)
+            outcome = await running
+        return await _aspoken(drafting, here, outcome, config, messages_key)
+
+    builder: Any = StateGraph(_schema(messages_key))
+    builder.add_node("answer", compat.node_runnable(node, anode, "answer"))
+    builder.add_edge(START, "answer")
+    builder.add_edge("answer", END)
+    return builder.compile()
+
+
+def _schema(messages_key: str) -> Any:
+    if messages_key == "messages":
+        return DraftState
+    return TypedDict("DraftState", {messages_key: Annotated[list[AnyMessage], add_messages]})  # pyright: ignore[reportGeneralTypeIssues]  # its one key is named by the user
+
+
+def last_question(messages_key: str) -> Callable[[Any], str]:
+    """The text of the last human message."""
+
+    def question(state: Any) -> str:
+        for message in reversed(messages_in(state, messages_key) or []):
+            if isinstance(message, HumanMessage):
+                return text_of(message.content)
+        raise InputError(
+            f"the state's {messages_key!r} hold no human message to answer", remedy="pass question="
+        )
+
+    return question
+
+
+def _here() -> Node:
+    node = NODE.get()
+    if node is None:
+        raise InputError(
+            "the answer graph runs only inside a guarded graph",
+            remedy="add it as a node and compile with guard.compile",
+        )
+    return node
+
+
+def _task(drafting: Drafting, node: Node, question: str, sources: Sequence[Source], now: float) -> Task:
+    session = node.session
+    return Task(
+        question=question,
+        sources=sources,
+        tenant=session.turn.principal.tenant,
+        at=datetime.fromtimestamp(now, UTC),
+        only=session.services.policy.admits,
+        criteria=drafting.criteria,
+        critic=drafting.critic,
+        judges=drafting.judges,
+        sufficiency=drafting.sufficiency,
+        settings=drafting.settings,
+        clock=time.monotonic,
+        deadline=None if drafting.seconds is None else time.monotonic() + drafting.seconds,
+    )
+
+
+def _caught(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except Exception as error:  # noqa: BLE001  # the flow decides what a failed call means
+        return error
+
+
+async def _acaught(call: Callable[[], Any]) -> Any:
+    try:
+        result = call()
+        return await result if inspect.isawaitable(result) else result
+    except Exception as error:  # noqa: BLE001  # the flow decides what a failed call means
+        return error
+
+
+def _run(flow: Generator[Request, Any, Outcome], model: BaseChatModel, quiet: RunnableConfig) -> Outcome:
+    def answer(request: Request) -> Any:
+        match request:
+            case AskModel():
+                return _caught(lambda: text_of(model.invoke(list(request.messages), quiet).content))
+            case AskJudges():
+                return [_caught(ask.call) for ask in request.asks]
+            case AskSufficiency() | AskCritic():
+                return _caught(request.call)
+            case _:
+                assert_never(request)
+
+    try:
+        request = next(flow)
+        while True:
+            request = flow.send(answer(request))
+    except StopIteration as stop:
+        return stop.value
+    finally:
+        flow.close()
+
+
+async def _arun(
+    flow: Generator[Request, Any, Outcome], model: BaseChatModel, quiet: RunnableConfig
+) -> Outcome:
+    async def said(request: AskModel) -> str:
+        return text_of((await model.ainvoke(list(request.messages), quiet)).content)
+
+    async def answer(request: Request) -> Any:
+        match request:
+            case AskModel():
+                return await _acaught(lambda: said(request))
+            case AskJudges():
+                return await asyncio.gather(*(_acaught(ask.acall) for ask in request.asks))
+            case AskSufficiency() | AskCritic():
+                return await _acaught(request.acall)
+            case _:
+                assert_never(request)
+
+    try:
+        request = next(flow)
+        while True:
+            request = flow.send(await answer(request))
+    except StopIteration as stop:
+        return stop.value
+    finally:
+        flow.close()
+
+
+def no_result(outcome: Ungrounded) -> NoResult:
+    """The turn's end, for an answer that could not be grounded. Quotes no draft."""
+    return NoResult(
+        reason=outcome.reason,
+        message=MESSAGES[outcome.reason],
+        why=(f"{outcome.cause}: {outcome.detail}",),
+        looked_at=outcome.looked_at,
+        missing=outcome.missing,
+        next_steps=(
+            "Ask somebody who knows the documents, or ask for the missing document to be authorised.",
+        ),
+    )
+
+
+def _settle(drafting: Drafting, node: Node, outcome: Outcome) -> tuple[NoResult | None, AIMessage | None]:
+    session = node.session
+    if drafting.on_outcome is not None:
+        drafting.on_outcome(outcome)
+    if isinstance(outcome, Ungrounded):
+        session.buffer(session.event("answer.withheld", reason=outcome.reason.value, cause=outcome.cause))
+        return no_result(outcome), None
+    answer: Answer = outcome.answer
+    session.outcome = cast("JsonObject", answer.model_dump(mode="json"))
+    cited = sorted({citation.source_id for citation in answer.citations})
+    session.buffer(session.event("answer.verified", sources=list(cited), citations=len(answer.citations)))
+    return None, AIMessage(answer.text, id=f"answer-{session.run.run_id}-{node.task_id}")
+
+
+def _voice(message: AIMessage) -> Speak:
+    text = text_of(message.content)
+    parts = tuple(part for part in text.splitlines(keepends=True) if part) or (text,)
+    return Speak(parts=parts, message_id=message.id or "")
+
+
+def _spoken(
+    drafting: Drafting, node: Node, outcome: Outcome, config: RunnableConfig, messages_key: str
+) -> dict[str, Any]:
+    ending, message = _settle(drafting, node, outcome)
+    if ending is not None:
+        host = SyncHost(run_tool=lambda *_: None, pause=lambda _: None)
+        raise NoResultStop(drive(end(node.session, ending), host))
+    assert message is not None
+    _voice(message).invoke([], for_listeners(config))
+    return {messages_key: [message]}
+
+
+async def _aspoken(
+    drafting: Drafting, node: Node, outcome: Outcome, config: RunnableConfig, messages_key: str
+) -> dict[str, Any]:
+    async def no_tool(*_: Any) -> Any:
+        return None
+
+    ending, message = _settle(drafting, node, outcome)
+    if ending is not None:
+        host = AsyncHost(run_tool=no_tool, pause=lambda _: None, offload=node.offload)
+        raise NoResultStop(await adrive(end(node.session, ending), host))
+    assert message is not None
+    await _voice(message).ainvoke([], for_listeners(config))
+    return {messages_key: [message]}
