@@ -114,6 +114,12 @@ class Flag(StrEnum):
     WORDS_ADDED = "words_added"
     """Content words that are not in the supporting sentences."""
 
+    WORDS_DROPPED = "words_dropped"
+    """The claim leaves out words of the clauses that support it."""
+
+    SPREAD = "spread"
+    """Supported only by several sentences together."""
+
     REFERENCE_OPEN = "reference_open"
     """A pronoun that the supporting sentences do not use: whom it means is not checked."""
 

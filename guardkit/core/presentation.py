@@ -138,7 +138,9 @@ def present(approval: Approval) -> Presentation:
         thought=shortened(request.thought, _PARAGRAPH_LIMIT),
         args=rows(approval.args, order),
         reads=rows(request.action.reads),
-        changes=changes(request.action.args, approval.args, order),
+        changes=(
+            () if approval.digest == request.digest else changes(request.action.args, approval.args, order)
+        ),
         digest=approval.digest,
         digest_short=approval.digest[:12],
         stages=_stages(approval),

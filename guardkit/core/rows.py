@@ -131,8 +131,6 @@ def changes(before: JsonObject, after: JsonObject, order: Sequence[str] = ()) ->
         after: the arguments as they stand.
         order: as for `rows`.
     """
-    if before == after and canonical(before) == canonical(after):
-        return ()
     old = {leaf.path: leaf for leaf in _leaves(before, order)}
     new = {leaf.path: leaf for leaf in _leaves(after, order)}
     paths = [path for path in {**old, **new} if not _same(old.get(path), new.get(path))]
@@ -140,7 +138,11 @@ def changes(before: JsonObject, after: JsonObject, order: Sequence[str] = ()) ->
 
 
 def _same(old: _Leaf | None, new: _Leaf | None) -> bool:
-    return old is not None and new is not None and canonical(old.value) == canonical(new.value)
+    if old is None or new is None:
+        return False
+    if isinstance(old.value, str) or isinstance(new.value, str):
+        return old.value == new.value
+    return canonical(old.value) == canonical(new.value)  # Python holds 1 and True for equal
 
 
 def _change(path: str, old: _Leaf | None, new: _Leaf | None) -> Change:

@@ -1,16 +1,19 @@
 """The admitted sources, cut into sentences and looked up by word."""
 
 import math
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from rapidfuzz import fuzz
 
 from guardkit.core.sources import Evidence, Source
-from guardkit.grounding.numbers import Number, numbers
+from guardkit.grounding.numbers import numbers
+from guardkit.grounding.quotes import contains, plain
 from guardkit.grounding.sentences import sections, sentences
-from guardkit.grounding.tokens import Token, content_stems, tokens
+from guardkit.grounding.terms import Terms, terms
+from guardkit.grounding.tokens import content_stems
 
 MAX_CHARACTERS = 2_000_000
 """How much text one index holds; the rest is left out and `Index.truncated` is set."""
@@ -33,21 +36,21 @@ class Sentence:
     section: str
     start: int
     end: int
-    terms: frozenset[str]
-    """Content stems, and numbers as `#value`."""
+    spoken: Terms
+    """Its terms, with offsets into `text`."""
 
     context: frozenset[str]
     """Content stems of the headings above and of the title."""
 
-    numbers: tuple[Number, ...]
-    """With offsets into `text`."""
-
     @property
     def text(self) -> str:
+        """Exactly the span of the source."""
         return self.source.text[self.start : self.end]
 
-    def words(self) -> list[Token]:
-        return tokens(self.text)
+    @property
+    def evidence(self) -> Evidence:
+        """The span as evidence."""
+        return self.source.evidence(self.start, self.end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +63,9 @@ class Window:
 
     @property
     def evidence(self) -> Evidence:
+        """The span from the first to the last sentence."""
         first, last = self.sentences[0], self.sentences[-1]
         return first.source.evidence(first.start, last.end)
-
-
-def number_term(number: Number) -> str:
-    """The term under which a number is looked up."""
-    return f"#{number.value}"
-
-
-def content_words(text: str, found: Sequence[Number]) -> list[Token]:
-    """The words of a text that carry content, without those that are part of a number."""
-    taken = bytearray(len(text))
-    for number in found:
-        taken[number.start : number.end] = b"\1" * (number.end - number.start)
-    return [token for token in tokens(text) if token.content and not taken[token.start] and not token.text.isdigit()]
 
 
 class Index:
@@ -91,31 +82,81 @@ class Index:
         self.truncated = False
         self._postings: dict[str, list[int]] = {}
         self._context_postings: dict[str, list[int]] = {}
+        self._places: dict[str, list[int]] = {}
+        self._heading_numbers: set[str] = set()
+        self._plain: dict[int, str] = {}
         self._variants: dict[str, dict[str, float]] = {}
         left = max_characters
         for source in self.sources:
-            if len(source.text) > left:
-                self.truncated = True
             self._read(source, left)
             left = max(0, left - len(source.text))
 
     def _read(self, source: Source, limit: int) -> None:
         title = frozenset(content_stems(source.title[:500]))
+        places = self._places.setdefault(source.id, [])
         for section in sections(source.text[:limit]):
+            self._heading_numbers.update(number.value for number in numbers(section.path))
             context = title.union(content_stems(section.path), content_stems(source.section or ""))
             for span in sentences(source.text, section.start, section.end):
-                self._add(source, source.section or section.path, span.start, span.end, context)
+                if span.end == limit < len(source.text):
+                    continue  # cut in the middle: half a sentence may hold half a number
+                places.append(
+                    self._add(source, source.section or section.path, span.start, span.end, context)
+                )
+        self.truncated = self.truncated or len(source.text) > limit
 
-    def _add(self, source: Source, section: str, start: int, end: int, context: frozenset[str]) -> None:
+    def _add(self, source: Source, section: str, start: int, end: int, context: frozenset[str]) -> int:
         text = source.text[start:end]
-        found = tuple(numbers(text))
-        terms = frozenset(token.stem for token in content_words(text, found)).union(map(number_term, found))
+        spoken = terms(text)
         place = len(self.sentences)
-        self.sentences.append(Sentence(place, source, section, start, end, terms, context - terms, found))
-        for term in terms:
+        above = context - spoken.kinds.keys()
+        self.sentences.append(Sentence(place, source, section, start, end, spoken, above))
+        for term in spoken.kinds:
             self._postings.setdefault(term, []).append(place)
-        for term in context - terms:
+        for term in above:
             self._context_postings.setdefault(term, []).append(place)
+        return place
+
+    def sentences_in(self, span: Evidence) -> list[Sentence]:
+        """The sentences that a span touches."""
+        places = self._places.get(span.source_id, [])
+        first = bisect_right(places, span.start, key=lambda place: self.sentences[place].end)
+        last = bisect_left(places, span.end, key=lambda place: self.sentences[place].start)
+        return [self.sentences[place] for place in places[first:last]]
+
+    def with_neighbours(self, span: Evidence) -> Evidence:
+        """A span, widened by one sentence on each side within its section."""
+        inside = self.sentences_in(span)
+        if not inside:
+            return span
+        around = [
+            self.sentences[place]
+            for place in (inside[0].position - 1, inside[-1].position + 1)
+            if 0 <= place < len(self.sentences)
+        ]
+        wide = [
+            *inside,
+            *(
+                sentence
+                for sentence in around
+                if sentence.source is inside[0].source and sentence.section == inside[0].section
+            ),
+        ]
+        return inside[0].source.evidence(
+            min(span.start, *(sentence.start for sentence in wide)),
+            max(span.end, *(sentence.end for sentence in wide)),
+        )
+
+    def holds(self, quotation: str, source_ids: Collection[str] | None = None) -> bool:
+        """Whether one of the sources (of those named, if any are) holds the quotation verbatim."""
+        for place, source in enumerate(self.sources):
+            if source_ids is not None and source.id not in source_ids:
+                continue
+            if place not in self._plain:
+                self._plain[place] = plain(source.text)
+            if contains(self._plain[place], quotation):
+                return True
+        return False
 
     @cached_property
     def _prefixes(self) -> dict[str, list[str]]:
@@ -128,8 +169,10 @@ class Index:
     @cached_property
     def number_values(self) -> frozenset[str]:
         """Normal forms of all numbers in the sources; of negative ones the amount too."""
-        values = {number.value for sentence in self.sentences for number in sentence.numbers}
-        return frozenset(values | {value[1:] for value in values if value.startswith("-")})
+        values = {number.value for sentence in self.sentences for number in sentence.spoken.numbers}
+        return frozenset(
+            values | self._heading_numbers | {value[1:] for value in values if value.startswith("-")}
+        )
 
     def __contains__(self, term: str) -> bool:
         return term in self._postings or term in self._context_postings
@@ -186,7 +229,9 @@ class Index:
             members: list[Sentence] = []
             for place in range(first, min(first + size, len(self.sentences))):
                 sentence = self.sentences[place]
-                if members and (sentence.source is not members[0].source or sentence.section != members[0].section):
+                if members and (
+                    sentence.source is not members[0].source or sentence.section != members[0].section
+                ):
                     break
                 members.append(sentence)
                 if place not in hits:

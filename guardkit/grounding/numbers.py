@@ -69,20 +69,29 @@ _UNITS: dict[str, tuple[str, str]] = {
     for unit, surfaces in [entry.split(":", 1)]
     for surface in surfaces.split("|")
 }
+_EXACT = 15
+"""Longest number in digits that is calculated with; longer ones are compared as written."""
+
+_LONGEST = 8
+"""Most words of one number in words."""
+
 _CURRENCY = "\u20ac$\u00a3\u00a5\u20b9"
 _NUMBER = re.compile(
     r"(?P<iso>(?<![\w.-])\d{4}-\d{2}-\d{2}(?!\d))"
     r"|(?P<time>(?<![\w.:])\d{1,2}:[0-5]\d(?::[0-5]\d)?(?![\d:]))"
-    r"|(?P<code>(?<![\w.,])(?:[A-Za-z]{1,8}-?\d[\w-]{0,16}|\d{1,8}[A-Za-z][A-Za-z0-9]{0,11}\d[A-Za-z0-9]{0,8})(?!\w))"
+    r"|(?P<code>(?<![\w.,])(?!(?i:pre|post|mid|late|early|non|sub|circa)-)(?:(?:[A-Z][A-Za-z]{0,7}-?|[a-z]{1,8})\d\w{0,16}"
+    r"(?:-\d\w{0,8}){0,3}|\d{1,8}[A-Za-z][A-Za-z0-9]{0,11}\d[A-Za-z0-9]{0,8}|\d{1,8}[A-JLN-Z])(?!\w))"
     rf"|(?P<sign>(?<![\w.,)\]])[-\u2212](?=[{_CURRENCY}]?\d))?"
-    rf"(?:(?P<currency>[{_CURRENCY}])[ ]?)?(?<!\d)(?P<digits>\d{{1,3}}(?:[,\u00a0\u202f\u2009]\d{{3}})++(?!\d)(?:\.\d{{1,15}})?"
-    r"|\d{1,30}(?:\.\d{1,15})?)"
+    rf"(?:(?P<currency>[{_CURRENCY}])[ ]?)?(?<!\d)(?P<digits>\d{{1,3}}(?:[,\u00a0\u202f\u2009]\d{{3}})++(?!\d)(?:\.\d++)?"
+    r"|\d++(?:\.\d++)?)"
     r"(?P<tail>st|nd|rd|th|s|['\u2019]s|[A-Za-z\u00b5\u03bc\u00b0]{1,3}(?![^\W_]))?"
     r"|(?P<half>[\u00bd\u00bc\u00be])"
     r"|(?P<word>(?<![\w])[A-Za-z]{2,9}(?![\w]))"
 )
 _FRACTIONS = {"\u00bd": "0.5", "\u00bc": "0.25", "\u00be": "0.75"}
-_NEXT = re.compile(r"[ \u00a0\u202f-]{0,2}(%|\u00b0[CF](?!\w)|[A-Za-z\u00b5\u03bc]{1,12}[\u00b2]?|[\u20ac$\u00a3])")
+_NEXT = re.compile(
+    r"[ \u00a0\u202f-]{0,2}(%|\u00b0[CF](?!\w)|[A-Za-z\u00b5\u03bc]{1,12}[\u00b2]?|[\u20ac$\u00a3])"
+)
 _MERIDIEM = re.compile(r"[ \u00a0]?([ap])\.?m\b\.?", re.IGNORECASE)
 _LIST_MARK = re.compile(r"\s{0,8}\(?\d{1,3}[.)]\s")
 _FOOTNOTE = re.compile(r"\[(?:\d{1,3}|[A-Z]\d{1,3}|note \d{1,2}|citation needed)\]")
@@ -112,7 +121,7 @@ def numbers(text: str) -> list[Number]:
     words: list[re.Match[str]] = []
     for match in matches:
         if match.lastgroup == "word" and _is_number_word(match.group().lower(), bool(words)):
-            if words and masked[words[-1].end() : match.start()].strip(" -"):
+            if words and (len(words) == _LONGEST or masked[words[-1].end() : match.start()].strip(" -")):
                 _close(words, masked, found)
             words.append(match)
             continue
@@ -123,7 +132,9 @@ def numbers(text: str) -> list[Number]:
 
 
 def _is_number_word(word: str, inside: bool) -> bool:
-    return word in _SMALL or word in _TENS or word in _ORDINALS or (inside and word in _SCALES and len(word) > 2)
+    return (
+        word in _SMALL or word in _TENS or word in _ORDINALS or (inside and word in _SCALES and len(word) > 2)
+    )
 
 
 def _close(words: list[re.Match[str]], text: str, found: list[Number]) -> None:
@@ -143,7 +154,10 @@ def _close(words: list[re.Match[str]], text: str, found: list[Number]) -> None:
     value = total + current
     start, end = words[0].start(), words[-1].end()
     soft = value <= 12 or words[-1].group().lower() in _ORDINALS
-    dimension, unit = (None if words[-1].group().lower() in _ORDINALS else _unit_after(text, end)) or (None, None)
+    dimension, unit = (None if words[-1].group().lower() in _ORDINALS else _unit_after(text, end)) or (
+        None,
+        None,
+    )
     found.append(Number(str(value), start, end, unit, dimension, soft))
     words.clear()
 
@@ -153,7 +167,7 @@ def _read(match: re.Match[str], text: str, found: list[Number]) -> None:
     kind = match.lastgroup
     if match.group("iso"):
         year, month, day = match.group().split("-")
-        found.append(Number(year, start, start + 4, None, None, False))
+        found.append(Number(str(int(year)), start, start + 4, None, None, False))
         found.append(Number(f"month:{int(month)}", start + 5, start + 7, None, None, True))
         found.append(Number(str(int(day)), start + 8, end, None, None, False))
     elif match.group("time"):
@@ -171,7 +185,8 @@ def _read(match: re.Match[str], text: str, found: list[Number]) -> None:
 
 
 def _time(clock: str, text: str, end: int) -> str:
-    hour, minute = int(clock.split(":")[0]), clock.split(":")[1]
+    hours, minute = clock.split(":")[:2]
+    hour = int(hours)
     half = _MERIDIEM.match(text, end)
     if half and half.group(1).lower() == "p" and hour < 12:
         hour += 12
@@ -182,30 +197,40 @@ def _time(clock: str, text: str, end: int) -> str:
 
 def _plain(match: re.Match[str], text: str) -> Number:
     start, end = match.start("digits"), match.end("digits")
-    value = Decimal(re.sub("[,\u00a0\u202f\u2009]", "", match.group("digits")))
+    digits = re.sub("[,\u00a0\u202f\u2009]", "", match.group("digits"))
+    if len(digits) > _EXACT:
+        return Number(digits, start, end, None, None, False)
+    value = Decimal(digits)
     tail = (match.group("tail") or "").lower()
     if (half := _MERIDIEM.match(text, end)) and value <= 12 and "." not in match.group("digits"):
         return Number(_time(f"{int(value)}:00", text, end), start, half.end(), None, None, False)
-    unit = _UNITS.get(match.group("currency") or "")
+    measure = _UNITS.get(match.group("currency") or "")
     if tail in ("s", "'s", "\u2019s"):
         return Number(f"{value:f}s", start, match.end("tail"), None, None, False)
     if tail in _SCALES and tail != "hundred":
         value, end = value * _SCALES[tail], match.end("tail")
-    elif tail == "m" and unit:
+    elif tail == "m" and measure:
         value, end = value * 1_000_000, match.end("tail")
     elif tail in ("st", "nd", "rd", "th"):
         return Number(_form(value), start, match.end("tail"), None, None, False)
     elif tail in _UNITS:
-        unit = unit or _UNITS[tail]
+        measure = measure or _UNITS[tail]
         end = match.end("tail")
     following = _NEXT.match(text, end)
-    while following and following.group(1).lower() in _SCALES and len(following.group(1)) > 1:
+    if following and following.group(1).lower() in _SCALES and len(following.group(1)) > 1:
         value, end = value * _SCALES[following.group(1).lower()], following.end()
-        following = _NEXT.match(text, end)
-    unit = unit or _unit_after(text, end)
+    dimension, unit = measure or _currency_before(text, start) or _unit_after(text, end) or (None, None)
     if match.group("sign"):
         value = -value
-    return Number(_form(value), start, end, *(unit and (unit[1], unit[0]) or (None, None)), False)
+    return Number(_form(value), start, end, unit, dimension, False)
+
+
+def _currency_before(text: str, start: int) -> tuple[str, str] | None:
+    before = text[max(0, start - 4) : start]
+    if len(before) < 4 or before[-1] not in " \u00a0" or not before[:3].isupper():
+        return None
+    measure = _UNITS.get(before[:3].lower())
+    return measure if measure and measure[0] == "money" else None
 
 
 def _unit_after(text: str, end: int) -> tuple[str, str] | None:

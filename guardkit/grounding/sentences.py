@@ -8,7 +8,9 @@ MAX_SENTENCE = 1200
 """Longest sentence in characters; a longer one is cut at white space, so that windows stay small."""
 
 _HEADING = re.compile(r"[ ]{0,3}(#{1,6})[ \t]+(\S[^\n]*)")
-_BLOCK = re.compile(r"[ \t]*(?:[-*+\u2022\u2013]|\d{1,3}[.)]|[A-Za-z][.)]|>+|\||#{1,6})[ \t]*(?=\S)|[ \t]*(?:```|~~~)")
+_BLOCK = re.compile(
+    r"[ \t]*(?:[-*+\u2022\u2013]|\d{1,3}[.)]|[A-Za-z][.)]|>+|\||#{1,6})[ \t]*(?=\S)|[ \t]*(?:```|~~~)"
+)
 _MARK = re.compile(r"[ \t]*(?:(?:[-*+\u2022\u2013]|\d{1,3}[.)]|>+)[ \t]+)+")
 _RULE = re.compile(r"[-=_*|: \t]{3,}")
 _STOP = re.compile(  # possessive and anchored to the start of a run: linear on any input
@@ -71,11 +73,18 @@ def sentences(text: str, start: int = 0, end: int | None = None) -> list[Span]:
     """The sentences of `text[start:end]`, as spans of `text` without surrounding white space.
 
     A hard-wrapped paragraph is put together again; list items, headings, table rows and short
-    lines stand alone. List marks and quote marks in front of a line are left out of the span.
+    lines stand alone. List marks and quote marks in front of a line are left out of the span. A list
+    after a line that ends with a colon is one sentence with that line: `not covered:` decides what its
+    items say.
     """
     found: list[Span] = []
-    for block in _blocks(text, start, len(text) if end is None else end):
+    leading = False
+    for block, item in _blocks(text, start, len(text) if end is None else end):
+        if leading and item and block.end - found[-1].start <= MAX_SENTENCE:
+            found[-1] = Span(found[-1].start, _stripped_end(text, block))
+            continue
         found.extend(_split(text, block))
+        leading = bool(found) and text[found[-1].end - 1] == ":"
     return found
 
 
@@ -92,26 +101,35 @@ def _lines(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[
         start = line_end + 1
 
 
-def _blocks(text: str, start: int, end: int) -> Iterator[Span]:
-    """Paragraphs, list items and single lines."""
+def _blocks(text: str, start: int, end: int) -> Iterator[tuple[Span, bool]]:
+    """Paragraphs, list items and single lines, and whether each is a list item."""
     opened: Span | None = None
+    item = False
     for left, right in _lines(text, start, end):
         line = text[left:right]
         stripped = line.strip()
         if not stripped or _RULE.fullmatch(stripped):
             if opened:
-                yield opened
+                yield opened, item
             opened = None
             continue
         if opened and not _BLOCK.match(line) and _wraps(text, opened, stripped):
             opened = Span(opened.start, right)
             continue
         if opened:
-            yield opened
+            yield opened, item
         mark = _MARK.match(line)
+        item = mark is not None
         opened = Span(left + (mark.end() if mark else 0), right)
     if opened:
-        yield opened
+        yield opened, item
+
+
+def _stripped_end(text: str, block: Span) -> int:
+    end = block.end
+    while end > block.start and text[end - 1].isspace():
+        end -= 1
+    return end
 
 
 def _wraps(text: str, opened: Span, following: str) -> bool:
@@ -142,13 +160,17 @@ def _split(text: str, block: Span) -> Iterator[Span]:
 def _is_abbreviation(text: str, start: int, stop: re.Match[str], end: int) -> bool:
     if stop.group() != ".":
         return False
+    if _CITES.match(text, stop.end(), end):
+        return False
     word_start = stop.start()
     while word_start > start and word_start > stop.start() - 12 and not text[word_start - 1].isspace():
         word_start -= 1
     word = text[word_start : stop.start()].lstrip("(\"'\u201c").lower()
     if word in _ABBREVIATIONS or (len(word) == 1 and word.isalpha()):
         rest = text[stop.end() : min(end, stop.end() + 40)].lstrip()
-        return bool(rest) and (word not in {"etc", "inc", "ltd", "co", "corp", "a.m", "p.m"} or not rest[:1].isupper())
+        return bool(rest) and (
+            word not in {"etc", "inc", "ltd", "co", "corp", "a.m", "p.m"} or not rest[:1].isupper()
+        )
     rest = text[stop.end() : min(end, stop.end() + 40)].lstrip()
     return rest[:1].islower()
 

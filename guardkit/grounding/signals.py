@@ -4,20 +4,25 @@ Each flag is a cue, not a proof, except a number that stands nowhere in the sour
 """
 
 import re
+from bisect import bisect
+from collections import Counter
 
 from rapidfuzz.distance import LCSseq
 
 from guardkit.core.drafts import Flag
 from guardkit.grounding.index import Index, Sentence, Window
 from guardkit.grounding.lexicon import CONDITIONS, LIMITS, NEGATIONS, STRENGTHENERS
-from guardkit.grounding.numbers import Number, numbers
-from guardkit.grounding.terms import Terms, terms
-from guardkit.grounding.tokens import fold, tokens
+from guardkit.grounding.numbers import Number
+from guardkit.grounding.terms import Terms, number_term
+from guardkit.grounding.tokens import Token
 
 _CLAUSE = re.compile(r"[,;:()\u2013\u2014]|\band\b|\bbut\b|\bwhile\b")
 _PRONOUNS = frozenset(
     "he she it they him her them his hers its their theirs this these those that latter former such".split()
 )
+_FEW = 3
+"""Words of a clause up to which it is taken for a remark that limits the rest."""
+
 _ALIGNED = 0.6
 """Share of a claim's terms that must be met for another number in the same place to count as a conflict."""
 
@@ -35,15 +40,15 @@ def number_flags(claim: Terms, window: Window | None, index: Index) -> set[Flag]
         flags.add(Flag.NUMBER_ABSENT)
     if window is None:
         return flags
-    near = [number for sentence in window.sentences for number in sentence.numbers]
+    near = [number for sentence in window.sentences for number in sentence.spoken.numbers]
     by_value: dict[str, list[Number]] = {}
     for number in near:
         by_value.setdefault(number.value, []).append(number)
     for number in claim.numbers:
         found = by_value.get(number.value)
+        if number in absent or (number.soft and number.value == "1"):
+            continue
         if found is None:
-            if number.soft and number.value == "1":
-                continue
             flags.add(Flag.NUMBER_ELSEWHERE)
         elif all(number.unit != other.unit for other in found):
             flags.add(Flag.UNIT_MISMATCH)
@@ -53,40 +58,50 @@ def number_flags(claim: Terms, window: Window | None, index: Index) -> set[Flag]
 
 
 def word_flags(claim: Terms, window: Window, index: Index) -> set[Flag]:
-    """Flags about names, added words and word order."""
+    """Flags about names, words that one side has and the other lacks, and word order."""
     flags: set[Flag] = set()
     for term, kind in claim.kinds.items():
-        if term in window.met and (window.met[term] == 1.0 or kind == "common"):
+        if window.met.get(term) == 1.0:
             continue
         if kind == "name":
             flags.add(Flag.NAME_ELSEWHERE if index.variants(term) else Flag.NAME_ABSENT)
-        elif kind in ("word", "common") and not _in_context(term, window):
+        elif kind == "common" or (kind == "word" and not _in_context(term, window)):
             flags.add(Flag.WORDS_ADDED)
-    supporting = [term for sentence in window.sentences for term in terms(sentence.text).order]
-    present = set(supporting)
-    shared = [term for term in claim.order if term in present]
-    if LCSseq.similarity(shared, supporting) < len(shared):
-        flags.add(Flag.ORDER_CHANGED)
+    if len(window.sentences) > 1:
+        flags.add(Flag.SPREAD)
+    for said, supporting in (
+        (claim.order, [term for sentence in window.sentences for term in sentence.spoken.order]),
+        (claim.dates, [term for sentence in window.sentences for term in sentence.spoken.dates]),
+    ):
+        present = set(supporting)
+        shared = [term for term in said if term in present]
+        if LCSseq.similarity(shared, supporting) < len(shared):
+            flags.add(Flag.ORDER_CHANGED)
     return flags
 
 
-def wording_flags(claim: str, window: Window) -> set[Flag]:
-    """Flags about negation, hedges, exceptions, strong words and pronouns."""
-    said = {fold(token.text) for token in tokens(claim)}
-    everything = {fold(token.text) for sentence in window.sentences for token in tokens(sentence.text)}
-    touched = _touched_words(claim, window)
+def wording_flags(claim: Terms, window: Window) -> set[Flag]:
+    """Flags about negation, hedges, exceptions, strong words, pronouns and what was left out.
+
+    Words are counted, not only looked up: one `not` does not make up for another.
+    """
+    said = Counter(word.folded for word in claim.words)
+    everything = Counter(word.folded for sentence in window.sentences for word in sentence.spoken.words)
+    touched, dropped = _touched(claim, window)
     flags: set[Flag] = set()
-    if _negated(said) and not _negated(everything):
+    if dropped:
+        flags.add(Flag.WORDS_DROPPED)
+    if _negations(said) > _negations(everything):
         flags.add(Flag.NEGATION_ADDED)
-    if _negated(touched) and not _negated(said):
+    if _negations(said) < _negations(everything):
         flags.add(Flag.NEGATION_DROPPED)
-    if (touched & LIMITS or everything & CONDITIONS) and not (touched & LIMITS) | (everything & CONDITIONS) <= said:
+    if any(count > said[word] for word, count in touched.items() if word in LIMITS or _is_adverb(word)):
         flags.add(Flag.LIMIT_DROPPED)
-    if {word for word in touched if len(word) > 4 and word.endswith("ly")} - said:
+    if any(count > said[word] for word, count in everything.items() if word in CONDITIONS):
         flags.add(Flag.LIMIT_DROPPED)
-    if (said & STRENGTHENERS) - everything:
+    if any(count > everything[word] for word, count in said.items() if word in STRENGTHENERS):
         flags.add(Flag.STRENGTHENED)
-    if (said & _PRONOUNS) - everything:
+    if any(word in _PRONOUNS and word not in everything for word in said):
         flags.add(Flag.REFERENCE_OPEN)
     return flags
 
@@ -101,14 +116,21 @@ def conflicting_numbers(first: Sentence, second: Sentence) -> bool:
     shared = len(ours & theirs)
     if shared < 3 or shared < 0.75 * smaller or shared < 0.5 * larger:
         return False
-    values = {number.value for number in first.numbers}, {number.value for number in second.numbers}
-    left = [number for number in first.numbers if not number.soft and number.value not in values[1]]
-    right = [number for number in second.numbers if not number.soft and number.value not in values[0]]
-    return any(number.dimension == other.dimension and number.unit == other.unit for number in left for other in right)
+    values = (
+        {number.value for number in first.spoken.numbers},
+        {number.value for number in second.spoken.numbers},
+    )
+    left = [number for number in first.spoken.numbers if not number.soft and number.value not in values[1]]
+    right = [number for number in second.spoken.numbers if not number.soft and number.value not in values[0]]
+    return any(
+        number.dimension == other.dimension and number.unit == other.unit
+        for number in left
+        for other in right
+    )
 
 
 def _words(sentence: Sentence) -> set[str]:
-    return {term for term in sentence.terms | sentence.context if not term.startswith("#")}
+    return {term for term in sentence.spoken.kinds.keys() | sentence.context if not term.startswith("#")}
 
 
 def _is_aligned(claim: Terms, window: Window) -> bool:
@@ -131,19 +153,41 @@ def _in_context(term: str, window: Window) -> bool:
     return all(term in sentence.context for sentence in window.sentences)
 
 
-def _negated(words: set[str]) -> bool:
-    return bool(words & NEGATIONS) or any(word.endswith("n't") for word in words)
+def _negations(words: Counter[str]) -> int:
+    return sum(count for word, count in words.items() if word in NEGATIONS or word.endswith("n't"))
 
 
-def _touched_words(claim: str, window: Window) -> set[str]:
-    """Words of those clauses of the supporting sentences that share a term with the claim."""
-    sought = set(terms(claim).kinds)
-    words: set[str] = set()
+def _is_adverb(word: str) -> bool:
+    return len(word) > 4 and word.endswith("ly")
+
+
+def _touched(claim: Terms, window: Window) -> tuple[Counter[str], bool]:
+    """Words of those clauses of the supporting sentences that share a term with the claim, and whether the claim
+    leaves out content words of these clauses, or a clause of a few words such as `in theory`."""
+    touched: Counter[str] = Counter()
+    dropped = False
     for sentence in window.sentences:
-        for clause in _CLAUSE.split(sentence.text):
-            found = tokens(clause)
-            if any(token.stem in sought for token in found) or any(
-                f"#{number.value}" in sought for number in numbers(clause)
-            ):
-                words.update(fold(token.text) for token in found)
-    return words
+        breaks = [match.start() for match in _CLAUSE.finditer(sentence.text)]
+        clauses: dict[int, list[Token]] = {}
+        for word in sentence.spoken.words:
+            clauses.setdefault(bisect(breaks, word.start), []).append(word)
+        met = {
+            place
+            for place, words in clauses.items()
+            if any(word.content and word.stem in claim.kinds for word in words)
+        }
+        numbers = {bisect(breaks, number.start): number_term(number) for number in sentence.spoken.numbers}
+        met |= {place for place, term in numbers.items() if term in claim.kinds}
+        for place, words in clauses.items():
+            if place in met:
+                touched.update(word.folded for word in words)
+                spoken = [word for word in words if word.content and word.stem in sentence.spoken.kinds]
+                dropped = dropped or any(word.stem not in claim.kinds for word in spoken)
+            elif len(words) <= _FEW:
+                dropped = True
+        dropped = dropped or any(
+            number_term(number) not in claim.kinds
+            for number in sentence.spoken.numbers
+            if number_term(number) in sentence.spoken.kinds and bisect(breaks, number.start) in met
+        )
+    return touched, dropped

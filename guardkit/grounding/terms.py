@@ -1,12 +1,12 @@
-"""What a claim or a question speaks of: its terms and how much each matters."""
+"""What a text speaks of: its terms, and how much each matters."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from guardkit.grounding.index import Index, content_words, number_term
 from guardkit.grounding.lexicon import COMMON
 from guardkit.grounding.numbers import Number, numbers
-from guardkit.grounding.tokens import tokens
+from guardkit.grounding.tokens import Token, tokens
 
 TermKind: TypeAlias = Literal["name", "word", "common", "number", "soft_number"]
 
@@ -19,52 +19,66 @@ _RARITY = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The terms of one text."""
+    """The terms of one text: content stems, and numbers as `#value`."""
 
     kinds: dict[str, TermKind]
-    """In order of first appearance."""
-
     order: tuple[str, ...]
-    """Every occurrence of a word or number in order, dates left out: they move freely in a sentence."""
+    """Every occurrence of a word or number in order, without dates."""
+
+    dates: tuple[str, ...]
+    """Every part of a date in order: a date moves freely in a sentence, but not past another date."""
 
     numbers: tuple[Number, ...]
+    words: tuple[Token, ...]
+    """All words, those without content too."""
 
-    def weights(self, index: Index) -> dict[str, float]:
-        """Weight of each term, by kind and by rarity in the sources."""
-        return {
-            term: WEIGHTS[kind] * max(0.05, index.rarity(term)) ** _RARITY for term, kind in self.kinds.items()
-        }
+    def weights(self, rarity: Callable[[str], float]) -> dict[str, float]:
+        """Weight of each term, by kind and by rarity among the sentences of the sources."""
+        return {term: WEIGHTS[kind] * max(0.05, rarity(term)) ** _RARITY for term, kind in self.kinds.items()}
+
+
+def number_term(number: Number) -> str:
+    """The term under which a number is looked up."""
+    return f"#{number.value}"
 
 
 def terms(text: str) -> Terms:
-    """The terms of a text: content stems, and numbers as `#value`."""
+    """The terms of a text."""
     found = tuple(numbers(text))
-    first = next((token.start for token in tokens(text[:200])), 0)
+    words = tuple(tokens(text))
+    taken = bytearray(len(text))
+    for number in found:
+        taken[number.start : number.end] = b"\1" * (number.end - number.start)
     kinds: dict[str, TermKind] = {}
     places: list[tuple[int, str]] = []
-    for word in content_words(text, found):
-        name = word.text[0].isupper() and not (word.start == first and word.stem in COMMON)
-        kind: TermKind = "name" if name else "common" if word.stem in COMMON else "word"
+    dates: list[str] = []
+    for word in words:
+        if not word.content or taken[word.start] or word.text.isdigit():
+            continue
+        name = word.text[0].isupper() and not (word is words[0] and word.stem in COMMON)
         if kinds.get(word.stem) != "name":
-            kinds[word.stem] = kind
+            kinds[word.stem] = "name" if name else "common" if word.stem in COMMON else "word"
         places.append((word.start, word.stem))
     for number in found:
         if number.soft and number.value == "1":
             continue
         kinds[number_term(number)] = "soft_number" if number.soft else "number"
-        if not _in_date(number, found):
+        if _in_date(number, found):
+            dates.append(number_term(number))
+        else:
             places.append((number.start, number_term(number)))
-    return Terms(kinds, tuple(term for _, term in sorted(places)), found)
+    return Terms(kinds, tuple(term for _, term in sorted(places)), tuple(dates), found, words)
 
 
-def _in_date(number: Number, found: tuple[Number, ...]) -> bool:
+def _in_date(number: Number, found: Sequence[Number]) -> bool:
     if number.value.startswith("month:"):
         return True
     if number.unit is not None or not number.value.isdigit():
         return False
     if len(number.value) == 4 and 1000 <= int(number.value) <= 2100:
         return True
-    return int(number.value) <= 31 and any(
-        other.value.startswith("month:") and (-2 <= other.start - number.end <= 4 or 0 <= number.start - other.end <= 2)
+    return len(number.value) <= 2 and any(
+        other.value.startswith("month:")
+        and (-2 <= other.start - number.end <= 4 or 0 <= number.start - other.end <= 2)
         for other in found
     )

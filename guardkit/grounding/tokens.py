@@ -5,8 +5,9 @@ import threading
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol, cast
 
-import snowballstemmer
+import snowballstemmer  # pyright: ignore[reportMissingTypeStubs]
 
 _WORD = re.compile(
     r"[\u0E00-\u0EFF\u3040-\u30FF\u3400-\u4DBF\u4E00-\u9FFF\uAC00-\uD7AF]"  # scripts without spaces: one sign, one token
@@ -26,9 +27,7 @@ STOP_WORDS = frozenset(
 )
 """Words that carry grammar rather than content. Negations are handled by their own signal."""
 
-_IRREGULAR = dict(
-    pair.split(":")
-    for pair in """arose:arise arisen:arise ate:eat eaten:eat became:become began:begin begun:begin bent:bend bought:buy
+_PAIRS = """arose:arise arisen:arise ate:eat eaten:eat became:become began:begin begun:begin bent:bend bought:buy
     bore:bear borne:bear broke:break broken:break brought:bring built:build came:come caught:catch chose:choose
     chosen:choose cost:cost dealt:deal drew:draw drawn:draw drove:drive driven:drive fell:fall fallen:fall fed:feed
     felt:feel fought:fight found:find flew:fly flown:fly forgot:forget gave:give given:give went:go gone:go grew:grow
@@ -38,10 +37,17 @@ _IRREGULAR = dict(
     spoken:speak stood:stand stole:steal stolen:steal struck:strike sworn:swear swore:swear taken:take took:take
     taught:teach thought:think threw:throw thrown:throw told:tell understood:understand withdrew:withdraw
     withdrawn:withdraw won:win wore:wear worn:wear wrote:write written:write died:die dying:die death:die dead:die
-    born:birth men:man women:woman children:child people:person feet:foot mice:mouse wives:wife""".split()
-)
+    born:birth men:man women:woman children:child people:person feet:foot mice:mouse wives:wife
+    theft:steal thefts:steal sale:sell sales:sell loss:lose losses:lose payment:pay payments:pay growth:grow proof:prove
+    choice:choose belief:believe length:long height:high width:wide strength:strong"""
+_IRREGULAR = {form: base for form, _, base in (pair.partition(":") for pair in _PAIRS.split())}
 
-_stemmer = snowballstemmer.stemmer("english")
+
+class _Stemmer(Protocol):
+    def stemWord(self, word: str) -> str: ...  # noqa: N802  # the library's name
+
+
+_stemmer = cast(_Stemmer, snowballstemmer.stemmer("english"))  # pyright: ignore[reportUnknownMemberType]
 _stemmer_lock = threading.Lock()
 
 
@@ -52,6 +58,9 @@ class Token:
     text: str
     start: int
     end: int
+    folded: str
+    """Case, width, accents and apostrophes undone."""
+
     stem: str
     """Folded, irregular forms undone, stemmed: equal stems are one word."""
 
@@ -60,9 +69,8 @@ class Token:
 
 
 @lru_cache(maxsize=65536)
-def stem(word: str) -> str:
-    """The stem of one word, whatever its case. The stemmer itself is not thread-safe, hence the lock."""
-    folded = fold(word)
+def stem(folded: str) -> str:
+    """The stem of one folded word. The stemmer itself is not thread-safe, hence the lock."""
     folded = folded.removesuffix("'s").removesuffix("'")
     folded = _IRREGULAR.get(folded, folded)
     if not folded.isascii() or len(folded) < 3:
@@ -84,9 +92,9 @@ def tokens(text: str) -> list[Token]:
     found: list[Token] = []
     for match in _WORD.finditer(text):
         word = match.group()
-        found.append(
-            Token(word, match.start(), match.end(), stem(word), fold(word).removesuffix("'s") not in STOP_WORDS)
-        )
+        folded = fold(word)
+        content = folded.removesuffix("'s") not in STOP_WORDS
+        found.append(Token(word, match.start(), match.end(), folded, stem(folded), content))
     return found
 
 

@@ -5,7 +5,9 @@ sentences. It does not see relations, inference, or polarity that is put into ot
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
@@ -21,6 +23,9 @@ Band: TypeAlias = Literal["accept", "escalate", "reject"]
 
 MAX_TERMS = 120
 """Most terms of one claim that are looked at; a longer claim is never accepted."""
+
+_LOOKED_AT = 3
+"""How many equally good windows are compared for flags."""
 
 _PENALTIES: dict[Flag, float] = {
     Flag.NUMBER_ABSENT: 0.5,
@@ -72,7 +77,14 @@ class Assessment:
     """The windows that cover the claim best, best first."""
 
 
-def assess(claim: str, index: Index, settings: VerifierSettings | None = None, *, evidence: int = 4) -> Assessment:
+def assess(
+    claim: str,
+    index: Index,
+    settings: VerifierSettings | None = None,
+    *,
+    cited: Sequence[Evidence] = (),
+    evidence: int = 4,
+) -> Assessment:
     """How well the sources cover a claim.
 
     The score is the mean of three coverages, each weighted by kind of term: by the best window of one to
@@ -83,21 +95,19 @@ def assess(claim: str, index: Index, settings: VerifierSettings | None = None, *
         claim: one statement, without citation marks.
         index: the admitted sources.
         settings: thresholds; the shipped ones when `None`.
+        cited: spans that the claim cites; of windows that are nearly as good, one inside them is taken.
         evidence: most windows to return.
     """
     chosen = settings or VerifierSettings()
     spoken = terms(claim)
-    weights = dict(list(spoken.weights(index).items())[:MAX_TERMS])
+    weights = dict(list(spoken.weights(index.rarity).items())[:MAX_TERMS])
     windows = index.windows(list(weights))
     total = sum(weights.values())
     if not weights or not windows:
         flags = frozenset(number_flags(spoken, None, index))
         return Assessment(0.0, "reject", flags, ())
     ranked = _ranked(windows, weights)
-    best = _tightest(ranked, weights)
-    flags = frozenset(
-        number_flags(spoken, best, index) | word_flags(spoken, best, index) | wording_flags(claim, best)
-    )
+    best, flags = _least_flagged(spoken, _tight(ranked, weights, cited), index)
     score = _coverage(ranked, weights, total) * math.prod(_PENALTIES.get(flag, 1.0) for flag in flags)
     whole = len(weights) == len(spoken.kinds)
     return Assessment(
@@ -124,12 +134,33 @@ def _ranked(windows: list[Window], weights: dict[str, float]) -> list[Window]:
     return sorted(windows, key=lambda window: (-_weight(window, weights), len(window.sentences)))
 
 
-def _tightest(ranked: list[Window], weights: dict[str, float]) -> Window:
-    """The shortest window that is nearly as good as the best: flags are read from it."""
+def _tight(ranked: list[Window], weights: dict[str, float], cited: Sequence[Evidence]) -> list[Window]:
+    """Windows that are nearly as good as the best: cited ones first, then short ones."""
     enough = 0.95 * _weight(ranked[0], weights)
-    return min(
-        (window for window in ranked if _weight(window, weights) >= enough), key=lambda window: len(window.sentences)
+    near = list(takewhile(lambda window: _weight(window, weights) >= enough, ranked))
+    return sorted(near, key=lambda window: (not _inside(window, cited), len(window.sentences)))[:_LOOKED_AT]
+
+
+def _inside(window: Window, cited: Sequence[Evidence]) -> bool:
+    first, last = window.sentences[0], window.sentences[-1]
+    return any(
+        span.source_id == first.source.id and span.start <= first.start and last.end <= span.end
+        for span in cited
     )
+
+
+def _least_flagged(spoken: Terms, windows: Sequence[Window], index: Index) -> tuple[Window, frozenset[Flag]]:
+    read: list[tuple[Window, frozenset[Flag]]] = []
+    for window in windows:
+        flags = frozenset(
+            number_flags(spoken, window, index)
+            | word_flags(spoken, window, index)
+            | wording_flags(spoken, window)
+        )
+        read.append((window, flags))
+        if not flags:
+            break
+    return min(read, key=lambda pair: len(pair[1]))
 
 
 def _coverage(ranked: list[Window], weights: dict[str, float], total: float) -> float:
