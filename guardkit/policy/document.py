@@ -4,16 +4,16 @@ The same models build a policy in Python; `PolicyDocument.model_dump(mode="json"
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, cast
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_serializer, model_validator
-from pydantic_core import PydanticCustomError
 
 from guardkit.core.approvals import DecisionKind, OnExpiry
 from guardkit.core.no_result import NoResultReason
 from guardkit.core.people import Assurance
+from guardkit.core.values import JsonObject
 from guardkit.policy.durations import Duration
-from guardkit.policy.sections import Section
+from guardkit.policy.sections import Section, mistake
 
 Otherwise: TypeAlias = Literal["allow", "reject", "escalate"]
 Decide: TypeAlias = Literal["allow", "escalate", "reject", "stop"]
@@ -48,15 +48,13 @@ class ToolRule(Section):
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         if self.why is None and self.decide != "allow":
-            raise PydanticCustomError(
-                "rule_why", f"a rule that decides {self.decide!r} needs a why", {"remedy": "say why, for people"}
-            )
+            raise mistake(f"a rule that decides {self.decide!r} needs a why", remedy="say why, for people")
         for part, owner in (("tell_model", "reject"), ("approval", "escalate"), ("reason", "stop")):
             if getattr(self, part) is not None and self.decide != owner:
-                raise PydanticCustomError(
-                    "rule_part",
+                raise mistake(
                     f"belongs to {owner!r}, and this rule decides {self.decide!r}",
-                    {"key": part, "remedy": f"remove {part}, or decide {owner}"},
+                    key=part,
+                    remedy=f"remove {part}, or decide {owner}",
                 )
         return self
 
@@ -95,9 +93,7 @@ class Approver(Section):
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
         if (self.identity is None) == (self.group is None):
-            raise PydanticCustomError(
-                "approver", "names neither a person nor a group, or both", {"remedy": "name one of the two"}
-            )
+            raise mistake("names neither a person nor a group, or both", remedy="name one of the two")
         return self
 
     @model_serializer
@@ -120,7 +116,7 @@ class StageEntry(Section):
     """The role that approvers must hold as well."""
 
     approvers: Approvers
-    required: Annotated[int, Field(ge=1, le=100, strict=True)] = 1
+    required: Annotated[int, Field(ge=1, le=20, strict=True)] = 1
     channel: Name
     """The approval channel that reaches them."""
 
@@ -154,10 +150,10 @@ class RouteEntry(Section):
     def _people_can_say_yes_and_no(self) -> Self:
         lacking = [word for word in ("approve", "reject") if word not in self.allowed_decisions]
         if lacking:
-            raise PydanticCustomError(
-                "allowed_decisions",
+            raise mistake(
                 f"lacks {' and '.join(map(repr, lacking))}",
-                {"key": "allowed_decisions", "remedy": "people must be able to say yes and no"},
+                key="allowed_decisions",
+                remedy="people must be able to say yes and no",
             )
         return self
 
@@ -185,9 +181,7 @@ class SourceRules(Section):
 
 def _text_version(value: Any) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        raise PydanticCustomError(
-            "version", f"must be text, not the number {value!r}", {"remedy": f'quote it: "{value}"'}
-        )
+        raise mistake(f"must be text, not the number {value!r}", remedy=f'quote it: "{value}"')
     return value
 
 
@@ -227,6 +221,6 @@ class PolicyDocument(Section):
     sources: SourceRules | None = None
 
 
-def as_mapping(document: PolicyDocument) -> dict[str, Any]:
+def as_mapping(document: PolicyDocument) -> JsonObject:
     """The document as JSON, as it would be written: without what is absent."""
-    return cast("dict[str, Any]", document.model_dump(mode="json", exclude_none=True))
+    return document.model_dump(mode="json", exclude_none=True)

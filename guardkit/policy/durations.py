@@ -5,10 +5,12 @@ from datetime import timedelta
 from typing import Annotated, TypeAlias
 
 from pydantic import BeforeValidator, PlainSerializer
-from pydantic_core import PydanticCustomError
+
+from guardkit.policy.sections import mistake
 
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _FORM = re.compile(r"(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?")
+_REMEDY = "write it like 90s, 30m, 8h or 1h30m"
 _LONGEST = 10 * 366 * 86400
 
 
@@ -44,16 +46,14 @@ def _read(value: object) -> float:
             try:
                 return parse_duration(value)
             except ValueError as error:
-                raise PydanticCustomError(
-                    "duration", "{problem}", {"problem": str(error), "remedy": "write it like 90s, 30m, 8h or 1h30m"}
-                ) from None
+                raise mistake(str(error), remedy=_REMEDY) from None
         case timedelta():
             return _read(format_duration(value.total_seconds()))
         case _:
-            raise PydanticCustomError(
-                "duration", "a duration is text with units", {"remedy": "write it like 90s, 30m, 8h or 1h30m"}
-            )
+            raise mistake("a duration is text with units", remedy=_REMEDY)
 
 
-Duration: TypeAlias = Annotated[float, BeforeValidator(_read), PlainSerializer(format_duration, return_type=str)]
+Duration: TypeAlias = Annotated[
+    float, BeforeValidator(_read), PlainSerializer(format_duration, return_type=str)
+]
 """Seconds, written as text with units (in Python also a `timedelta` of whole seconds)."""

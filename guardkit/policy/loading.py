@@ -44,6 +44,14 @@ class Located:
                 return self.lines[where[:end]]
         return None
 
+    def problem(
+        self, error: FileError, where: Where, message: str, *, remedy: str | None = None
+    ) -> Exception:
+        """An error about an entry, with its file, line and field."""
+        return error(
+            message, file=self.file, line=self.line(where), field=dotted(where) or None, remedy=remedy
+        )
+
 
 def dotted(where: Where) -> str:
     """The way to an entry as text, e.g. `tools.pay_claim.rules[0].when`."""
@@ -196,7 +204,9 @@ class _Reader:
         if event.implicit[0] and _tag(event.value) == "merge":
             raise self._problem("merge keys are not supported", event, where, "write the entries out")
         if not isinstance(key, str):
-            raise self._problem(f"key {event.value!r} is read as a {_tag(event.value)}", event, where, "quote it")
+            raise self._problem(
+                f"key {event.value!r} is read as a {_tag(event.value)}", event, where, "quote it"
+            )
         return key
 
     def _scalar(self, event: Any, where: Where) -> Json:

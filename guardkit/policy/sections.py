@@ -45,6 +45,18 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"known: {listed}"
 
 
+def mistake(message: str, *, key: str | None = None, remedy: str | None = None) -> PydanticCustomError:
+    """What a validator raises.
+
+    Args:
+        message: what is wrong.
+        key: the key inside the validated mapping that is wrong, if it is one.
+        remedy: what to do about it.
+    """
+    context = {"message": message, "key": key, "remedy": remedy}
+    return PydanticCustomError("mistake", "{message}", context)
+
+
 class Section(Value):
     """A mapping of a file whose unknown keys are told with a remedy."""
 
@@ -59,18 +71,15 @@ class Section(Value):
         if isinstance(data, Mapping):
             for key in cast("Mapping[object, object]", data):
                 if key in cls.not_built:
-                    raise PydanticCustomError(
-                        "not_built",
+                    raise mistake(
                         "is not enforced by this version of guardkit, so it is refused",
-                        {"key": key, "remedy": cls.not_built[str(key)]},
+                        key=str(key),
+                        remedy=cls.not_built[str(key)],
                     )
                 if key not in cls.model_fields:
-                    raise PydanticCustomError(
-                        "unknown_key",
-                        "is not a known key",
-                        {"key": str(key), "remedy": did_you_mean(str(key), cls.model_fields)},
-                    )
-        return data
+                    remedy = did_you_mean(str(key), cls.model_fields)
+                    raise mistake("is not a known key", key=str(key), remedy=remedy)
+        return cast("Any", data)
 
 
 SectionT = TypeVar("SectionT", bound=Section)
@@ -92,22 +101,33 @@ def parse_section(model: type[SectionT], located: Located, error: FileError) -> 
     try:
         return model.model_validate(located.data)
     except ValidationError as problem:
-        mistakes = problem.errors(include_url=False)
-        first = min(mistakes, key=lambda mistake: located.line(_where(mistake)) or 0)
-        raise _told(first, len(mistakes) - 1, located, error) from problem
+        found = _causes(problem.errors(include_url=False))
+        first = min(found, key=lambda details: located.line(_where(details)) or 0)
+        raise _told(first, len(found) - 1, located, error) from problem
 
 
-def _where(mistake: ErrorDetails) -> Where:
-    key = mistake.get("ctx", {}).get("key")
-    return mistake["loc"] if key is None else (*mistake["loc"], key)
+def _causes(found: list[ErrorDetails]) -> list[ErrorDetails]:
+    """The mistakes without those that follow from others: a list is not too short because an item of it is wrong."""
+    places = [details["loc"] for details in found]
+    return [
+        details
+        for details in found
+        if details["type"] != "too_short"
+        or not any(place[: len(details["loc"])] == details["loc"] != place for place in places)
+    ]
 
 
-def _told(mistake: ErrorDetails, others: int, located: Located, error: FileError) -> Exception:
-    where = _where(mistake)
-    context = mistake.get("ctx", {})
+def _where(details: ErrorDetails) -> Where:
+    key = details.get("ctx", {}).get("key")
+    return details["loc"] if key is None else (*details["loc"], key)
+
+
+def _told(details: ErrorDetails, others: int, located: Located, error: FileError) -> Exception:
+    where = _where(details)
+    context = details.get("ctx", {})
     remedy: str | None = context.get("remedy")
-    given = mistake["input"]
-    match mistake["type"]:
+    given = details["input"]
+    match details["type"]:
         case "missing":
             message = "is missing"
         case "literal_error" | "enum":
@@ -122,10 +142,12 @@ def _told(mistake: ErrorDetails, others: int, located: Located, error: FileError
             if kind == "string_type" and isinstance(given, int | float):
                 remedy = "quote it"
         case _:
-            message = mistake["msg"]
+            message = details["msg"]
     if others:
         message += f"; {others} more mistake{'s' if others > 1 else ''} in this file"
-    return error(message, file=located.file, line=located.line(where), field=dotted(where) or None, remedy=remedy)
+    return error(
+        message, file=located.file, line=located.line(where), field=dotted(where) or None, remedy=remedy
+    )
 
 
 def _short(given: object) -> str:

@@ -10,7 +10,7 @@ comparisons. Grammar: https://github.com/google/cel-spec/blob/master/doc/langdef
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NoReturn, TypeAlias
+from typing import TypeAlias
 
 import cel
 
@@ -246,17 +246,21 @@ class _Parser:
         if token.kind == what or (token.kind == "sign" and token.text == what):
             self._next += 1
             return token
-        self._unexpected(token)
+        raise self._unexpected(token)
 
-    def _unexpected(self, token: _Token) -> NoReturn:
+    def _unexpected(self, token: _Token) -> ConditionError:
         what = "end" if token.kind == "end" else repr(token.text)
-        raise ConditionError(f"has an unexpected {what}", remedy="see the grammar of conditions", at=token.at)
+        return ConditionError(
+            f"has an unexpected {what}", remedy="conditions are CEL, see the policy reference", at=token.at
+        )
 
     def expression(self) -> Node:
         self._nesting += 1
         if self._nesting > _MAX_NESTING:
             raise ConditionError(
-                f"nests more than {_MAX_NESTING} brackets", remedy="split it into several rules", at=self._peek().at
+                f"nests more than {_MAX_NESTING} brackets",
+                remedy="split it into several rules",
+                at=self._peek().at,
             )
         test = self._binary(1)
         question = self._take("?")
@@ -269,20 +273,108 @@ class _Parser:
 
     def _binary(self, least: int) -> Node:
         left = self._unary()
+        compared = False
         while True:
             token = self._peek()
             binding = _BINDING.get(token.text, 0) if token.kind in ("sign", "name") else 0
             if binding < least or binding == 0:
                 return left
+            if compared and token.text in RELATIONS:
+                raise ConditionError(
+                    "chains comparisons", remedy="join them with &&, or put one in brackets", at=token.at
+                )
+            compared = token.text in RELATIONS
             self._next += 1
             right = self._binary(binding + 1)
-            left = self._joined(token, left, right)
+            if token.text in ("&&", "||") and isinstance(left, Operation) and left.op == token.text:
+                left = Operation(op=left.op, operands=(*left.operands, right), at=left.at)
+            else:
+                left = Operation(op=token.text, operands=(left, right), at=token.at)
 
-    def _joined(self, token: _Token, left: Node, right: Node) -> Node:
-        if isinstance(left, Operation) and left.op == token.text and token.text in ("&&", "||"):
-            return Operation(op=left.op, operands=(*left.operands, right), at=left.at)
-        if token.text in RELATIONS and isinstance(left, Operation) and left.op in RELATIONS and not self._closed(left):
+    def _unary(self) -> Node:
+        signs: list[_Token] = []
+        while (sign := self._take("!", "-")) is not None:
+            signs.append(sign)
+        node = self._member()
+        for sign in reversed(signs):
+            node = Operation(op=sign.text, operands=(node,), at=sign.at)
+        return node
+
+    def _member(self) -> Node:
+        node = self._primary()
+        while True:
+            if (dot := self._take(".")) is not None:
+                name = self._name()
+                node = (
+                    self._called(node, name)
+                    if self._take("(")
+                    else Select(base=node, field=name.text, at=dot.at)
+                )
+            elif (bracket := self._take("[")) is not None:
+                node = Operation(op="[]", operands=(node, self.expression()), at=bracket.at)
+                self.expect("]")
+            else:
+                return node
+
+    def _primary(self) -> Node:
+        token = self._peek()
+        self._next += 1
+        match token.kind, token.text:
+            case (("number" | "string"), text):
+                return Literal(text=text, value=_value(token), at=token.at)
+            case "name", "true" | "false" | "null":
+                value = {"true": True, "false": False, "null": None}[token.text]
+                return Literal(text=token.text, value=value, at=token.at)
+            case "name", _:
+                self._next -= 1
+                name = self._name()
+                if self._take("("):
+                    return Call(function=name.text, target=None, args=self._listed(")"), at=name.at)
+                return Name(name=name.text, at=name.at)
+            case "sign", "(":
+                inner = self.expression()
+                self.expect(")")
+                return inner
+            case "sign", "[":
+                return Items(items=self._listed("]"), at=token.at)
+            case _:
+                raise self._unexpected(token)
+
+    def _called(self, target: Node, name: _Token) -> Node:
+        if name.text not in MACROS:
+            return Call(function=name.text, target=target, args=self._listed(")"), at=name.at)
+        variable = self._name()
+        self.expect(",")
+        body = self.expression()
+        self.expect(")")
+        return Macro(macro=name.text, over=target, variable=variable.text, body=body, at=name.at)
+
+    def _name(self) -> _Token:
+        token = self.expect("name")
+        if token.text in RESERVED:
             raise ConditionError(
-                "chains comparisons", remedy="join them with &&, or put one in brackets", at=token.at
+                f"uses the reserved word {token.text!r} as a name",
+                remedy='write x["name"] for such a field',
+                at=token.at,
             )
-        return Operation(op=token.text, operands=(left, right), at=token.at)
+        return token
+
+    def _listed(self, closing: str) -> tuple[Node, ...]:
+        items: list[Node] = []
+        while not self._take(closing):
+            if items:
+                self.expect(",")
+            items.append(self.expression())
+        return tuple(items)
+
+
+def _value(token: _Token) -> Json:
+    """What the CEL library takes a literal for, so that its spelling is never read differently here."""
+    try:
+        return cel.compile(token.text).execute()
+    except (ValueError, TypeError, RuntimeError, OverflowError) as error:
+        raise ConditionError(
+            f"holds {token.text[:40]!r}, which is not a literal",
+            remedy="check its digits or escapes",
+            at=token.at,
+        ) from error

@@ -1,0 +1,46 @@
+"""Policies and constitutions, from YAML or Python."""
+
+from guardkit.policy.constitution import Constitution, Principle, PrincipleTest
+from guardkit.policy.diff import Change, diff
+from guardkit.policy.document import (
+    Approver,
+    Budgets,
+    PolicyDocument,
+    RouteEntry,
+    SourceRules,
+    StageEntry,
+    ToolEntry,
+    ToolRule,
+)
+from guardkit.policy.facts import Facts
+from guardkit.policy.lint import Finding, lint
+from guardkit.policy.paused import still_stands, while_paused
+from guardkit.policy.people import PeopleDirectory
+from guardkit.policy.policy import Policy
+from guardkit.policy.routes import ApprovalRoute
+from guardkit.policy.tools import ToolSchema
+
+__all__ = [
+    "ApprovalRoute",
+    "Approver",
+    "Budgets",
+    "Change",
+    "Constitution",
+    "Facts",
+    "Finding",
+    "PeopleDirectory",
+    "Policy",
+    "PolicyDocument",
+    "Principle",
+    "PrincipleTest",
+    "RouteEntry",
+    "SourceRules",
+    "StageEntry",
+    "ToolEntry",
+    "ToolRule",
+    "ToolSchema",
+    "diff",
+    "lint",
+    "still_stands",
+    "while_paused",
+]

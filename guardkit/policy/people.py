@@ -1,0 +1,108 @@
+"""The people who may be asked, from a YAML file."""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from guardkit.core.people import Person
+from guardkit.errors import PolicyError
+from guardkit.policy.loading import read_file
+from guardkit.policy.sections import Section, mistake, parse_section
+
+Identity = Annotated[str, Field(min_length=1, max_length=320)]
+
+
+def _mail(text: str) -> str:
+    if re.fullmatch(r"[^\s@]+@[^\s@]+", text) is None:
+        raise mistake(f"{text!r} is not an e-mail address", remedy="write it like name@corp.example")
+    return text
+
+
+class PersonEntry(Section):
+    """One person of a people file."""
+
+    id: Identity
+    email: Annotated[Identity, AfterValidator(_mail)] | None = None
+    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    tenant: Annotated[str, Field(min_length=1, max_length=128)] = "default"
+    roles: tuple[Identity, ...] = ()
+    groups: tuple[Identity, ...] = ()
+    identities: tuple[Identity, ...] = ()
+    active: Annotated[bool, Field(strict=True)] = True
+
+
+class PeopleDocument(Section):
+    """A whole people file."""
+
+    people: tuple[PersonEntry, ...]
+
+
+class PeopleDirectory:
+    """A `Directory` of a fixed number of people.
+
+    Args:
+        people: everybody; no two of them may have an identity in common.
+
+    Raises:
+        PolicyError: two people have the same identity.
+    """
+
+    def __init__(self, people: Iterable[Person]) -> None:
+        self.people = tuple(people)
+        self._exact: dict[str, set[int]] = {}
+        self._mail: dict[str, set[int]] = {}
+        for number, person in enumerate(self.people):
+            for identity in (person.id, *person.identities):
+                self._exact.setdefault(identity, set()).add(number)
+            if person.email is not None:
+                self._mail.setdefault(person.email.casefold(), set()).add(number)
+        for identity, first, second in self._shared():
+            raise SharedIdentityError(identity, first, second)
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> "PeopleDirectory":
+        """The people of a YAML file.
+
+        Raises:
+            PolicyError: with file, line and remedy.
+        """
+        located = read_file(Path(path), PolicyError)
+        entries = parse_section(PeopleDocument, located, PolicyError).people
+        try:
+            return cls(Person(**dict(entry)) for entry in entries)
+        except SharedIdentityError as error:
+            where = ("people", error.second)
+            raise located.problem(PolicyError, where, error.message, remedy=error.remedy) from None
+
+    def find(self, identity: str) -> Person | None:
+        """The one person with this identity, or `None` when nobody or more than one has it."""
+        found = self._found(identity)
+        return self.people[min(found)] if len(found) == 1 else None
+
+    def identities(self) -> frozenset[str]:
+        """Every identity that somebody has, e-mail addresses included."""
+        return frozenset(self._exact) | {person.email for person in self.people if person.email is not None}
+
+    def _found(self, identity: str) -> set[int]:
+        return self._exact.get(identity, set()) | self._mail.get(identity.casefold(), set())
+
+    def _shared(self) -> Iterator[tuple[str, int, int]]:
+        for number, person in enumerate(self.people):
+            for identity in (person.id, person.email, *person.identities):
+                if identity is not None and (others := self._found(identity) - {number}):
+                    yield identity, min(number, *others), max(number, *others)
+
+
+class SharedIdentityError(PolicyError):
+    """Two people of a directory have the same identity."""
+
+    def __init__(self, identity: str, first: int, second: int) -> None:
+        super().__init__(
+            f"identity {identity!r} belongs to two people, numbers {first + 1} and {second + 1} of the list",
+            remedy="a person is listed once, with all identities",
+        )
+        self.first = first
+        self.second = second

@@ -1,0 +1,78 @@
+"""Approval routes: how people are asked, and how several routes become one."""
+
+from collections.abc import Sequence
+
+from guardkit.core.approvals import ApprovalStage, DecisionKind, OnExpiry
+from guardkit.core.values import Value
+from guardkit.policy.document import RouteEntry, StageEntry
+
+_STRICTNESS: dict[OnExpiry, int] = {"keep": 0, "reject": 1, "no_result": 2}
+
+
+class ApprovalRoute(Value):
+    """How one action is put to people."""
+
+    names: tuple[str, ...]
+    """The routes of the policy that it was made of."""
+
+    stages: tuple[ApprovalStage, ...]
+    """In order."""
+
+    exclude_requester: bool
+    """Whether whoever started or steered the turn may not decide."""
+
+    expires_in: float
+    """Seconds from the question to its expiry."""
+
+    on_expiry: OnExpiry
+    valid_for: float | None
+    """Seconds from the last decision to the execution; `None` without limit."""
+
+    allowed: tuple[DecisionKind, ...]
+
+    @classmethod
+    def of(cls, name: str, entry: RouteEntry) -> "ApprovalRoute":
+        """The route that a policy file describes."""
+        return cls(
+            names=(name,),
+            stages=tuple(map(stage_of, entry.stages)),
+            exclude_requester=entry.exclude_requester,
+            expires_in=entry.expires_in,
+            on_expiry=entry.on_expiry,
+            valid_for=entry.valid_for,
+            allowed=entry.allowed_decisions,
+        )
+
+    @classmethod
+    def merged(cls, routes: Sequence["ApprovalRoute"]) -> "ApprovalRoute":
+        """One route that satisfies them all; there must be at least one.
+
+        All stages, one route after the other, a stage that several routes share once; the shortest times, the
+        strictest expiry, the decisions that all of them allow.
+        """
+        if len(routes) == 1:
+            return routes[0]
+        limits = [route.valid_for for route in routes if route.valid_for is not None]
+        return cls(
+            names=tuple(dict.fromkeys(name for route in routes for name in route.names)),
+            stages=tuple(dict.fromkeys(stage for route in routes for stage in route.stages)),
+            exclude_requester=any(route.exclude_requester for route in routes),
+            expires_in=min(route.expires_in for route in routes),
+            on_expiry=max(routes, key=lambda route: _STRICTNESS[route.on_expiry]).on_expiry,
+            valid_for=min(limits) if limits else None,
+            allowed=tuple(
+                kind for kind in routes[0].allowed if all(kind in route.allowed for route in routes)
+            ),
+        )
+
+
+def stage_of(entry: StageEntry) -> ApprovalStage:
+    """The stage that a policy file describes."""
+    return ApprovalStage(
+        role=entry.role,
+        approvers=tuple(who.identity for who in entry.approvers if who.identity is not None),
+        groups=tuple(who.group for who in entry.approvers if who.group is not None),
+        required=entry.required,
+        channel=entry.channel,
+        assurance=entry.assurance,
+    )

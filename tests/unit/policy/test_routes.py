@@ -1,0 +1,160 @@
+"""How people are asked: one route, several at once, and whether an approval stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guardkit.core.approvals import ApprovalRequest, ApprovalStage
+from guardkit.core.decisions import Allow, Escalate, Reject
+from guardkit.core.people import Assurance
+from guardkit.core.principals import Principal
+from guardkit.errors import PolicyError
+from guardkit.policy import Policy, still_stands, while_paused
+from tests.unit.policy.desk import POLICY, TOOLS, action, write
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Policy:
+    return Policy.from_file(write(tmp_path)).bind(TOOLS)
+
+
+def test_a_route_as_it_is_written(policy: Policy) -> None:
+    route = policy.route(["desk-then-finance"])
+    assert route.stages == (
+        ApprovalStage(
+            role="manager",
+            approvers=("first@corp.example", "second@corp.example"),
+            channel="claims-desk",
+            assurance=Assurance.CHAT,
+        ),
+        ApprovalStage(
+            role="finance", groups=("finance-desk",), required=2, channel="finance", assurance=Assurance.OIDC
+        ),
+    )
+    assert (route.expires_in, route.valid_for, route.on_expiry) == (28800, 1800, "no_result")
+    assert route.exclude_requester
+    assert route.allowed == ("approve", "reject")
+
+
+def test_several_routes_must_all_agree(policy: Policy) -> None:
+    route = policy.route(("desk-then-finance", "desk"))
+    assert route.names == ("desk", "desk-then-finance")
+    assert route.stages == (*policy.route(["desk"]).stages, *policy.route(["desk-then-finance"]).stages)
+    assert (route.expires_in, route.valid_for, route.on_expiry) == (3600, 1800, "no_result")
+    assert route.allowed == ("approve", "reject")
+    assert policy.route(("desk", "desk-then-finance")) == route
+
+
+def test_a_stage_that_routes_share_is_asked_once(policy: Policy) -> None:
+    assert policy.route(("desk", "desk")).stages == policy.route(["desk"]).stages
+
+
+def test_the_requester_stays_out_if_any_route_says_so(tmp_path: Path) -> None:
+    text = POLICY.replace("    on_expiry: reject\n", "    on_expiry: keep\n    exclude_requester: false\n", 1)
+    policy = Policy.from_file(write(tmp_path, text))
+    assert not policy.route(["desk"]).exclude_requester
+    merged = policy.route(["desk", "desk-then-finance"])
+    assert merged.exclude_requester
+    assert merged.on_expiry == "no_result"
+
+
+@pytest.mark.parametrize("names", [[], ["dsk"], ["desk", "other"]])
+def test_a_route_that_is_not_there(policy: Policy, names: list[str]) -> None:
+    with pytest.raises(PolicyError, match="route"):
+        policy.route(names)
+
+
+ROUTE = ("desk-then-finance",)
+
+
+def changed(*, old: str, new: str) -> Callable[[Path], Policy]:
+    def build(folder: Path) -> Policy:
+        assert old in POLICY
+        return Policy.from_file(write(folder, POLICY.replace(old, new, 1)))
+
+    return build
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        changed(old="args.amount <= 0.0", new="args.amount < 0.0"),
+        changed(old="otherwise: escalate", new="otherwise: reject"),
+        changed(old="required: 2", new="required: 1"),
+        changed(old="expires_in: 8h", new="expires_in: 9h"),
+        changed(old="[first@corp.example, second", new="[second"),
+    ],
+    ids=["rule", "otherwise", "quorum", "expiry", "approvers"],
+)
+def test_an_approval_falls_with_its_rule_or_route(
+    policy: Policy, tmp_path: Path, build: Callable[[Path], Policy]
+) -> None:
+    assert build(tmp_path).route_hash("pay_claim", ROUTE) != policy.route_hash("pay_claim", ROUTE)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        changed(old='version: "3.2"', new='version: "3.3"'),
+        changed(old="lookup_claim: allow", new="lookup_claim: reject"),
+        changed(old="expires_in: 1h", new="expires_in: 2h"),
+        changed(old="steps: 12", new="steps: 13"),
+    ],
+    ids=["version", "another tool", "another route", "budgets"],
+)
+def test_an_approval_stands_while_its_rule_and_route_are_unchanged(
+    policy: Policy, tmp_path: Path, build: Callable[[Path], Policy]
+) -> None:
+    assert build(tmp_path).route_hash("pay_claim", ROUTE) == policy.route_hash("pay_claim", ROUTE)
+
+
+def test_a_route_that_was_removed_changes_the_hash(policy: Policy) -> None:
+    assert policy.route_hash("pay_claim", ["gone"]) != policy.route_hash("pay_claim", [])
+    assert policy.route_hash("pay_claim", ["desk"]) != policy.route_hash("lookup_claim", ["desk"])
+
+
+def request(policy: Policy, **changes: Any) -> ApprovalRequest:
+    route = policy.route(ROUTE)
+    given: dict[str, Any] = {
+        "id": "r1",
+        "tenant": "acme",
+        "thread_id": "t1",
+        "namespace": "",
+        "turn": 1,
+        "agent": "agent",
+        "action": action(),
+        "digest": "d",
+        "salt": "s",
+        "principal": Principal(id="ada"),
+        "policy": policy.name,
+        "policy_version": policy.version,
+        "routes": ROUTE,
+        "route_hash": policy.route_hash("pay_claim", ROUTE),
+        "stages": route.stages,
+        "requested_at": 0.0,
+        "on_expiry": route.on_expiry,
+        **changes,
+    }
+    return ApprovalRequest(**given)
+
+
+def test_an_approval_that_still_stands(policy: Policy, tmp_path: Path) -> None:
+    asked = request(policy)
+    assert still_stands(asked, policy)
+    assert not still_stands(asked, changed(old="required: 2", new="required: 1")(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("today", "kind"),
+    [(Allow(), "escalate"), (Escalate(routes=("other",)), "escalate"), (Reject(), "reject")],
+    ids=["allow", "escalate", "reject"],
+)
+def test_while_paused_the_strictest_of_then_and_today_holds(today: Any, kind: str) -> None:
+    decision = while_paused(Escalate(routes=("desk",)), today)
+    assert decision.kind == kind
+    if isinstance(decision, Escalate):
+        assert "desk" in decision.routes
