@@ -1,0 +1,5 @@
+"""Ways to reach people."""
+
+from guardkit.channels.console import Console
+
+__all__ = ["Console"]
