@@ -276,7 +276,7 @@ class Guard:
         Raises:
             ConfigurationError: there are criteria or principles and no critic to answer them.
         """
-        principles = [Criterion(id=one.id, text=one.text) for one in self.policy.principles]
+        principles = [one.criterion() for one in self.policy.principles]
         if (principles or criteria) and critic is None:
             raise ConfigurationError("criteria and principles need a critic", remedy="pass critic=")
         drafting = Drafting(
@@ -392,6 +392,26 @@ class Guard:
             MissingKeyError: this process has no decision key, so it may not verify people.
         """
         return Desk(self.store, self.directory, self.keys.decision_signer())
+
+    def app(self, *, settings: Any = None, sign_in: Any = None) -> Any:
+        """The approval inbox as an ASGI application (a `starlette.applications.Starlette`). Needs the extra `web`.
+
+        Args:
+            settings: `guardkit.web.WebSettings`; by default loopback, keyed by `web_secret`.
+            sign_in: a `guardkit.web.SignIn`; by default one-time links, which only a loopback inbox accepts.
+
+        Raises:
+            ConfigurationError: the extra is not installed, or the settings would serve people unsafely.
+            MissingKeyError: this process has no decision key or no web secret.
+        """
+        try:
+            from guardkit import web  # noqa: PLC0415  # an optional extra
+        except ImportError as error:
+            raise ConfigurationError("the inbox needs the extra 'web'", remedy="pip install guardkit[web]") from error
+        if settings is None:
+            secret = self.keys.web_secret
+            settings = web.WebSettings(keys=() if secret is None else (secret,))
+        return web.inbox(self.desk, self.store, self.directory, settings, sign_in=sign_in or web.OneTimeLink(settings))
 
     def worker(self, *graphs: GuardedGraph, **options: Any) -> Worker:
         """A worker for these graphs, or for all that were compiled.

@@ -2,12 +2,14 @@
 
 import asyncio
 import signal
+import sys
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from guardkit.cli.base import err, load, out
+from guardkit.cli.base import err, load
+from guardkit.errors import ConfigurationError, MissingKeyError
 
 
 def worker(
@@ -30,14 +32,26 @@ def worker(
 
 def serve(
     spec: Annotated[str, typer.Argument(metavar="MODULE:GRAPH", help="The guarded graph, or its Guard.")],
-    port: Annotated[int, typer.Option(min=0, max=65535)] = 8700,
-    host: Annotated[str, typer.Option(help="Others than loopback need keys and a sign-in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8321,
     link_for: Annotated[
-        str | None, typer.Option("--link-for", help="Print a one-time sign-in link for this person.")
-    ] = None,
+        str, typer.Option("--link-for", help="Print a one-time sign-in link for this person of the directory.")
+    ] = "",
 ) -> None:
-    """Serve the approval inbox."""
+    """Serve the approval inbox on loopback. To serve others, mount `guard.app(settings=…, sign_in=…)` yourself."""
     guard, _ = load(spec)
-    guard.serve(
-        host=host, port=port, link_for=link_for, say=lambda line: out.print(escape(line), soft_wrap=True)
-    )
+    try:
+        import uvicorn  # noqa: PLC0415  # an optional extra
+
+        from guardkit.web import OneTimeLink, WebSettings  # noqa: PLC0415  # an optional extra
+    except ImportError as error:
+        raise ConfigurationError("the inbox needs the extra 'web'", remedy="pip install guardkit[web]") from error
+    secret = guard.keys.web_secret
+    if secret is None:
+        raise MissingKeyError("web_secret is not configured", remedy="set GUARDKIT_WEB_SECRET; see guardkit keys new")
+    web = WebSettings(url=f"http://127.0.0.1:{port}", keys=(secret,))
+    door = OneTimeLink(web)
+    app = guard.app(settings=web, sign_in=door)
+    if link_for:
+        sys.stdout.write(door.link_for(link_for) + "\n")
+        sys.stdout.flush()
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", server_header=False)

@@ -9,6 +9,7 @@ from guardkit.core.decisions import Allow, Edit, Escalate, Reject, Stop
 from guardkit.core.no_result import NoResult, NoResultReason
 from guardkit.core.steps import Action, ToolKind
 from guardkit.core.verdicts import CheckContext
+from guardkit.policy import while_paused
 from guardkit.runtime.asking import edited, objection, overdue, register, request_for, supersede, wait
 from guardkit.runtime.effects import Outcome, perform
 from guardkit.runtime.ending import end
@@ -99,7 +100,7 @@ def prepare(
             gated[call.action.id] = Gated(
                 action=frozen.request.action,
                 spec=call.spec,
-                decision=asked,
+                decision=while_paused(asked, result.decision),
                 digest=frozen.request.digest,
                 original=result.original,
             )

@@ -15,6 +15,7 @@ from guardkit.core.decisions import Escalate
 from guardkit.core.presentation import present
 from guardkit.core.steps import Action
 from guardkit.core.values import JsonObject
+from guardkit.policy import still_stands
 from guardkit.runtime.gate import Gated
 from guardkit.runtime.needs import Flow, InStore, Pause
 from guardkit.runtime.session import Session
@@ -172,7 +173,7 @@ def objection(session: Session, approval: Approval, now: float) -> str | None:
             return "a decision is not signed by a process that may verify people"
     people = {decision.person: services.directory.find(decision.person) for decision in approval.decisions}
     why = still_holds(approval, people, now)
-    if why is None and services.policy.route_hash(request.action.tool, request.routes) != request.route_hash:
+    if why is None and not still_stands(request, services.policy):
         why = "the policy for this tool changed after people were asked"
     return why
 

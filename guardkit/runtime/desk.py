@@ -273,8 +273,8 @@ def _check_words(reason: str | None) -> None:
         raise DecisionRefusedError(
             "reason_invalid", f"the reason has {len(reason)} characters, {_REASON_LIMIT} are allowed"
         )
-    if any("\ud800" <= char <= "\udfff" for char in reason):
-        raise DecisionRefusedError("reason_invalid", "the reason holds a lone surrogate")
+    if any(char == "\0" or "\ud800" <= char <= "\udfff" for char in reason):
+        raise DecisionRefusedError("reason_invalid", "the reason holds NUL or a lone surrogate")
 
 
 def _check_edit(approval: Approval, args: JsonObject) -> None:

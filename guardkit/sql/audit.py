@@ -1,0 +1,106 @@
+"""The audit chain as rows. Its head's row is locked last in a transaction, so it is locked for a short time."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from guardkit.core.audit import GENESIS, AuditEntry, AuditEvent, chain
+from guardkit.errors import AuditError, CanonicalError, StorageError
+from guardkit.sql import dialects
+from guardkit.sql.codec import dump_json, load_json
+from guardkit.sql.tables import audit, audit_heads
+
+_HEAD = select(audit_heads.c.seq, audit_heads.c.hash).with_for_update()
+
+
+def append(connection: Connection, tenant: str, events: Sequence[AuditEvent], now: float) -> None:
+    """Give events their place in a tenant's chain.
+
+    Args:
+        connection: a transaction that writes.
+        tenant: whose chain.
+        events: what happened, in order.
+        now: seconds since the epoch by the database's clock.
+
+    Raises:
+        AuditError: the chain cannot be written. The transaction must not be committed.
+    """
+    if not events:
+        return
+    try:
+        _append(connection, tenant, events, now)
+    except CanonicalError as error:
+        raise AuditError(f"an audit event cannot be written: {error.message}") from error
+    except SQLAlchemyError as error:
+        raise AuditError(
+            f"the audit log of tenant {tenant!r} cannot be written: {type(error).__name__}",
+            remedy="nothing was done; run `guardkit audit verify` and look at the database",
+        ) from error
+
+
+def _append(connection: Connection, tenant: str, events: Sequence[AuditEvent], now: float) -> None:
+    where = audit_heads.c.tenant == tenant
+    head = connection.execute(_HEAD.where(where)).one_or_none()
+    if head is None:
+        dialects.insert_new(connection, audit_heads, {"tenant": tenant, "seq": 0, "hash": GENESIS})
+        head = connection.execute(_HEAD.where(where)).one()
+    entries = chain(tenant, (head.seq, head.hash), now, events)
+    connection.execute(
+        insert(audit),
+        [
+            {
+                "tenant": tenant,
+                "seq": entry.seq,
+                "at": entry.at,
+                "kind": entry.event.kind,
+                "thread_id": entry.event.thread_id,
+                "turn": entry.event.turn,
+                "data": dump_json(entry.event.data, path=entry.event.kind),
+                "previous": entry.previous,
+                "hash": entry.hash,
+            }
+            for entry in entries
+        ],
+    )
+    last = entries[-1]
+    connection.execute(update(audit_heads).where(where).values(seq=last.seq, hash=last.hash))
+
+
+def unless_said(events: Sequence[AuditEvent], own: AuditEvent) -> list[AuditEvent]:
+    """Events, with the store's own entry unless the caller's say the same kind of thing."""
+    return [*events] if any(event.kind == own.kind for event in events) else [*events, own]
+
+
+def entries(connection: Connection, tenant: str, after: int, limit: int) -> list[AuditEntry]:
+    """Entries with `seq > after`, in order.
+
+    Raises:
+        AuditError: an entry is no longer readable.
+    """
+    rows = connection.execute(
+        select(audit).where(audit.c.tenant == tenant, audit.c.seq > after).order_by(audit.c.seq).limit(limit)
+    )
+    found: list[AuditEntry] = []
+    for row in rows:
+        try:
+            data = load_json(row.data)
+        except StorageError:
+            data = None
+        if not isinstance(data, dict):
+            raise AuditError(
+                f"audit entry {row.seq} of tenant {tenant!r} was changed after it was written",
+                remedy="compare with a backup and the newest signed head",
+            )
+        event = AuditEvent(kind=row.kind, thread_id=row.thread_id, turn=row.turn, data=data)
+        found.append(
+            AuditEntry(
+                tenant=row.tenant, seq=row.seq, at=row.at, event=event, previous=row.previous, hash=row.hash
+            )
+        )
+    return found
+
+
+def tenants(connection: Connection) -> list[str]:
+    """Tenants that have a chain."""
+    return list(connection.execute(select(audit_heads.c.tenant).order_by(audit_heads.c.tenant)).scalars())

@@ -1,0 +1,177 @@
+"""One database: its transactions, its writer, its threads."""
+
+import asyncio
+import contextvars
+import os
+import threading
+import weakref
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from typing import ParamSpec, Self, TypeVar
+
+from sqlalchemy import Connection, Engine, Pool
+
+from guardkit.errors import ConfigurationError, StorageError
+from guardkit.sql import dialects, schema
+from guardkit.sql.engines import Target, backend, reading, writing
+from guardkit.sql.faults import told
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Database:
+    """A database that keeps guardkit's promises, opened on first use.
+
+    Safe to share between threads, event loops and forked processes. Everything is synchronous; async callers use
+    `offload`.
+
+    Args:
+        target: a URL (`sqlite:///guardkit.db`) or an engine. Of an engine on SQLite only the URL is used.
+        busy_timeout: seconds to wait for another writer of an SQLite file.
+        threads: how many calls of async callers run at once.
+
+    Raises:
+        ConfigurationError: `target` names no database that guardkit can keep its promises on.
+    """
+
+    def __init__(self, target: Target, *, busy_timeout: float = 30.0, threads: int = 8) -> None:
+        if not busy_timeout > 0:
+            raise ConfigurationError(f"busy_timeout is {busy_timeout!r}", remedy="give seconds, more than 0")
+        if threads < 1:
+            raise ConfigurationError(f"threads is {threads!r}", remedy="at least 1 is needed")
+        self._backend = backend(target, busy_timeout=busy_timeout, connections=threads + 1)
+        self._busy_timeout = busy_timeout
+        self._threads = threads
+        self._begin_life()
+        _DATABASES.add(self)
+
+    def _begin_life(self) -> None:
+        self._ready = False
+        self._setup = threading.Lock()
+        self._hiring = threading.Lock()
+        self._writer = threading.Lock()
+        self._executor: ThreadPoolExecutor | None = None
+
+    def renew_after_fork(self) -> None:
+        """In a child process: leave the parent's connections, locks and threads to the parent."""
+        pool: Pool = self._backend.engine.pool
+        _INHERITED.append(pool)
+        self._backend.engine.dispose(close=False)
+        self._begin_life()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, for listening to its events. Transactions are begun with `reading` and `writing`."""
+        return self._backend.engine
+
+    @property
+    def location(self) -> str:
+        """The database as it may be shown: a path, or a URL without its password."""
+        return self._backend.location
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is an SQLite file, which has one writer at a time."""
+        return self._backend.sqlite
+
+    def prepare(self) -> None:
+        """Connect, and see that the tables are those of this code. Happens by itself on first use.
+
+        Raises:
+            ConfigurationError: the tables are newer than this code, or a server's are missing or older.
+            StorageError: the database cannot be reached.
+        """
+        if self._ready:
+            return
+        with self._setup:
+            if not self._ready:
+                schema.ensure(self._backend)
+                self._ready = True
+
+    @contextmanager
+    def reading(self) -> Generator[Connection]:
+        """A transaction that only reads.
+
+        Raises:
+            StorageError: the database cannot be reached, or refuses.
+        """
+        self.prepare()
+        with told(self.location, sqlite=self.is_sqlite), reading(self.engine) as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Generator[Connection]:
+        """A transaction that may write; committed unless an exception leaves it. Keep it short.
+
+        Raises:
+            StorageError: the database cannot be reached, or refuses; nothing was written.
+        """
+        self.prepare()
+        with self._turn(), told(self.location, sqlite=self.is_sqlite), writing(self.engine) as connection:
+            yield connection
+
+    @contextmanager
+    def _turn(self) -> Generator[None]:
+        """This process's turn to write. SQLite's own waiting is a poll and unfair; a lock is neither."""
+        if not self.is_sqlite:
+            yield
+            return
+        if not self._writer.acquire(timeout=self._busy_timeout):
+            raise StorageError(
+                f"the database {self.location} is locked by another thread of this process",
+                remedy="do not call the store from inside one of its transactions",
+            )
+        try:
+            yield
+        finally:
+            self._writer.release()
+
+    def now(self) -> float:
+        """Seconds since the epoch, by the database's clock."""
+        with self.reading() as connection:
+            return dialects.now(connection)
+
+    async def offload(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a call in this database's own threads, with the caller's context variables.
+
+        A caller that is cancelled stops waiting; a call that has begun runs to its end.
+        """
+        with self._hiring:
+            if self._executor is None:
+                self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix="guardkit-sql")
+            executor = self._executor
+        context = contextvars.copy_context()
+        run = partial(context.run, partial(call, *args, **kwargs))
+        return await asyncio.get_running_loop().run_in_executor(executor, run)
+
+    def close(self) -> None:
+        """Wait for calls under way, and close what was opened here. The database can be used again afterwards."""
+        with self._hiring:
+            executor, self._executor = self._executor, None
+        if executor is not None:
+            executor.shutdown()
+        if self._backend.owned:
+            self._backend.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+_DATABASES: weakref.WeakSet[Database] = weakref.WeakSet()
+_INHERITED: list[Pool] = []
+"""Pools of a parent process. Closing its connections here could release its locks, so nobody ever does."""
+
+
+def _renew_all() -> None:
+    for database in list(_DATABASES):
+        database.renew_after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_all)

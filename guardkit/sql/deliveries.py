@@ -1,0 +1,134 @@
+"""The outbox: messages to people, written in the transaction that makes them due and sent by workers."""
+
+from sqlalchemy import Connection, insert, select, update
+
+from guardkit.core.approvals import Approval
+from guardkit.core.digest import sha256
+from guardkit.core.runs import Delivery
+from guardkit.errors import InputError
+from guardkit.sql import dialects, names
+from guardkit.sql.tables import deliveries
+
+_HANDED_OUT = 60.0
+"""Seconds after which a message that was handed out and not reported is handed out again."""
+
+_LONGEST_WAIT = 3600.0
+"""Seconds between two attempts at most."""
+
+_WAITING, _SENT, _VOID = "waiting", "sent", "void"
+
+
+def ask(connection: Connection, approval: Approval, now: float) -> None:
+    """Ask the people of the stage that is waiting. What was not yet sent to them shows the same, so it is dropped."""
+    stage = approval.stage()
+    if stage is None:
+        return
+    connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.approval_id == approval.request.id,
+            deliveries.c.kind == "ask",
+            deliveries.c.stage == stage,
+            deliveries.c.state == _WAITING,
+            deliveries.c.attempts == 0,
+        )
+        .values(state=_VOID)
+    )
+    _insert(connection, approval, kind="ask", stage=stage, now=now)
+
+
+def tell_outcome(connection: Connection, approval: Approval, now: float) -> None:
+    """Tell everybody who may have been asked how it ended. Nobody is asked any more."""
+    asked = connection.execute(
+        select(deliveries.c.stage)
+        .where(
+            deliveries.c.approval_id == approval.request.id,
+            deliveries.c.kind == "ask",
+            deliveries.c.attempts > 0,
+        )
+        .distinct()
+    ).scalars()
+    for stage in sorted(asked):
+        _insert(connection, approval, kind="outcome", stage=stage, now=now)
+    connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.approval_id == approval.request.id,
+            deliveries.c.kind == "ask",
+            deliveries.c.state == _WAITING,
+        )
+        .values(state=_VOID)
+    )
+
+
+def _insert(connection: Connection, approval: Approval, *, kind: str, stage: int, now: float) -> None:
+    request = approval.request
+    connection.execute(
+        insert(deliveries).values(
+            id=sha256("guardkit.delivery.v1", [request.id, kind, stage, approval.version])[:32],
+            approval_id=request.id,
+            tenant=request.tenant,
+            channel=request.stages[stage].channel,
+            kind=kind,
+            stage=stage,
+            state=_WAITING,
+            attempts=0,
+            next_at=now,
+        )
+    )
+
+
+def take(connection: Connection, limit: int) -> list[Delivery]:
+    """Take messages that have to go out; see `guardkit.core.ports.Queue.deliveries`."""
+    now = dialects.now(connection)
+    rows = connection.execute(
+        select(deliveries)
+        .where(deliveries.c.state == _WAITING, deliveries.c.next_at <= now)
+        .order_by(deliveries.c.next_at, deliveries.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    if not rows:
+        return []
+    connection.execute(
+        update(deliveries)
+        .where(deliveries.c.id.in_([row.id for row in rows]))
+        .values(attempts=deliveries.c.attempts + 1, next_at=now + _HANDED_OUT)
+    )
+    return [
+        Delivery(
+            id=row.id,
+            approval_id=row.approval_id,
+            tenant=row.tenant,
+            channel=row.channel,
+            kind=row.kind,
+            stage=row.stage,
+            attempts=row.attempts + 1,
+        )
+        for row in rows
+    ]
+
+
+def delivered(connection: Connection, delivery: Delivery, *, error: str | None, rendered: str | None) -> None:
+    """Note what became of a message; see `guardkit.core.ports.Queue.delivered`.
+
+    Raises:
+        InputError: there is no such delivery, or `rendered` is no hash.
+    """
+    if rendered is not None and len(rendered) > 64:
+        raise InputError(f"rendered has {len(rendered)} characters", remedy="give the SHA-256 in hexadecimal")
+    row = connection.execute(
+        select(deliveries.c.state, deliveries.c.attempts)
+        .where(deliveries.c.id == delivery.id, deliveries.c.tenant == delivery.tenant)
+        .with_for_update()
+    ).one_or_none()
+    if row is None:
+        raise InputError(f"there is no delivery {delivery.id!r} of tenant {delivery.tenant!r}")
+    now = dialects.now(connection)
+    change = update(deliveries).where(deliveries.c.id == delivery.id)
+    if error is None:
+        state = _SENT if row.state == _WAITING else row.state
+        connection.execute(change.values(state=state, delivered_at=now, rendered=rendered, error=None))
+    elif row.state == _WAITING:
+        wait = min(_HANDED_OUT * 2 ** max(row.attempts - 1, 0), _LONGEST_WAIT)
+        connection.execute(change.values(next_at=now + wait, error=names.plain(error, 500)))

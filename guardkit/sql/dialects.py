@@ -1,0 +1,93 @@
+"""Where SQLite, PostgreSQL and MariaDB or MySQL differ: conflicts, and the clock."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from sqlalchemy import Connection, CursorResult, Insert, Table, TextClause, text
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+
+from guardkit.errors import ConfigurationError
+
+FAMILIES: Mapping[str, str] = {
+    "sqlite": "sqlite",
+    "postgresql": "postgresql",
+    "mysql": "mysql",
+    "mariadb": "mysql",
+}
+"""SQLAlchemy's dialect names, and whose SQL each of them speaks."""
+
+_CLOCKS: Mapping[str, TextClause] = {
+    "sqlite": text("SELECT (julianday('now') - 2440587.5) * 86400.0"),
+    "postgresql": text("SELECT CAST(extract(epoch FROM clock_timestamp()) AS double precision)"),
+    "mysql": text("SELECT unix_timestamp(sysdate(6))"),
+}
+_DIGITS: Mapping[str, int] = {"sqlite": 3, "postgresql": 6, "mysql": 6}
+
+
+def family(connection: Connection) -> str:
+    """Whose SQL a connection speaks.
+
+    Raises:
+        ConfigurationError: nobody's that guardkit knows.
+    """
+    name = connection.dialect.name
+    known = FAMILIES.get(name)
+    if known is None:
+        raise ConfigurationError(
+            f"guardkit does not know the database {name!r}", remedy="use SQLite, PostgreSQL, MariaDB or MySQL"
+        )
+    return known
+
+
+def now(connection: Connection) -> float:
+    """Seconds since the epoch by the database's clock, at this instant and not at the transaction's start."""
+    kind = family(connection)
+    return round(float(connection.execute(_CLOCKS[kind]).scalar_one()), _DIGITS[kind])
+
+
+def insert_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
+    """Insert a row unless its primary key is taken. Returns whether it was inserted."""
+    done = connection.execute(_insert_new(family(connection), table), dict(row))
+    return cast("CursorResult[Any]", done).rowcount == 1
+
+
+def insert_all_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert those rows whose primary key is not taken."""
+    if rows:
+        connection.execute(_insert_new(family(connection), table), [dict(row) for row in rows])
+
+
+def _insert_new(kind: str, table: Table) -> Insert:
+    match kind:
+        case "sqlite":
+            return sqlite.insert(table).on_conflict_do_nothing()
+        case "postgresql":
+            return postgresql.insert(table).on_conflict_do_nothing()
+        case _:
+            # IGNORE would also cut values that are too long; guardkit measures names before they get here, and
+            # everything else is text without a limit.
+            return mysql.insert(table).prefix_with("IGNORE")
+
+
+def upsert_all(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows, replacing those with the same primary key."""
+    if not rows:
+        return
+    keys = [column.name for column in table.primary_key.columns]
+    others = [column.name for column in table.columns if column.name not in keys]
+    statement: Insert
+    match family(connection):
+        case "sqlite":
+            given = sqlite.insert(table)
+            statement = given.on_conflict_do_update(
+                index_elements=keys, set_={name: given.excluded[name] for name in others}
+            )
+        case "postgresql":
+            given = postgresql.insert(table)
+            statement = given.on_conflict_do_update(
+                index_elements=keys, set_={name: given.excluded[name] for name in others}
+            )
+        case _:
+            given = mysql.insert(table)
+            statement = given.on_duplicate_key_update({name: given.inserted[name] for name in others})
+    connection.execute(statement, [dict(row) for row in rows])

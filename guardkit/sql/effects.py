@@ -1,0 +1,236 @@
+"""The ledger: a key is claimed before its effect runs and recorded after, each in one transaction."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from guardkit.core.approvals import Approval, ApprovalState, close
+from guardkit.core.audit import AuditEvent
+from guardkit.core.effects import (
+    AlreadyDone,
+    Claimed,
+    ClaimResult,
+    EffectState,
+    Halted,
+    InDoubt,
+    KeyTaken,
+    Lapsed,
+)
+from guardkit.core.runs import RunRef, TurnStatus
+from guardkit.core.values import Json
+from guardkit.errors import InputError, StaleRunError
+from guardkit.sql import approval_rows, audit, deliveries, dialects, effect_rows, lease, stops
+from guardkit.sql.codec import dump_json
+from guardkit.sql.tables import effects
+
+_FREE = (EffectState.WAITING, EffectState.NOT_DONE)
+
+
+def claim(
+    connection: Connection,
+    run: RunRef,
+    *,
+    key: str,
+    tool: str,
+    digest: str,
+    action_id: str,
+    approval: Approval | None,
+    events: Sequence[AuditEvent],
+) -> ClaimResult:
+    """Claim a key; see `guardkit.core.ports.Effects.claim`.
+
+    The ledger speaks before the approval does: a call that is already done is told so although its approval has been
+    consumed.
+
+    Raises:
+        InputError: the key is empty.
+        StaleRunError: the run has lost its lease.
+    """
+    key_hash = effect_rows.key_hash_of(key)
+    stops.share_gate(connection)
+    holding = lease.held(connection, run)
+    halted = _halted(connection, run, holding)
+    if halted is not None:
+        return halted
+    row = effect_rows.locked(connection, run.tenant, key_hash)
+    taken = _taken(connection, row, digest, holding.now)
+    if taken is not None:
+        return taken
+    lapsed = _lapsed(connection, run, approval, digest, action_id, holding.now)
+    if lapsed is not None:
+        return lapsed
+    attempt = 1 if row is None else row.attempt + 1
+    values: dict[str, Any] = {
+        "key": key,
+        "tool": tool,
+        "digest": digest,
+        "action_id": action_id,
+        "thread_id": run.thread_id,
+        "turn": run.turn,
+        "run_id": run.run_id,
+        "token": run.token,
+        "state": EffectState.CLAIMED.value,
+        "attempt": attempt,
+        "approval_id": None if approval is None else approval.request.id,
+        "result": None,
+        "claimed_at": holding.now,
+        "settled_at": None,
+    }
+    if row is not None:
+        connection.execute(effect_rows.changing(run.tenant, key_hash).values(**values))
+    elif not dialects.insert_new(connection, effects, {"tenant": run.tenant, "key_hash": key_hash, **values}):
+        # Another run inserted the key since it was looked for, which servers with row locks allow.
+        return _taken(
+            connection, effect_rows.locked(connection, run.tenant, key_hash), digest, holding.now
+        ) or InDoubt(1)
+    if approval is not None:
+        consumed = close(approval, ApprovalState.CONSUMED, holding.now)
+        approval_rows.write_changed(connection, consumed)
+        deliveries.tell_outcome(connection, consumed, holding.now)
+    own = _event("effect.claimed", run.thread_id, run.turn, action_id, digest=digest, attempt=attempt)
+    audit.append(connection, run.tenant, audit.unless_said(events, own), holding.now)
+    return Claimed(attempt)
+
+
+def _halted(connection: Connection, run: RunRef, holding: lease.Held) -> Halted | None:
+    if holding.status is TurnStatus.ENDED:
+        return Halted("the turn has ended")
+    order = stops.covering(
+        connection, tenant=run.tenant, thread_id=run.thread_id, agent=holding.agent, run_id=run.run_id
+    )
+    return None if order is None else Halted(f"stop {order.id} on {order.scope} is in force")
+
+
+def _taken(connection: Connection, row: Row[Any] | None, digest: str, now: float) -> ClaimResult | None:
+    """What stands against claiming a key; `None` when it is free."""
+    if row is None:
+        return None
+    state = effect_rows.standing_of(connection, row, now)
+    if state in _FREE:
+        return None
+    if state is EffectState.IN_DOUBT:
+        return InDoubt(row.attempt)
+    if row.digest != digest:
+        return KeyTaken(row.digest)
+    if state is EffectState.DONE:
+        return AlreadyDone(effect_rows.result_of(row))
+    return InDoubt(row.attempt)
+
+
+def _lapsed(
+    connection: Connection, run: RunRef, approval: Approval | None, digest: str, action_id: str, now: float
+) -> Lapsed | None:
+    """Why an approval cannot be consumed; `None` when it can, or when there is none to consume."""
+    if approval is None:
+        return None
+    request = approval.request
+    stored = approval_rows.locked(connection, request.id)
+    if stored is None or (request.tenant, request.thread_id, request.turn) != (
+        run.tenant,
+        run.thread_id,
+        run.turn,
+    ):
+        return Lapsed("unknown", "there is no such approval in this turn")
+    if stored.state is not ApprovalState.APPROVED:
+        return Lapsed(stored.state.value, f"the approval is {stored.state.value}")
+    if stored != approval:
+        return Lapsed(stored.state.value, "the approval has changed since it was checked")
+    if stored.digest != digest or request.action.id != action_id:
+        return Lapsed(stored.state.value, "the approval is for another action")
+    last = max((said.decided_at for said in stored.standing()), default=None)
+    if last is None:
+        return Lapsed(stored.state.value, "nobody has approved it")
+    if request.valid_for is not None and now - last > request.valid_for:
+        return Lapsed(stored.state.value, f"approved more than {request.valid_for:g} s ago")
+    return None
+
+
+def record(
+    connection: Connection,
+    run: RunRef,
+    *,
+    key: str,
+    state: EffectState,
+    result: Json,
+    events: Sequence[AuditEvent],
+) -> bool:
+    """Record the outcome of a claimed effect; see `guardkit.core.ports.Effects.record`.
+
+    Raises:
+        CanonicalError: the result is not JSON.
+        InputError: a claim is no outcome.
+    """
+    if state is EffectState.CLAIMED:
+        raise InputError(
+            "state is 'claimed', which is no outcome", remedy="done, not_done, in_doubt or waiting"
+        )
+    kept = dump_json(result, path="result")
+    key_hash = effect_rows.key_hash_of(key)
+    try:
+        holding = lease.held(connection, run)
+    except StaleRunError:
+        return False
+    row = effect_rows.locked(connection, run.tenant, key_hash)
+    if row is None or (row.state, row.run_id, row.token) != (
+        EffectState.CLAIMED.value,
+        run.run_id,
+        run.token,
+    ):
+        return False
+    _settle(connection, row, state, kept, holding.now)
+    own = _event(
+        "effect.recorded", run.thread_id, run.turn, row.action_id, digest=row.digest, state=state.value
+    )
+    audit.append(connection, run.tenant, audit.unless_said(events, own), holding.now)
+    return True
+
+
+def reconcile(
+    connection: Connection,
+    tenant: str,
+    key: str,
+    *,
+    state: EffectState,
+    result: Json,
+    by: str,
+    events: Sequence[AuditEvent],
+) -> bool:
+    """Settle a key in doubt; see `guardkit.core.ports.Effects.reconcile`.
+
+    Raises:
+        CanonicalError: the result is not JSON.
+        InputError: `state` settles nothing.
+    """
+    if state not in (EffectState.DONE, EffectState.NOT_DONE):
+        raise InputError(f"state is {state.value!r}, which settles nothing", remedy="done or not_done")
+    kept = dump_json(result, path="result")
+    row = effect_rows.locked(connection, tenant, effect_rows.key_hash_of(key))
+    now = dialects.now(connection)
+    if row is None or effect_rows.standing_of(connection, row, now) is not EffectState.IN_DOUBT:
+        return False
+    _settle(connection, row, state, kept, now)
+    own = _event(
+        "effect.reconciled",
+        row.thread_id,
+        row.turn,
+        row.action_id,
+        digest=row.digest,
+        state=state.value,
+        by=by,
+    )
+    audit.append(connection, tenant, audit.unless_said(events, own), now)
+    return True
+
+
+def _settle(connection: Connection, row: Row[Any], state: EffectState, result: str, now: float) -> None:
+    settled = state in (EffectState.DONE, EffectState.NOT_DONE)
+    connection.execute(
+        effect_rows.changing(row.tenant, row.key_hash).values(
+            state=state.value, result=result, settled_at=now if settled else None
+        )
+    )
+
+
+def _event(kind: str, thread_id: str, turn: int, action_id: str, **data: Json) -> AuditEvent:
+    return AuditEvent(kind=kind, thread_id=thread_id, turn=turn, data={"action": action_id, **data})

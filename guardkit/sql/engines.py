@@ -1,0 +1,189 @@
+"""Making a SQLAlchemy engine into one that keeps guardkit's promises.
+
+SQLite: writers begin with `BEGIN IMMEDIATE`, so a transaction that has read never fails when it writes; the file is in
+WAL mode with `synchronous=FULL`, so a committed claim survives a power cut. PostgreSQL, MariaDB and MySQL run in
+`READ COMMITTED` with row locks.
+"""
+
+import time
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from guardkit.errors import ConfigurationError, StorageError
+from guardkit.sql.dialects import FAMILIES
+from guardkit.sql.faults import told
+
+Target: TypeAlias = str | URL | Engine
+
+_WRITES = "guardkit_writes"
+_DRIVERS = {
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+}
+_EXTRAS = {"postgresql": "postgres", "mysql": "mysql"}
+_EXAMPLE = "e.g. sqlite:///guardkit.db or postgresql+psycopg://user:password@host/name"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """An engine, and what guardkit has to know of it."""
+
+    engine: Engine
+    location: str
+    """The database as it may be shown: without a password."""
+
+    sqlite: bool
+    owned: bool
+    """Whether the engine was made here, and is disposed of here."""
+
+
+def backend(target: Target, *, busy_timeout: float, connections: int) -> Backend:
+    """The engine for a database.
+
+    Args:
+        target: its URL, or an engine. Of an engine on SQLite only the URL is used: guardkit begins its transactions
+            itself there.
+        busy_timeout: seconds to wait for another process's lock on an SQLite file.
+        connections: how many connections are kept open.
+
+    Raises:
+        ConfigurationError: not a URL, or not one of a database that guardkit can keep its promises on.
+    """
+    url = target.url if isinstance(target, Engine) else _url(target)
+    name = url.get_backend_name()
+    family = FAMILIES.get(name)
+    if family is None:
+        raise ConfigurationError(f"guardkit does not know the database {name!r}", remedy=_EXAMPLE)
+    if family == "sqlite":
+        return _sqlite(url, busy_timeout=busy_timeout, connections=connections)
+    location = url.render_as_string(hide_password=True)
+    if isinstance(target, Engine):
+        if target.dialect.is_async:
+            raise ConfigurationError(
+                f"the engine of {location} is async", remedy="pass its URL with a sync driver"
+            )
+        engine = target.execution_options(isolation_level="READ COMMITTED")
+        engine.hide_parameters = True
+        return Backend(engine=engine, location=location, sqlite=False, owned=False)
+    engine = _engine(
+        url,
+        isolation_level="READ COMMITTED",
+        pool_size=connections,
+        max_overflow=connections,
+        pool_pre_ping=True,
+        hide_parameters=True,
+    )
+    return Backend(engine=engine, location=location, sqlite=False, owned=True)
+
+
+def _url(target: str | URL) -> URL:
+    try:
+        url = make_url(target)
+    except ArgumentError:
+        # The text may hold a password, so it is not repeated.
+        raise ConfigurationError("the database URL cannot be read", remedy=_EXAMPLE) from None
+    return url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+
+
+def _engine(url: URL, **options: Any) -> Engine:
+    name = url.drivername
+    try:
+        engine = create_engine(url, **options)
+    except NoSuchModuleError:
+        raise ConfigurationError(f"SQLAlchemy knows no driver {name!r}", remedy=_EXAMPLE) from None
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get(FAMILIES[url.get_backend_name()])
+        raise ConfigurationError(
+            f"the driver {name!r} needs the module {error.name!r}",
+            remedy=f"install guardkit[{extra}]" if extra else "install it",
+        ) from None
+    if engine.dialect.is_async:
+        raise ConfigurationError(
+            f"the driver {name!r} is async", remedy="name a sync one; guardkit hops to threads by itself"
+        )
+    return engine
+
+
+def _sqlite(url: URL, *, busy_timeout: float, connections: int) -> Backend:
+    if url.drivername not in ("sqlite", "sqlite+pysqlite"):
+        raise ConfigurationError(
+            f"the driver {url.drivername!r} is not supported", remedy="use sqlite:///path/to/file.db"
+        )
+    if not url.database or ":memory:" in url.database or url.query.get("mode") == "memory":
+        raise ConfigurationError(
+            "a database in memory is not shared between processes and gone with this one",
+            remedy="name a file, e.g. sqlite:///guardkit.db",
+        )
+    engine = _engine(
+        url,
+        # The driver begins nothing by itself: `_begin` does.
+        connect_args={"timeout": busy_timeout, "check_same_thread": False, "isolation_level": None},
+        pool_size=connections,
+        max_overflow=-1,
+        hide_parameters=True,
+    )
+    event.listen(engine, "connect", _connected)
+    event.listen(engine, "begin", _begin)
+    return Backend(engine=engine, location=url.database, sqlite=True, owned=True)
+
+
+def _connected(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA foreign_keys=ON").close()
+    connection.execute("PRAGMA synchronous=FULL").close()
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def writing(engine: Engine) -> Generator[Connection]:
+    """A transaction that may write; committed unless an exception leaves it."""
+    with engine.connect() as connection:
+        connection.execution_options(**{_WRITES: True})
+        with connection.begin():
+            yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Generator[Connection]:
+    """A transaction that only reads, on one snapshot where the database has them."""
+    with engine.connect() as connection:
+        yield connection
+
+
+def enter_wal(found: Backend, *, busy_timeout: float) -> None:
+    """Put an SQLite file into WAL mode, where it stays. Other processes may be doing the same.
+
+    Raises:
+        StorageError: the file cannot be opened, or its file system cannot do it.
+    """
+    until = time.monotonic() + busy_timeout
+    while True:
+        try:
+            with told(found.location, sqlite=True), closing(found.engine.raw_connection()) as raw:
+                cursor = raw.cursor()
+                mode = cursor.execute("PRAGMA journal_mode").fetchone()
+                if mode is None or mode[0] != "wal":
+                    mode = cursor.execute("PRAGMA journal_mode=WAL").fetchone()
+                cursor.close()
+        except StorageError as error:
+            # SQLite does not wait for its busy timeout here.
+            if "locked" not in error.message or time.monotonic() >= until:
+                raise
+            time.sleep(0.02)
+            continue
+        if mode is None or mode[0] != "wal":
+            raise StorageError(
+                f"the database {found.location} cannot use write-ahead logging",
+                remedy="put it on a local disk, not on a network share",
+            )
+        return

@@ -1,0 +1,376 @@
+"""SQLAlchemySaver: LangGraph's checkpoints in the same database as leases, approvals and the ledger."""
+
+import random
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    BaseCheckpointSaver,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+    get_checkpoint_metadata,
+)
+from langgraph.checkpoint.serde.base import SerializerProtocol
+from sqlalchemy import Connection, Row
+
+from guardkit.core.audit import AuditEvent
+from guardkit.core.ports import AuditBuffer
+from guardkit.core.runs import RunRef
+from guardkit.errors import InputError
+from guardkit.sql import audit, checkpoints, lease, names, upkeep
+from guardkit.sql.checkpoints import Loaded, Place
+from guardkit.sql.database import Database
+from guardkit.sql.engines import Target
+
+RUN_KEY = "__guardkit_run"
+"""Where a guarded run's `RunRef` is in `configurable`."""
+
+TENANT_KEY = "__guardkit_tenant"
+"""Where the tenant is in `configurable` outside a guarded run."""
+
+_PAGE = 32
+_NO_LONGER = object()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Who wants to do something, and where."""
+
+    place: Place
+    run: RunRef | None
+
+
+class SQLAlchemySaver(BaseCheckpointSaver[str]):
+    """A LangGraph checkpoint saver on SQLAlchemy.
+
+    Under a guarded run every write checks, in its own transaction, that the run still holds its thread; a run that
+    has lost it gets `StaleRunError` and writes nothing. Without guardkit it is an ordinary saver, except that it
+    refuses to write on a thread that a guarded run holds.
+
+    Sync and async methods do the same; the async ones hop to the database's own threads, so they may be called from
+    any event loop, and the sync ones from the loop's own thread.
+
+    Args:
+        database: the database, or its URL, e.g. `sqlite:///checkpoints.db`.
+        serde: LangGraph's serializer; `JsonPlusSerializer` by default.
+        tenant: whose checkpoints these are where the config does not say.
+        audit_buffer: what guarded runs have decided and not yet written down; drained into the transaction of each
+            of their checkpoints.
+
+    Raises:
+        ConfigurationError: not a database that guardkit can keep its promises on.
+        InputError: `tenant` cannot be the name of one.
+    """
+
+    def __init__(
+        self,
+        database: Database | Target,
+        *,
+        serde: SerializerProtocol | None = None,
+        tenant: str = "default",
+        audit_buffer: AuditBuffer | None = None,
+    ) -> None:
+        super().__init__(serde=serde)
+        self.database = database if isinstance(database, Database) else Database(database)
+        self.tenant = names.tenant(tenant)
+        self.audit_buffer = audit_buffer
+
+    def close(self) -> None:
+        """Close the database. It can be used again afterwards."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def get_next_version(self, current: str | int | float | None, channel: None) -> str:
+        """The version after `current`, with a random part: two forks never share one."""
+        number = 0 if current is None else int(str(current).split(".", 1)[0])
+        return f"{number + 1:032}.{random.random():016}"  # noqa: S311  # tells forks apart, guards nothing
+
+    # --- reading ---
+
+    def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """The checkpoint that the config names, or the newest of its thread and namespace.
+
+        Raises:
+            MissingDataError: a part of it is gone.
+        """
+        place = self._access(config).place
+        wanted = _configurable(config).get("checkpoint_id")
+        with self.database.reading() as connection:
+            row = checkpoints.latest(connection, place, wanted or None)
+            return None if row is None else _tuple(checkpoints.load(connection, self.serde, row))
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """As `get_tuple`."""
+        return await self.database.offload(self.get_tuple, config)
+
+    def list(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> Iterator[CheckpointTuple]:
+        """Checkpoints, newest first; of all the tenant's threads when `config` is `None`.
+
+        Args:
+            config: thread, and namespace and checkpoint id if they are to be matched too.
+            filter: metadata that must be equal.
+            before: only checkpoints older than this one.
+            limit: how many at most.
+        """
+        after: Row[Any] | None = None
+        left = limit
+        while left is None or left > 0:
+            found, after = self._page(config, filter, before, after, left)
+            yield from found
+            left = None if left is None else left - len(found)
+            if after is None:
+                return
+
+    async def alist(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[CheckpointTuple]:
+        """As `list`."""
+        after: Row[Any] | None = None
+        left = limit
+        while left is None or left > 0:
+            found, after = await self.database.offload(self._page, config, filter, before, after, left)
+            for one in found:
+                yield one
+            left = None if left is None else left - len(found)
+            if after is None:
+                return
+
+    def _page(
+        self,
+        config: RunnableConfig | None,
+        filter: Mapping[str, Any] | None,
+        before: RunnableConfig | None,
+        after: Row[Any] | None,
+        left: int | None,
+    ) -> tuple[Sequence[CheckpointTuple], Row[Any] | None]:
+        """Some checkpoints of a listing, and where it goes on; `None` at its end."""
+        conf = {} if config is None else _configurable(config)
+        access = None if config is None else self._access(config)
+        with self.database.reading() as connection:
+            rows = checkpoints.page(
+                connection,
+                tenant=self.tenant if access is None else access.place.tenant,
+                thread_id=None if access is None else access.place.thread_id,
+                ns=conf.get("checkpoint_ns"),
+                checkpoint_id=conf.get("checkpoint_id") or None,
+                before=None if before is None else _configurable(before).get("checkpoint_id"),
+                after=after,
+                size=_PAGE,
+            )
+            found: list[CheckpointTuple] = []
+            for row in rows:
+                metadata = checkpoints.metadata_of(self.serde, row)
+                if all(metadata.get(key, _NO_LONGER) == value for key, value in (filter or {}).items()):
+                    found.append(_tuple(checkpoints.load(connection, self.serde, row, metadata)))
+                if len(found) == left:
+                    break
+        return found, rows[-1] if len(rows) == _PAGE else None
+
+    # --- writing ---
+
+    def put(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Store a checkpoint, and with it what the run has decided on reads.
+
+        Raises:
+            AuditError: the audit log cannot be written; nothing was stored.
+            BusyError: a guarded run holds the thread, and this is not it.
+            StaleRunError: the run has lost its thread; nothing was stored.
+        """
+        access = self._access(config)
+        parent = _configurable(config).get("checkpoint_id")
+        full = get_checkpoint_metadata(config, metadata)
+        row, changed = checkpoints.pack(self.serde, access.place, checkpoint, full, new_versions, parent)
+        events = self._drained(access.run)
+        try:
+            with self.database.writing() as connection:
+                now = _permit(connection, access)
+                checkpoints.store(connection, row, changed)
+                if now is not None:
+                    audit.append(connection, access.place.tenant, events, now)
+        except BaseException:
+            self._restore(access.run, events)
+            raise
+        return _config(access.place, checkpoint["id"])
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """As `put`."""
+        return await self.database.offload(self.put, config, checkpoint, metadata, new_versions)
+
+    def put_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """Store what a task wrote. Of ordinary writes the first holds, of special ones the last.
+
+        Raises:
+            BusyError: a guarded run holds the thread, and this is not it.
+            StaleRunError: the run has lost its thread; nothing was stored.
+        """
+        access = self._access(config)
+        checkpoint_id = checkpoints.require_id(_configurable(config).get("checkpoint_id"))
+        rows = checkpoints.pack_writes(self.serde, access.place, checkpoint_id, writes, task_id, task_path)
+        with self.database.writing() as connection:
+            _permit(connection, access)
+            checkpoints.store_writes(connection, rows)
+
+    async def aput_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """As `put_writes`."""
+        await self.database.offload(self.put_writes, config, writes, task_id, task_path)
+
+    # --- upkeep: of this saver's tenant, and never under a run ---
+
+    def delete_thread(self, thread_id: str) -> None:
+        """Delete a thread's checkpoints in all namespaces. Turns, approvals, ledger and audit stay.
+
+        Raises:
+            BusyError: a guarded run holds the thread.
+        """
+        with self.database.writing() as connection:
+            upkeep.delete_thread(connection, self.tenant, names.thread(thread_id))
+
+    async def adelete_thread(self, thread_id: str) -> None:
+        """As `delete_thread`."""
+        await self.database.offload(self.delete_thread, thread_id)
+
+    def delete_for_runs(self, run_ids: Sequence[str]) -> None:
+        """Delete the checkpoints whose metadata names one of these runs.
+
+        Raises:
+            BusyError: a guarded run holds one of their threads; nothing was deleted.
+            InputError: a checkpoint that stays needs them to rebuild a `DeltaChannel`; nothing was deleted.
+        """
+        with self.database.writing() as connection:
+            upkeep.delete_for_runs(connection, self.serde, self.tenant, run_ids)
+
+    async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
+        """As `delete_for_runs`."""
+        await self.database.offload(self.delete_for_runs, run_ids)
+
+    def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
+        """Copy all checkpoints of a thread to one that has none.
+
+        Raises:
+            BusyError: a guarded run holds the target.
+            InputError: the target has checkpoints.
+        """
+        with self.database.writing() as connection:
+            upkeep.copy_thread(
+                connection, self.tenant, names.thread(source_thread_id), names.thread(target_thread_id)
+            )
+
+    async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
+        """As `copy_thread`."""
+        await self.database.offload(self.copy_thread, source_thread_id, target_thread_id)
+
+    def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
+        """Delete a thread's checkpoints but the newest of each namespace, or all of them.
+
+        Args:
+            thread_ids: the threads.
+            strategy: `keep_latest` or `delete`.
+
+        Raises:
+            BusyError: a guarded run holds one of the threads; nothing was deleted.
+            InputError: no such strategy, or a kept checkpoint needs older ones to rebuild a `DeltaChannel`.
+        """
+        with self.database.writing() as connection:
+            upkeep.prune(connection, self.serde, self.tenant, [names.thread(t) for t in thread_ids], strategy)
+
+    async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
+        """As `prune`."""
+        await self.database.offload(self.prune, thread_ids, strategy=strategy)
+
+    # --- who, where ---
+
+    def _access(self, config: RunnableConfig) -> Access:
+        conf = _configurable(config)
+        run = conf.get(RUN_KEY)
+        if run is not None and not isinstance(run, RunRef):
+            raise InputError(f"configurable.{RUN_KEY} is {type(run).__name__}, not a RunRef")
+        tenant = names.tenant(conf.get(TENANT_KEY, self.tenant)) if run is None else run.tenant
+        thread_id = conf.get("thread_id")
+        if thread_id is None:
+            raise InputError("configurable.thread_id is missing", remedy="name the thread in the config")
+        ns = conf.get("checkpoint_ns") or ""
+        return Access(place=Place(tenant=tenant, thread_id=names.thread(str(thread_id)), ns=str(ns)), run=run)
+
+    def _drained(self, run: RunRef | None) -> Sequence[AuditEvent]:
+        return () if run is None or self.audit_buffer is None else self.audit_buffer.drain(run)
+
+    def _restore(self, run: RunRef | None, events: Sequence[AuditEvent]) -> None:
+        if events and run is not None and self.audit_buffer is not None:
+            self.audit_buffer.restore(run, events)
+
+
+def _configurable(config: RunnableConfig) -> dict[str, Any]:
+    return config.get("configurable", {})
+
+
+def _permit(connection: Connection, access: Access) -> float | None:
+    """Let the holder of a thread's lease write, and everybody where nobody holds it.
+
+    Returns:
+        Seconds since the epoch by the database's clock; `None` outside a run.
+    """
+    place, run = access.place, access.run
+    if run is not None:
+        now = lease.held(connection, run).now
+        if run.thread_id != place.thread_id:
+            lease.require_free(connection, place.tenant, place.thread_id)
+        return now
+    lease.require_free(connection, place.tenant, place.thread_id)
+    return None
+
+
+def _config(place: Place, checkpoint_id: str) -> RunnableConfig:
+    return {
+        "configurable": {
+            "thread_id": place.thread_id,
+            "checkpoint_ns": place.ns,
+            "checkpoint_id": checkpoint_id,
+        }
+    }
+
+
+def _tuple(loaded: Loaded) -> CheckpointTuple:
+    return CheckpointTuple(
+        config=_config(loaded.place, loaded.checkpoint_id),
+        checkpoint=loaded.checkpoint,
+        metadata=loaded.metadata,
+        parent_config=None if loaded.parent_id is None else _config(loaded.place, loaded.parent_id),
+        pending_writes=loaded.pending_writes,
+    )

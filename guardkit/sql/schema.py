@@ -1,0 +1,157 @@
+"""Which tables a database has, and bringing them up to date with Alembic."""
+
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from guardkit.errors import ConfigurationError, StorageError
+from guardkit.sql.dialects import family
+from guardkit.sql.engines import Backend, Target, backend, enter_wal, reading, writing
+from guardkit.sql.faults import told
+
+VERSION_TABLE = "gk_alembic_version"
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_LOCK_NAME = "guardkit-schema"
+_LOCK_NUMBER = 0x67756172646B6974
+_ALEMBIC = threading.Lock()
+"""Alembic keeps its context in module globals."""
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+@lru_cache(maxsize=1)
+def _known() -> tuple[str, frozenset[str]]:
+    """The newest revision of this code, and all of them."""
+    script = ScriptDirectory.from_config(_config())
+    newest = script.get_current_head()
+    if newest is None:
+        raise ConfigurationError("guardkit was installed without its migrations", remedy="install it again")
+    return newest, frozenset(revision.revision for revision in script.walk_revisions())
+
+
+def head() -> str:
+    """The revision that this guardkit needs."""
+    return _known()[0]
+
+
+def current(target: Target) -> str | None:
+    """The revision of a database; `None` when it has no tables of guardkit's.
+
+    Raises:
+        ConfigurationError: not a URL of a database that guardkit knows.
+        StorageError: it cannot be reached.
+    """
+    with (
+        _opened(target) as found,
+        told(found.location, sqlite=found.sqlite),
+        reading(found.engine) as connection,
+    ):
+        return revision(connection)
+
+
+def upgrade(target: Target) -> str:
+    """Create guardkit's tables, or bring them up to date. Safe to run in several processes at once.
+
+    Returns:
+        The revision that the database is at now.
+
+    Raises:
+        ConfigurationError: not a URL of a database that guardkit knows, or one of a newer guardkit.
+        StorageError: it cannot be reached.
+    """
+    with _opened(target) as found:
+        migrate(found)
+    return head()
+
+
+@contextmanager
+def _opened(target: Target) -> Generator[Backend]:
+    found = backend(target, busy_timeout=30.0, connections=1)
+    try:
+        yield found
+    finally:
+        if found.owned:
+            found.engine.dispose()
+
+
+def revision(connection: Connection) -> str | None:
+    """The revision that a connection's database is at."""
+    return MigrationContext.configure(
+        connection, opts={"version_table": VERSION_TABLE}
+    ).get_current_revision()
+
+
+def migrate(found: Backend) -> None:
+    """Bring the tables up to date, one process after the other."""
+    if found.sqlite:
+        enter_wal(found, busy_timeout=30.0)
+    with told(found.location, sqlite=found.sqlite), writing(found.engine) as connection, _alone(connection):
+        if _is_behind(connection, found.location):
+            config = _config()
+            config.attributes["connection"] = connection
+            with _ALEMBIC:
+                command.upgrade(config, "head")
+
+
+def ensure(found: Backend) -> None:
+    """See that the tables are those of this code. A missing or older SQLite file is brought up to date.
+
+    Raises:
+        ConfigurationError: the tables are newer than this code, or a server's are missing or older.
+        StorageError: the database cannot be reached.
+    """
+    if found.sqlite:
+        enter_wal(found, busy_timeout=30.0)
+    with told(found.location, sqlite=found.sqlite), reading(found.engine) as connection:
+        behind = _is_behind(connection, found.location)
+    if behind and found.sqlite:
+        migrate(found)
+    elif behind:
+        raise ConfigurationError(
+            f"the tables in {found.location} are missing or older than this guardkit",
+            remedy="run `guardkit db upgrade`",
+        )
+
+
+def _is_behind(connection: Connection, location: str) -> bool:
+    newest, known = _known()
+    at = revision(connection)
+    if at is not None and at not in known:
+        raise ConfigurationError(
+            f"the tables in {location} are at revision {at!r}, which is newer than this guardkit ({newest!r})",
+            remedy="upgrade guardkit",
+        )
+    return at != newest
+
+
+@contextmanager
+def _alone(connection: Connection) -> Generator[None]:
+    """One migration at a time. SQLite's write lock sees to that by itself."""
+    match family(connection):
+        case "sqlite":
+            yield
+        case "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK_NUMBER})
+            yield
+        case _:
+            if connection.execute(text("SELECT get_lock(:name, 60)"), {"name": _LOCK_NAME}).scalar() != 1:
+                raise StorageError(
+                    "another process is changing the tables", remedy="wait for it, then try again"
+                )
+            try:
+                yield
+            finally:
+                connection.execute(text("SELECT release_lock(:name)"), {"name": _LOCK_NAME})

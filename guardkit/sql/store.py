@@ -1,0 +1,295 @@
+"""The store: each method of `guardkit.core.ports.Store`, one transaction."""
+
+from collections.abc import Sequence
+
+from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
+from guardkit.core.audit import AuditEntry, AuditEvent
+from guardkit.core.effects import ClaimResult, EffectRecord, EffectState
+from guardkit.core.no_result import NoResult
+from guardkit.core.runs import (
+    Closing,
+    Delivery,
+    DueThread,
+    Opened,
+    Opening,
+    RunRef,
+    StopOrder,
+    ThreadRow,
+    Turn,
+)
+from guardkit.core.values import Json
+from guardkit.errors import InputError
+from guardkit.sql import (
+    approval_rows,
+    approvals,
+    audit,
+    deliveries,
+    dialects,
+    due,
+    effect_rows,
+    effects,
+    names,
+    runs,
+    stops,
+    turns,
+)
+from guardkit.sql.database import Database
+from guardkit.sql.engines import Target
+
+
+def _limit(limit: int) -> int:
+    if not 0 <= limit <= 100_000:
+        raise InputError(f"limit is {limit!r}", remedy="0 to 100000")
+    return limit
+
+
+class SQLStore:
+    """Everything durable, in one SQL database; implements `guardkit.core.ports.Store`.
+
+    Args:
+        database: the database, or its URL.
+
+    Raises:
+        ConfigurationError: not a database that guardkit can keep its promises on.
+    """
+
+    def __init__(self, database: Database | Target) -> None:
+        self.database = database if isinstance(database, Database) else Database(database)
+
+    def now(self) -> float:
+        """Seconds since the epoch, by the database's clock."""
+        return self.database.now()
+
+    # --- runs ---
+
+    def open_run(self, opening: Opening, events: Sequence[AuditEvent]) -> Opened:
+        """Take the thread's lease and open or continue a turn.
+
+        The turn is returned as the run found it: a continued one with the status that it was left in.
+
+        Raises:
+            BusyError: another run's lease is live.
+            InputError: nothing to continue, or a new turn without a principal of its tenant.
+        """
+        with self.database.writing() as connection:
+            return runs.open_run(connection, opening, events)
+
+    def renew(self, run: RunRef, lease_seconds: float) -> StopOrder | None:
+        """Extend the lease; returns the stop in force, if any."""
+        with self.database.writing() as connection:
+            return runs.renew(connection, run, lease_seconds)
+
+    def close_run(self, run: RunRef, closing: Closing, events: Sequence[AuditEvent]) -> None:
+        """Give the lease back and say how the run ended."""
+        with self.database.writing() as connection:
+            runs.close_run(connection, run, closing, events)
+
+    def flush(self, run: RunRef, events: Sequence[AuditEvent]) -> None:
+        """Append to the audit chain under the run's lease."""
+        with self.database.writing() as connection:
+            runs.flush(connection, run, events)
+
+    def end_turn(self, run: RunRef, outcome: NoResult, events: Sequence[AuditEvent]) -> NoResult:
+        """End the turn, durably. Returns the outcome that holds: the first one wins."""
+        with self.database.writing() as connection:
+            return runs.end_turn(connection, run, outcome, events)
+
+    def turn(self, tenant: str, thread_id: str, number: int | None = None) -> Turn | None:
+        """A turn, by default the latest."""
+        with self.database.reading() as connection:
+            return turns.find(connection, tenant, thread_id, number)
+
+    def turn_input(self, tenant: str, thread_id: str, number: int) -> bytes | None:
+        """The input that a turn was opened with."""
+        with self.database.reading() as connection:
+            return turns.input_of(connection, tenant, thread_id, number)
+
+    def threads(
+        self, tenant: str | None, *, status: str | None = None, limit: int = 100
+    ) -> Sequence[ThreadRow]:
+        """Threads, most recently opened turn first; of every tenant when `tenant` is `None`."""
+        with self.database.reading() as connection:
+            return turns.listed(connection, tenant, status=status, limit=_limit(limit))
+
+    # --- approvals ---
+
+    def register(
+        self, run: RunRef, requests: Sequence[ApprovalRequest], events: Sequence[AuditEvent]
+    ) -> Sequence[Approval]:
+        """Insert requests that are not there yet, each with its deliveries; returns all as they stand."""
+        with self.database.writing() as connection:
+            return approvals.register(connection, run, requests, events)
+
+    def approvals(self, tenant: str, ids: Sequence[str]) -> Sequence[Approval]:
+        """The approvals with these ids that exist, in no particular order."""
+        with self.database.reading() as connection:
+            return approval_rows.of_tenant(connection, tenant, ids)
+
+    def find(self, approval_id: str) -> Approval | None:
+        """An approval by id alone; for processes that check the tenant themselves."""
+        with self.database.reading() as connection:
+            return approval_rows.find(connection, approval_id)
+
+    def listed(
+        self,
+        *,
+        tenant: str | None = None,
+        thread_id: str | None = None,
+        states: Sequence[ApprovalState] | None = None,
+        limit: int = 100,
+    ) -> Sequence[Approval]:
+        """Approvals, newest first."""
+        with self.database.reading() as connection:
+            return approval_rows.listed(
+                connection, tenant=tenant, thread_id=thread_id, states=states, limit=_limit(limit)
+            )
+
+    def settle(self, approval: Approval, expected_version: int, events: Sequence[AuditEvent]) -> bool:
+        """Store an approval changed by `decide` or `close`, if nobody changed it since it was read."""
+        with self.database.writing() as connection:
+            return approvals.settle(connection, approval, expected_version, events)
+
+    def expirable(self, limit: int = 100) -> Sequence[Approval]:
+        """Pending approvals whose time is over and whose `on_expiry` is not `keep`."""
+        with self.database.reading() as connection:
+            return approval_rows.expirable(connection, _limit(limit))
+
+    # --- effects ---
+
+    def effect(self, tenant: str, key: str) -> EffectRecord | None:
+        """The ledger row of a key."""
+        with self.database.reading() as connection:
+            return effect_rows.find(connection, tenant, key)
+
+    def effects(
+        self,
+        *,
+        tenant: str | None = None,
+        thread_id: str | None = None,
+        state: EffectState | None = None,
+        limit: int = 100,
+    ) -> Sequence[EffectRecord]:
+        """Ledger rows, latest first."""
+        with self.database.reading() as connection:
+            return effect_rows.listed(
+                connection, tenant=tenant, thread_id=thread_id, state=state, limit=_limit(limit)
+            )
+
+    def claim(
+        self,
+        run: RunRef,
+        *,
+        key: str,
+        tool: str,
+        digest: str,
+        action_id: str,
+        approval: Approval | None,
+        events: Sequence[AuditEvent],
+    ) -> ClaimResult:
+        """Check lease, stop and turn, consume the approval, claim the key, write the audit."""
+        with self.database.writing() as connection:
+            return effects.claim(
+                connection,
+                run,
+                key=key,
+                tool=tool,
+                digest=digest,
+                action_id=action_id,
+                approval=approval,
+                events=events,
+            )
+
+    def record(
+        self, run: RunRef, *, key: str, state: EffectState, result: Json, events: Sequence[AuditEvent]
+    ) -> bool:
+        """Record the outcome of a claimed effect. Returns whether the claim was still this run's."""
+        with self.database.writing() as connection:
+            return effects.record(connection, run, key=key, state=state, result=result, events=events)
+
+    def reconcile(
+        self,
+        tenant: str,
+        key: str,
+        *,
+        state: EffectState,
+        result: Json,
+        by: str,
+        events: Sequence[AuditEvent],
+    ) -> bool:
+        """Settle a key in doubt (`done` or `not_done`). Returns whether it was in doubt."""
+        with self.database.writing() as connection:
+            return effects.reconcile(
+                connection, tenant, key, state=state, result=result, by=by, events=events
+            )
+
+    # --- audit ---
+
+    def append(self, tenant: str, events: Sequence[AuditEvent]) -> None:
+        """Append events that belong to no run."""
+        names.tenant(tenant)
+        with self.database.writing() as connection:
+            audit.append(connection, tenant, events, dialects.now(connection))
+
+    def entries(self, tenant: str, after: int = 0, limit: int = 1000) -> Sequence[AuditEntry]:
+        """Entries with `seq > after`, in order."""
+        with self.database.reading() as connection:
+            return audit.entries(connection, tenant, after, _limit(limit))
+
+    def tenants(self) -> Sequence[str]:
+        """Tenants that have a chain. What concerns everybody is in the chain of `*`."""
+        with self.database.reading() as connection:
+            return audit.tenants(connection)
+
+    # --- stops ---
+
+    def set_stop(self, order: StopOrder) -> StopOrder:
+        """Put a stop in force, audited. Threads it covers that are paused become due."""
+        with self.database.writing() as connection:
+            return stops.set_stop(connection, order)
+
+    def lift_stop(self, stop_id: str, *, by: str, why: str) -> bool:
+        """Lift a stop, audited. Returns whether it was in force."""
+        with self.database.writing() as connection:
+            return stops.lift_stop(connection, stop_id, by=by, why=why)
+
+    def stops(self) -> Sequence[StopOrder]:
+        """Stops in force, oldest first."""
+        with self.database.reading() as connection:
+            return stops.in_force(connection)
+
+    # --- queue ---
+
+    def due(self, limit: int = 20) -> Sequence[DueThread]:
+        """Threads to look at whose lease is free and whose next attempt has come, oldest first."""
+        with self.database.reading() as connection:
+            return due.due(connection, _limit(limit))
+
+    def postpone(self, thread: DueThread, seconds: float) -> None:
+        """Count an attempt and wait before the next."""
+        with self.database.writing() as connection:
+            due.postpone(connection, thread, seconds)
+
+    def settled(self, thread: DueThread) -> None:
+        """The thread needs no worker now. What has become due since it was handed out stays due."""
+        with self.database.writing() as connection:
+            due.settled(connection, thread)
+
+    def dead_letter(self, thread: DueThread, why: str) -> None:
+        """Give up on a thread, visibly, until `redrive`."""
+        with self.database.writing() as connection:
+            due.dead_letter(connection, thread, why)
+
+    def redrive(self, tenant: str, thread_id: str) -> bool:
+        """Make a dead-lettered thread due again. Returns whether it was one."""
+        with self.database.writing() as connection:
+            return due.redrive(connection, tenant, thread_id)
+
+    def deliveries(self, limit: int = 50) -> Sequence[Delivery]:
+        """Take messages that have to go out; each is handed out again after a minute unless `delivered`."""
+        with self.database.writing() as connection:
+            return deliveries.take(connection, _limit(limit))
+
+    def delivered(self, delivery: Delivery, *, error: str | None, rendered: str | None = None) -> None:
+        """Note that a delivery went out, with the hash of what was rendered, or failed and is tried again later."""
+        with self.database.writing() as connection:
+            deliveries.delivered(connection, delivery, error=error, rendered=rendered)

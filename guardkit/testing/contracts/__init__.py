@@ -1,0 +1,39 @@
+"""What every implementation of guardkit's ports must do, as tests that pytest collects.
+
+Inherit a contract in a test module and say how an implementation is made:
+
+```python
+class TestMyStore(StoreContract):
+    @pytest.fixture
+    def store(self) -> Iterator[Store]:
+        yield MyStore(...)
+```
+
+The suites need no pytest themselves and state what they expect without `assert`, so they mean the same under
+`python -O`.
+"""
+
+from guardkit.testing.contracts.approvals import ApprovalsContract
+from guardkit.testing.contracts.audit import AuditContract
+from guardkit.testing.contracts.channel import ApprovalChannelContract
+from guardkit.testing.contracts.effects import EffectsContract
+from guardkit.testing.contracts.queue import QueueContract
+from guardkit.testing.contracts.runs import RunsContract
+from guardkit.testing.contracts.stops import StopsContract
+
+__all__ = [
+    "ApprovalChannelContract",
+    "ApprovalsContract",
+    "AuditContract",
+    "EffectsContract",
+    "QueueContract",
+    "RunsContract",
+    "StopsContract",
+    "StoreContract",
+]
+
+
+class StoreContract(
+    RunsContract, ApprovalsContract, EffectsContract, AuditContract, StopsContract, QueueContract
+):
+    """Everything that `guardkit.core.ports.Store` promises. Needs a fixture `store`, empty for each test."""

@@ -1,0 +1,22 @@
+"""A store that forgets everything when the process ends, for tests: all of `guardkit.core.ports.Store`."""
+
+from guardkit.testing.memory.approvals import MemoryApprovals
+from guardkit.testing.memory.effects import MemoryEffects
+from guardkit.testing.memory.queue import MemoryAudit, MemoryQueue, MemoryStops
+from guardkit.testing.memory.runs import MemoryRuns
+
+__all__ = ["MemoryStore"]
+
+
+class MemoryStore(MemoryRuns, MemoryApprovals, MemoryEffects, MemoryAudit, MemoryStops, MemoryQueue):
+    """Everything durable, in this process's memory, with one lock.
+
+    It keeps to the ports to the letter, so what passes over it passes over a database too; what only a database can
+    do, surviving the process, it does not.
+
+    Args:
+        clock: returns seconds since the epoch; stands for the database's clock.
+
+    Attributes:
+        rendered: by delivery id, the hash of what was shown.
+    """

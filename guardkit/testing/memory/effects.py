@@ -1,0 +1,197 @@
+"""The ledger, in memory."""
+
+from collections.abc import Sequence
+
+from guardkit.core.approvals import Approval, ApprovalState, close
+from guardkit.core.audit import AuditEvent
+from guardkit.core.effects import (
+    AlreadyDone,
+    Claimed,
+    ClaimResult,
+    EffectRecord,
+    EffectState,
+    Halted,
+    InDoubt,
+    KeyTaken,
+    Lapsed,
+)
+from guardkit.core.runs import RunRef, TurnStatus
+from guardkit.core.values import Json
+from guardkit.testing.memory.state import MemoryClaim, MemoryState, MemoryThread
+
+
+class MemoryEffects(MemoryState):
+    """The port `Effects`, in memory."""
+
+    def effect(self, tenant: str, key: str) -> EffectRecord | None:
+        """The ledger row of a key."""
+        with self._lock:
+            claim = self._claims.get((tenant, key))
+            return None if claim is None else self._record_of(claim)
+
+    def effects(
+        self,
+        *,
+        tenant: str | None = None,
+        thread_id: str | None = None,
+        state: EffectState | None = None,
+        limit: int = 100,
+    ) -> Sequence[EffectRecord]:
+        """Ledger rows, latest first."""
+        with self._lock:
+            rows = [self._record_of(claim) for claim in reversed(self._claims.values())]
+            found = [
+                record
+                for record in rows
+                if tenant in (None, record.tenant)
+                and thread_id in (None, record.thread_id)
+                and state in (None, record.state)
+            ]
+            return sorted(found, key=lambda record: -record.claimed_at)[:limit]
+
+    def claim(
+        self,
+        run: RunRef,
+        *,
+        key: str,
+        tool: str,
+        digest: str,
+        action_id: str,
+        approval: Approval | None,
+        events: Sequence[AuditEvent],
+    ) -> ClaimResult:
+        """Consume the approval and claim the key; see `Effects.claim`."""
+        with self._lock:
+            thread = self._held(run)
+            halted = self._halted(thread, run)
+            if halted is not None:
+                return halted
+            before = self._claims.get((run.tenant, key))
+            taken = None if before is None else _objection(self._record_of(before), digest)
+            if taken is not None:
+                return taken
+            lapsed = self._lapsed(run, approval, digest, action_id)
+            if lapsed is not None:
+                return lapsed
+            own = AuditEvent(
+                kind="effect.claimed",
+                thread_id=run.thread_id,
+                turn=run.turn,
+                data={"action": action_id, "digest": digest},
+            )
+            listed = self._checked(_unless_said(events, own))
+            if approval is not None:
+                self._put(approval, close(approval, ApprovalState.CONSUMED, self.now()))
+            attempt = 1 if before is None else before.record.attempt + 1
+            record = EffectRecord(
+                tenant=run.tenant,
+                key=key,
+                tool=tool,
+                digest=digest,
+                action_id=action_id,
+                thread_id=run.thread_id,
+                turn=run.turn,
+                state=EffectState.CLAIMED,
+                attempt=attempt,
+                approval_id=None if approval is None else approval.request.id,
+                claimed_at=self.now(),
+            )
+            self._claims[run.tenant, key] = MemoryClaim(record, run.token)
+            self._add_events(run.tenant, listed)
+            return Claimed(attempt)
+
+    def record(
+        self, run: RunRef, *, key: str, state: EffectState, result: Json, events: Sequence[AuditEvent]
+    ) -> bool:
+        """Record the outcome of a claimed effect; see `Effects.record`."""
+        with self._lock:
+            claim = self._claims.get((run.tenant, key))
+            if claim is None or not self._is_held(run) or claim.token != run.token:
+                return False
+            if claim.record.state is not EffectState.CLAIMED or claim.record.thread_id != run.thread_id:
+                return False
+            listed = self._checked(_unless_said(events, _settled("effect.recorded", claim, state)))
+            self._settle_claim(claim, state, result)
+            self._add_events(run.tenant, listed)
+            return True
+
+    def reconcile(
+        self,
+        tenant: str,
+        key: str,
+        *,
+        state: EffectState,
+        result: Json,
+        by: str,
+        events: Sequence[AuditEvent],
+    ) -> bool:
+        """Settle a key in doubt; see `Effects.reconcile`."""
+        with self._lock:
+            claim = self._claims.get((tenant, key))
+            if claim is None or self._record_of(claim).state is not EffectState.IN_DOUBT:
+                return False
+            own = _settled("effect.reconciled", claim, state)
+            listed = self._checked(_unless_said(events, own))
+            self._settle_claim(claim, state, result)
+            self._add_events(tenant, listed)
+            return True
+
+    def _halted(self, thread: MemoryThread, run: RunRef) -> Halted | None:
+        stop = self._stop_on(thread)
+        if stop is not None:
+            return Halted(f"stop {stop.id} on {stop.scope} is in force")
+        if thread.turns[run.turn - 1].status is TurnStatus.ENDED:
+            return Halted("the turn has ended")
+        return None
+
+    def _lapsed(self, run: RunRef, approval: Approval | None, digest: str, action_id: str) -> Lapsed | None:
+        """Why an approval cannot be consumed; `None` when it can, or when there is none to consume."""
+        if approval is None:
+            return None
+        request = approval.request
+        stored = self._approvals.get(request.id)
+        if stored is None or (request.tenant, request.thread_id, request.turn) != (
+            run.tenant,
+            run.thread_id,
+            run.turn,
+        ):
+            return Lapsed("unknown", "there is no such approval in this turn")
+        state = stored.state.value
+        if stored.state is not ApprovalState.APPROVED:
+            return Lapsed(state, f"the approval is {state}")
+        if stored != approval:
+            return Lapsed(state, "the approval has changed since it was checked")
+        if (stored.digest, request.action.id) != (digest, action_id):
+            return Lapsed(state, "the approval is for another action")
+        last = max(said.decided_at for said in stored.standing())
+        if request.valid_for is not None and self.now() - last > request.valid_for:
+            return Lapsed(state, f"approved more than {request.valid_for:g} s ago")
+        return None
+
+
+def _unless_said(events: Sequence[AuditEvent], own: AuditEvent) -> list[AuditEvent]:
+    """Events, with the store's own unless the caller's say the same kind of thing."""
+    return [*events] if any(event.kind == own.kind for event in events) else [*events, own]
+
+
+def _settled(kind: str, claim: MemoryClaim, state: EffectState) -> AuditEvent:
+    record = claim.record
+    return AuditEvent(
+        kind=kind,
+        thread_id=record.thread_id,
+        turn=record.turn,
+        data={"action": record.action_id, "digest": record.digest, "state": state.value},
+    )
+
+
+def _objection(record: EffectRecord, digest: str) -> ClaimResult | None:
+    """What stands against claiming a key; `None` when it is free."""
+    match record.state:
+        case EffectState.WAITING | EffectState.NOT_DONE:
+            return None
+        case EffectState.IN_DOUBT:
+            return InDoubt(record.attempt)
+        case EffectState.CLAIMED:
+            return InDoubt(record.attempt) if record.digest == digest else KeyTaken(record.digest)
+        case EffectState.DONE:
+            return AlreadyDone(record.result) if record.digest == digest else KeyTaken(record.digest)

@@ -1,0 +1,181 @@
+"""The audit chain, the operator's stops and the worker's queue, in memory."""
+
+from collections.abc import Sequence
+
+from guardkit.core.audit import AuditEntry, AuditEvent
+from guardkit.core.runs import Delivery, DueThread, StopOrder, TurnStatus
+from guardkit.core.values import JsonObject
+from guardkit.testing.memory.state import MemoryState, MemoryThread
+
+_HELD_OUT = 60.0
+"""Seconds until a delivery that nobody reported on is handed out again, and after a failure, times the attempts."""
+
+_EVERYBODY = "*"
+"""Whose chain a stop of everything is in."""
+
+
+class MemoryAudit(MemoryState):
+    """The port `Audit`, in memory."""
+
+    def append(self, tenant: str, events: Sequence[AuditEvent]) -> None:
+        """Append events that belong to no run."""
+        with self._lock:
+            self._add_events(tenant, events)
+
+    def entries(self, tenant: str, after: int = 0, limit: int = 1000) -> Sequence[AuditEntry]:
+        """Entries with `seq > after`, in order."""
+        with self._lock:
+            return self._chains.get(tenant, [])[after : after + limit]
+
+    def tenants(self) -> Sequence[str]:
+        """Tenants that have a chain."""
+        with self._lock:
+            return sorted(self._chains)
+
+
+class MemoryStops(MemoryState):
+    """The port `Stops`, in memory."""
+
+    def set_stop(self, order: StopOrder) -> StopOrder:
+        """Put a stop in force, audited; threads it covers that are paused become due."""
+        with self._lock:
+            order = order.model_copy(update={"at": self.now()})
+            self._stops[order.id] = order
+            self._audit_stop("stop.set", order, by=order.by, why=order.why)
+            for thread in self._threads.values():
+                covered = order.covers(
+                    tenant=thread.tenant, thread_id=thread.thread_id, agent=thread.agent, run_id=thread.run_id
+                )
+                if covered and thread.turns[-1].status is TurnStatus.PAUSED:
+                    thread.wake("stopped", self.now())
+            return order
+
+    def lift_stop(self, stop_id: str, *, by: str, why: str) -> bool:
+        """Lift a stop, audited. Returns whether it was in force."""
+        with self._lock:
+            order = self._stops.pop(stop_id, None)
+            if order is not None:
+                self._audit_stop("stop.lifted", order, by=by, why=why)
+            return order is not None
+
+    def stops(self) -> Sequence[StopOrder]:
+        """Stops in force, oldest first."""
+        with self._lock:
+            return sorted(self._stops.values(), key=lambda order: order.at)
+
+    def _audit_stop(self, kind: str, order: StopOrder, *, by: str, why: str) -> None:
+        data: JsonObject = {
+            "stop": order.id,
+            "scope": order.scope,
+            "target": order.target,
+            "by": by,
+            "why": why,
+        }
+        self._add_events(order.tenant or _EVERYBODY, [AuditEvent(kind=kind, data=data)])
+
+
+class MemoryQueue(MemoryState):
+    """The port `Queue`, in memory."""
+
+    def due(self, limit: int = 20) -> Sequence[DueThread]:
+        """Threads to look at, oldest first; see `Queue.due`."""
+        with self._lock:
+            now = self.now()
+            found: list[tuple[float, DueThread]] = []
+            for thread in self._threads.values():
+                why = _why_due(thread, now)
+                if why is None:
+                    continue
+                since = thread.lease_until if why == "abandoned" else thread.due_at
+                found.append((since, _due(thread, why)))
+            return [thread for _, thread in sorted(found, key=lambda item: item[0])[:limit]]
+
+    def postpone(self, thread: DueThread, seconds: float) -> None:
+        """Count an attempt and wait before the next."""
+        with self._lock:
+            known = self._as_handed_out(thread)
+            if known is not None:
+                known.attempts += 1
+                known.next_at = self.now() + seconds
+
+    def settled(self, thread: DueThread) -> None:
+        """The thread needs no worker now, unless it became due again after it was handed out."""
+        with self._lock:
+            known = self._as_handed_out(thread)
+            if known is None:
+                return
+            known.due, known.attempts, known.next_at = None, 0, 0.0
+            # The lease of a run that died keeps a thread due; whoever looked at it clears it.
+            if thread.seen.endswith(f".{known.token}") and known.lease_until <= self.now():
+                known.run_id = None
+
+    def dead_letter(self, thread: DueThread, why: str) -> None:
+        """Give up on a thread, visibly, until `redrive`."""
+        with self._lock:
+            known = self._as_handed_out(thread)
+            if known is not None:
+                known.dead = why
+
+    def _as_handed_out(self, thread: DueThread) -> MemoryThread | None:
+        """The thread, unless it became due again after it was handed out."""
+        known = self._threads[thread.tenant, thread.thread_id]
+        return known if thread.seen.startswith(f"{known.wakes}.") else None
+
+    def redrive(self, tenant: str, thread_id: str) -> bool:
+        """Make a dead-lettered thread due again. Returns whether it was one."""
+        with self._lock:
+            known = self._threads.get((tenant, thread_id))
+            if known is None or known.dead is None:
+                return False
+            known.dead, known.attempts, known.next_at = None, 0, 0.0
+            known.wake(known.due or "decided", self.now())
+            return True
+
+    def deliveries(self, limit: int = 50) -> Sequence[Delivery]:
+        """Take messages that have to go out; each is handed out again after a minute unless `delivered`."""
+        with self._lock:
+            now = self.now()
+            ready = [
+                message
+                for message in self._messages.values()
+                if message.state == "waiting" and message.next_at <= now
+            ]
+            taken = sorted(ready, key=lambda message: message.next_at)[:limit]
+            for message in taken:
+                message.next_at = now + _HELD_OUT
+                attempts = message.delivery.attempts + 1
+                message.delivery = message.delivery.model_copy(update={"attempts": attempts})
+            return [message.delivery for message in taken]
+
+    def delivered(self, delivery: Delivery, *, error: str | None, rendered: str | None = None) -> None:
+        """Note that a delivery went out, with the hash of what was rendered, or failed and is tried again later."""
+        with self._lock:
+            message = self._messages[delivery.id]
+            if error is not None:
+                message.next_at = self.now() + _HELD_OUT * message.delivery.attempts
+                return
+            if message.state == "waiting":
+                message.state = "sent"
+            if rendered is not None:
+                self.rendered[delivery.id] = rendered
+
+
+def _why_due(thread: MemoryThread, now: float) -> str | None:
+    held = thread.run_id is not None and thread.lease_until > now
+    if thread.dead is not None or held or thread.next_at > now:
+        return None
+    if thread.due is not None:
+        return thread.due
+    return "abandoned" if thread.run_id is not None else None
+
+
+def _due(thread: MemoryThread, why: str) -> DueThread:
+    return DueThread(
+        tenant=thread.tenant,
+        thread_id=thread.thread_id,
+        agent=thread.agent,
+        turn=thread.turns[-1].number,
+        why=why,
+        attempts=thread.attempts,
+        seen=f"{thread.wakes}.{thread.token}",
+    )

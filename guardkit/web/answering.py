@@ -1,0 +1,195 @@
+"""Answers: approve, reject, respond, edit."""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from guardkit.core.approvals import Approval, ApprovalState, DecisionKind
+from guardkit.core.digest import canonical
+from guardkit.core.presentation import present
+from guardkit.core.rows import changes
+from guardkit.core.values import JsonObject
+from guardkit.errors import CanonicalError, DecisionRefusedError
+from guardkit.runtime.desk import Desk
+from guardkit.web.answers import changes_between, read_fields, with_changes
+from guardkit.web.bodies import Form
+from guardkit.web.detail import Detail
+from guardkit.web.fields import fields_of
+from guardkit.web.pages import Pages
+from guardkit.web.problems import bad_request
+from guardkit.web.reception import SEE_OTHER, Reception, Visitor
+
+_DELIVERY = re.compile(r"[\w:.-]{1,128}", re.ASCII)
+_REASON_LIMIT = 4000
+_NEEDED: dict[DecisionKind, str] = {
+    "reject": "Say why. The reason is kept with the decision.",
+    "respond": "Write what the assistant should be told.",
+}
+
+_Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Answering:
+    """What people's forms do. Every answer leads to the approval's page, so reloading repeats nothing.
+
+    Args:
+        desk: takes decisions.
+        detail: renders the approval's page where a form has to be corrected.
+        reception: knows who has sent a form.
+        pages: renders pages.
+    """
+
+    def __init__(self, desk: Desk, detail: Detail, reception: Reception, pages: Pages) -> None:
+        self._desk = desk
+        self._detail = detail
+        self._reception = reception
+        self._pages = pages
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Where the forms go."""
+        return [
+            Route("/approvals/{id}/approve", self._takes(self._approve), methods=["POST"]),
+            Route("/approvals/{id}/reject", self._takes(self._reject), methods=["POST"]),
+            Route("/approvals/{id}/respond", self._takes(self._respond), methods=["POST"]),
+            Route("/approvals/{id}/edit", self._edit_form, methods=["GET"]),
+            Route("/approvals/{id}/edit", self._takes(self._preview), methods=["POST"]),
+            Route("/approvals/{id}/edit/confirm", self._takes(self._confirm), methods=["POST"]),
+        ]
+
+    def _takes(self, answer: Callable[[Visitor, Approval, Form], Response]) -> _Endpoint:
+        async def endpoint(request: Request) -> Response:
+            form = await self._reception.read(request)
+            return await run_in_threadpool(taken, request, form)
+
+        def taken(request: Request, form: Form) -> Response:
+            visitor = self._reception.sender(request, form)
+            return answer(visitor, self._desk.see(request.path_params["id"], visitor.person), form)
+
+        return endpoint
+
+    def _approve(self, visitor: Visitor, approval: Approval, form: Form) -> Response:
+        return self._decide(visitor, approval, form, "approve")
+
+    def _reject(self, visitor: Visitor, approval: Approval, form: Form) -> Response:
+        return self._decide(visitor, approval, form, "reject")
+
+    def _respond(self, visitor: Visitor, approval: Approval, form: Form) -> Response:
+        return self._decide(visitor, approval, form, "respond")
+
+    def _decide(
+        self,
+        visitor: Visitor,
+        approval: Approval,
+        form: Form,
+        kind: DecisionKind,
+        args: JsonObject | None = None,
+    ) -> Response:
+        reason = form.text("reason")
+        delivery = form.text("delivery")
+        page = f"/approvals/{approval.request.id}"
+        problem = _NEEDED.get(kind) if not reason else None
+        if len(reason) > _REASON_LIMIT:
+            problem = f"At most {_REASON_LIMIT:,} characters; this has {len(reason):,}."
+        if problem is not None:
+            return self._detail.page(
+                visitor,
+                approval,
+                status=HTTPStatus.UNPROCESSABLE_ENTITY,
+                delivery=delivery,
+                errors={kind: problem},
+                typed={kind: reason},
+            )
+        try:
+            self._desk.decide(
+                approval.request.id,
+                identity=visitor.session.identity,
+                digest=form.text("digest"),
+                kind=kind,
+                assurance=visitor.session.assurance,
+                via="web",
+                reason=reason or None,
+                args=args,
+                delivery=delivery if _DELIVERY.fullmatch(delivery) else None,
+            )
+        except DecisionRefusedError as error:
+            if error.reason in ("already_settled", "already_decided") and self._said_before(
+                visitor, approval, form, kind
+            ):
+                return RedirectResponse(page, SEE_OTHER)
+            raise
+        return RedirectResponse(page, SEE_OTHER)
+
+    def _said_before(self, visitor: Visitor, approval: Approval, form: Form, kind: DecisionKind) -> bool:
+        """Whether this is a second click: the same person's same answer to the same question already counts."""
+        now = self._desk.see(approval.request.id, visitor.person)
+        return any(
+            (said.person, said.kind, said.digest) == (visitor.person.id, kind, form.text("digest"))
+            for said in now.decisions
+        )
+
+    def _editable(self, visitor: Visitor, approval: Approval) -> None:
+        refusal = self._desk.refusal(approval, visitor.person, visitor.session.assurance)
+        if refusal is None and "edit" not in approval.request.allowed:
+            refusal = DecisionRefusedError("not_allowed", "the policy does not allow edits")
+        if refusal is not None:
+            raise refusal
+
+    def _edit_form(self, request: Request) -> Response:
+        visitor = self._reception.visitor(request)
+        approval = self._desk.see(request.path_params["id"], visitor.person)
+        self._editable(visitor, approval)
+        fields = fields_of(approval.request.args_schema, approval.args)
+        return self._pages.render(
+            "edit.html",
+            visitor=visitor,
+            shown=present(approval),
+            fields=fields,
+            problems=(),
+            delivery=request.query_params.get("delivery", ""),
+        )
+
+    def _preview(self, visitor: Visitor, approval: Approval, form: Form) -> Response:
+        self._is_current(approval, form)
+        self._editable(visitor, approval)
+        reading = read_fields(approval.request.args_schema, approval.args, form)
+        shown = present(approval)
+        if not reading.ok:
+            return self._pages.render(
+                "edit.html",
+                status=HTTPStatus.UNPROCESSABLE_ENTITY,
+                visitor=visitor,
+                shown=shown,
+                fields=reading.fields,
+                problems=reading.problems,
+                delivery=form.text("delivery"),
+            )
+        carried = canonical(changes_between(approval.args, reading.args)).decode()
+        return self._pages.render(
+            "confirm.html",
+            visitor=visitor,
+            shown=shown,
+            changes=changes(approval.args, reading.args),
+            carried=carried,
+            delivery=form.text("delivery"),
+        )
+
+    def _confirm(self, visitor: Visitor, approval: Approval, form: Form) -> Response:
+        if form.text("digest") != approval.digest and self._said_before(visitor, approval, form, "edit"):
+            return RedirectResponse(f"/approvals/{approval.request.id}", SEE_OTHER)
+        self._is_current(approval, form)
+        try:
+            args = with_changes(approval.args, form.text("changes"))
+        except CanonicalError as error:
+            raise bad_request("The changes of this form cannot be read. Edit again.") from error
+        return self._decide(visitor, approval, form, "edit", args)
+
+    def _is_current(self, approval: Approval, form: Form) -> None:
+        if approval.state is not ApprovalState.PENDING:
+            raise DecisionRefusedError("already_settled", "it was decided meanwhile")
+        if form.text("digest") != approval.digest:
+            raise DecisionRefusedError("digest_mismatch", "it was edited meanwhile")

@@ -1,0 +1,135 @@
+"""The web inbox as an ASGI application."""
+
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from guardkit.core.people import Directory
+from guardkit.core.ports import Store
+from guardkit.errors import DecisionRefusedError, StorageError, UnknownApprovalError
+from guardkit.runtime.desk import Desk
+from guardkit.web.answering import Answering
+from guardkit.web.detail import Detail
+from guardkit.web.lists import Lists
+from guardkit.web.pages import STATIC, Pages
+from guardkit.web.problems import PageError, bad_request, not_found, refused, unavailable
+from guardkit.web.reception import Reception
+from guardkit.web.sessions import Sessions
+from guardkit.web.settings import WebSettings
+from guardkit.web.shield import Shield
+from guardkit.web.signin import SignIn
+
+_log = logging.getLogger("guardkit.web")
+
+
+def inbox(
+    desk: Desk,
+    store: Store,
+    directory: Directory,
+    settings: WebSettings,
+    *,
+    sign_in: SignIn,
+    clock: Callable[[], float] = time.time,
+) -> Starlette:
+    """The inbox in which people see what waits for them, and decide.
+
+    Args:
+        desk: takes decisions.
+        store: where approvals, runs and the audit log are.
+        directory: who people are.
+        settings: URL, keys and sizes.
+        sign_in: how people sign in.
+        clock: returns seconds since the epoch; when sessions end. Approvals go by the store's clock.
+
+    Raises:
+        MissingKeyError: `web.keys` is empty.
+        ConfigurationError: the settings would serve people unsafely; names the setting.
+    """
+    settings.check(local_sign_in=sign_in.local)
+    pages = Pages(settings, directory, sign_in_hint=sign_in.hint, sign_in_at=sign_in.begins_at)
+    sessions = Sessions(settings, clock)
+    reception = Reception(settings, directory, sessions, pages)
+    detail = Detail(desk, store, reception, pages)
+
+    async def sign_out(request: Request) -> Response:
+        form = await reception.read(request)
+        visitor = await run_in_threadpool(reception.sender, request, form)
+        return reception.dismiss(visitor)
+
+    return Starlette(
+        routes=[
+            Route("/healthz", _alive, methods=["GET"]),
+            Route("/readyz", partial(_ready, store), methods=["GET"]),
+            Route("/static/{name}", _static, methods=["GET"]),
+            Route("/sign-out", sign_out, methods=["POST"]),
+            *sign_in.routes(reception),
+            *Lists(desk, store, reception, pages, settings).routes(),
+            *detail.routes(),
+            *Answering(desk, detail, reception, pages).routes(),
+        ],
+        middleware=[Middleware(Shield, settings=settings, pages=pages)],
+        exception_handlers=_handlers(pages),
+    )
+
+
+def _handlers(pages: Pages) -> dict[Any, Any]:
+    """What each expected error becomes."""
+
+    def page(request: Request, error: PageError) -> Response:
+        return pages.problem(error, path=request.url.path if request.method == "GET" else None)
+
+    def decision(request: Request, error: DecisionRefusedError) -> Response:
+        again = f"/approvals/{request.path_params['id']}" if "id" in request.path_params else None
+        return pages.problem(refused(error), again=again)
+
+    def unknown(request: Request, error: UnknownApprovalError) -> Response:
+        return pages.problem(not_found())
+
+    def storage(request: Request, error: StorageError) -> Response:
+        _log.error("the database does not answer: %s", type(error).__qualname__)
+        return pages.problem(unavailable())
+
+    def http(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 404:
+            return pages.problem(not_found())
+        return pages.problem(bad_request("This page does not take such a request."))
+
+    return {
+        PageError: page,
+        DecisionRefusedError: decision,
+        UnknownApprovalError: unknown,
+        StorageError: storage,
+        HTTPException: http,
+    }
+
+
+def _alive(request: Request) -> Response:
+    """The process answers."""
+    return PlainTextResponse("ok")
+
+
+def _ready(store: Store, request: Request) -> Response:
+    """The database answers too."""
+    try:
+        store.now()
+    except StorageError:
+        return PlainTextResponse("the database cannot be reached", 503)
+    return PlainTextResponse("ok")
+
+
+def _static(request: Request) -> Response:
+    found = STATIC.get(request.path_params["name"])
+    if found is None:
+        raise not_found()
+    data, kind = found
+    return Response(data, media_type=kind, headers={"Cache-Control": "public, max-age=86400"})

@@ -1,0 +1,128 @@
+"""One approval: what is asked, what was said, what became of it."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from guardkit.core.approvals import Approval, ApprovalState
+from guardkit.core.audit import AuditEntry
+from guardkit.core.digest import canonical
+from guardkit.core.ports import Store
+from guardkit.core.presentation import full_value, present, presentation_hash
+from guardkit.core.visible import human, one_line
+from guardkit.runtime.desk import Desk
+from guardkit.web.pages import Pages
+from guardkit.web.problems import not_found
+from guardkit.web.reception import Reception, Visitor
+from guardkit.web.trail import aftermath, trail
+
+_LEFT_OUT = frozenset({"action", "approval", "delivery", "key_id", "signature", "tool"})
+"""What the page is about anyway, or what only machines compare."""
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+class Detail:
+    """The pages of one approval.
+
+    Args:
+        desk: knows what is for whose eyes.
+        store: where runs, effects and the audit log are.
+        reception: knows who asks.
+        pages: renders pages.
+    """
+
+    def __init__(self, desk: Desk, store: Store, reception: Reception, pages: Pages) -> None:
+        self._desk = desk
+        self._store = store
+        self._reception = reception
+        self._pages = pages
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """The approval, its audit trail, its values in full."""
+        return [
+            Route("/approvals/{id}", self._show, methods=["GET"]),
+            Route("/approvals/{id}/audit", self._audit, methods=["GET"]),
+            Route("/approvals/{id}/{section:str}/{index}.txt", self._value, methods=["GET"]),
+        ]
+
+    def page(
+        self, visitor: Visitor, approval: Approval, *, status: int = 200, delivery: str = "", **more: Any
+    ) -> Response:
+        """The page of an approval.
+
+        Args:
+            visitor: who looks.
+            approval: as it stands.
+            status: HTTP status.
+            delivery: id of the message whose link led here.
+            more: what else the template is told, e.g. what is wrong with a form.
+        """
+        shown = present(approval)
+        refusal = None
+        if approval.state is ApprovalState.PENDING:
+            refusal = self._desk.refusal(approval, visitor.person, visitor.session.assurance)
+        context: dict[str, Any] = {
+            "shown": shown,
+            "shown_hash": presentation_hash(shown),
+            "refusal": refusal,
+            "delivery": delivery,
+            "now": self._store.now(),
+            "errors": {},
+            "typed": {},
+            "after": aftermath(self._store, approval),
+            **more,
+        }
+        return self._pages.render("approval.html", status=status, visitor=visitor, **context)
+
+    def _show(self, request: Request) -> Response:
+        visitor = self._reception.visitor(request)
+        approval = self._desk.see(request.path_params["id"], visitor.person)
+        return self.page(visitor, approval, delivery=request.query_params.get("delivery", ""))
+
+    def _audit(self, request: Request) -> Response:
+        visitor = self._reception.visitor(request)
+        approval = self._desk.see(request.path_params["id"], visitor.person)
+        found = trail(self._store, approval)
+        entries = [(entry, _facts(entry)) for entry in found.entries]
+        return self._pages.render(
+            "audit.html",
+            visitor=visitor,
+            shown=present(approval),
+            entries=entries,
+            complete=found.complete,
+        )
+
+    def _value(self, request: Request) -> Response:
+        visitor = self._reception.visitor(request)
+        approval = self._desk.see(request.path_params["id"], visitor.person)
+        section, index = request.path_params["section"], request.path_params["index"]
+        number = int(index) if index.isascii() and index.isdecimal() and len(index) < 8 else None
+        if section not in ("args", "reads") or (number is None and index != "all"):
+            raise not_found()
+        value = full_value(approval, section, number)
+        if value is None:
+            raise not_found()
+        return Response(
+            value,
+            media_type="text/plain; charset=utf-8",
+            headers={
+                "Content-Disposition": f'attachment; filename="{section}-{index}.txt"',
+                "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+            },
+        )
+
+
+def _facts(entry: AuditEntry) -> list[tuple[str, str]]:
+    """What an entry says beside what the page is about anyway."""
+    facts: list[tuple[str, str]] = []
+    for name, value in entry.event.data.items():
+        if name not in _LEFT_OUT and value not in (None, [], {}):
+            text = value if isinstance(value, str) else canonical(value).decode()
+            shown = text[:12] if _HASH.fullmatch(text) else one_line(text, 200)
+            facts.append((human(name), shown))
+    return facts
