@@ -105,7 +105,7 @@ class ApprovalsContract:
     def test_an_unknown_approval_is_not_settled(self, store: Store) -> None:
         run = samples.opened(store).run
         stored = store.register(run, [samples.request(run)], [])[0]
-        other = stored.model_copy(update={"request": samples.request(run, 7)})
+        other = stored.model_copy(update={"request": samples.request(run, 7, expires_in=None)})
         with refused(UnknownApprovalError, "settling an approval that is not there"):
             store.settle(samples.said(store, other), 0, [EVENT])
         foreign = stored.model_copy(update={"request": stored.request.model_copy(update={"tenant": "other"})})
