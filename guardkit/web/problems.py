@@ -40,7 +40,7 @@ def no_longer_active() -> PageError:
     return PageError(
         HTTPStatus.FORBIDDEN,
         "You are no longer active here",
-        "The directory does not list you as active. Your sign-in was ended, and nothing was decided.",
+        "The directory does not list you as active, so your sign-in does not count. Nothing was decided.",
     )
 
 

@@ -73,7 +73,9 @@ class Visit:
 
     def post(self, approval: Approval, action: str, **fields: str) -> Any:
         """Post a form of the approval's page; `token` and `digest` as the page has them, unless given."""
-        fields = {"token": self.form_token(), "digest": approval.digest, **fields}
+        if "token" not in fields:
+            fields = {"token": self.form_token(), **fields}
+        fields = {"digest": approval.digest, **fields}
         return self.client.post(
             f"/approvals/{approval.request.id}/{action}", data=fields, follow_redirects=False
         )
