@@ -1,21 +1,26 @@
 """Guard: the composition root. It puts the rooms together; each part is usable without it."""
 
+# pyright: reportMissingTypeStubs=false
+
 import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Literal
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
-from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import StateGraph
 from langgraph.types import Command
 
-from guardkit.checks import default_action_checks, default_assessors, default_observation_checks
+from guardkit.checks import (
+    Assessor,
+    default_action_checks,
+    default_assessors,
+    default_observation_checks,
+)
 from guardkit.core.drafts import Criterion
-from guardkit.core.effects import Reconciled
 from guardkit.core.keys import Keys
 from guardkit.core.outcomes import Outcome, Question
 from guardkit.core.people import Directory
@@ -23,36 +28,31 @@ from guardkit.core.ports import ApprovalChannel
 from guardkit.core.principals import Principal
 from guardkit.core.settings import load_settings
 from guardkit.core.signing import Verifier
-from guardkit.core.steps import ToolKind, Trust
 from guardkit.core.verdicts import ActionCheck, ObservationCheck
 from guardkit.errors import ConfigurationError, MissingKeyError
 from guardkit.grounding import Critic, GroundingSettings, Judge, Outcome as GroundingOutcome, SufficiencyJudge
 from guardkit.langgraph.compiling import compiled
-from guardkit.langgraph.declaring import guarded
+from guardkit.langgraph.declarations import Declarations
 from guardkit.langgraph.drafting import Drafting, answer_graph, last_question
 from guardkit.langgraph.graph import GuardedGraph
 from guardkit.langgraph.outcomes import outcome_of
 from guardkit.langgraph.resuming import config_for
 from guardkit.langgraph.retrieving import Retriever
 from guardkit.langgraph.runs import CALLER, TENANT, Caller
-from guardkit.langgraph.tools import GuardedTool
 from guardkit.langgraph.weaving import Graph
-from guardkit.langgraph.wrapping import NodeCheck, NodeHost, NodeOptions
+from guardkit.langgraph.wrapping import NodeHost
 from guardkit.policy import PeopleDirectory, Policy
 from guardkit.runtime.desk import Desk
 from guardkit.runtime.events import NoTelemetry, Telemetry
 from guardkit.runtime.heartbeat import Heartbeat
 from guardkit.runtime.observing import answer
-from guardkit.runtime.session import Assessor, Services
+from guardkit.runtime.session import Services
 from guardkit.runtime.tools import ToolSpec
 from guardkit.sql import Database, SQLAlchemySaver, SQLStore
 from guardkit.worker import Worker
 
-F = TypeVar("F", bound=Callable[..., Any])
-TrustWord = Literal["trusted", "untrusted"]
 
-
-class Guard:
+class Guard(Declarations):
     """Guards LangGraph agents.
 
     Args:
@@ -92,6 +92,7 @@ class Guard:
         lease_seconds: float = 30.0,
         check_timeout: float = 10.0,
     ) -> None:
+        super().__init__()
         self.policy = policy if isinstance(policy, Policy) else Policy.from_file(policy)
         self.keys = keys or Keys()
         if self.policy.document.approvals and not self.keys.decision_public_keys:
@@ -112,8 +113,6 @@ class Guard:
         self._decide_at = decide_at
         self._check_timeout = check_timeout
         self._heartbeat = Heartbeat(lease_seconds)
-        self._tools: dict[str, GuardedTool] = {}
-        self._nodes: dict[str, NodeOptions] = {}
         self.graphs: dict[str, GuardedGraph] = {}
 
     @classmethod
@@ -136,109 +135,7 @@ class Guard:
             **options,
         )
 
-    # --- declaring -------------------------------------------------------------------------------------------------
-
-    @overload
-    def effect(self, target: Callable[..., Any] | BaseTool, /) -> GuardedTool: ...
-    @overload
-    def effect(
-        self,
-        *,
-        key: Callable[[Any], str] | None = None,
-        timeout: float | None = None,
-        reconcile: Callable[[str], Reconciled] | None = None,
-        reads: Sequence[str] = (),
-        trust: TrustWord = "untrusted",
-        name: str | None = None,
-        description: str | None = None,
-    ) -> Callable[[Callable[..., Any] | BaseTool], GuardedTool]: ...
-    def effect(self, target: Callable[..., Any] | BaseTool | None = None, /, **options: Any) -> Any:
-        """Declare a tool that changes something outside. It starts at most once per key.
-
-        Args:
-            target: the function or tool, when used without parentheses.
-            key: effect key from the validated arguments, seen as attributes: `lambda a: a.claim_id`. Without it
-                every proposed call is an effect of its own.
-            timeout: seconds that one execution may take; after that the effect is in doubt.
-            reconcile: finds out, by the idempotency key, what became of an effect in doubt.
-            reads: state fields that the tool also reads; they become part of what is approved.
-            trust: how far what it returns is trusted.
-            name: the tool's name; by default the function's.
-            description: what the model is told; by default the docstring.
-            **options: the above, when used without parentheses there are none.
-
-        Raises:
-            CompileError: the function cannot become a tool, or reads what no approval would show.
-        """
-        return self._declare(ToolKind.EFFECT, target, options)
-
-    @overload
-    def read(self, target: Callable[..., Any] | BaseTool, /) -> GuardedTool: ...
-    @overload
-    def read(
-        self,
-        *,
-        trust: TrustWord = "untrusted",
-        timeout: float | None = None,
-        name: str | None = None,
-        description: str | None = None,
-    ) -> Callable[[Callable[..., Any] | BaseTool], GuardedTool]: ...
-    def read(self, target: Callable[..., Any] | BaseTool | None = None, /, **options: Any) -> Any:
-        """Declare a tool that changes nothing that matters, and may run again.
-
-        Args:
-            target: the function or tool, when used without parentheses.
-            trust: `trusted` only if outsiders cannot write what it returns.
-            timeout: seconds that one execution may take.
-            name: the tool's name; by default the function's.
-            description: what the model is told; by default the docstring.
-            **options: the above, when used without parentheses there are none.
-
-        Raises:
-            CompileError: the function cannot become a tool.
-        """
-        return self._declare(ToolKind.READ, target, options)
-
-    def _declare(
-        self, kind: ToolKind, target: Callable[..., Any] | BaseTool | None, options: dict[str, Any]
-    ) -> Any:
-        def declare(function: Callable[..., Any] | BaseTool) -> GuardedTool:
-            trust = Trust(options.get("trust", "untrusted"))
-            rest = {name: value for name, value in options.items() if name != "trust"}
-            rest["reads"] = tuple(rest.get("reads", ()))
-            tool = guarded(function, kind=kind, trust=trust, **rest)
-            if tool.name in self._tools:
-                raise ConfigurationError(
-                    f"two tools are called {tool.name!r}", remedy="give one another name="
-                )
-            self._tools[tool.name] = tool
-            return tool
-
-        return declare if target is None else declare(target)
-
-    def node(self, *, checks: Sequence[tuple[str, NodeCheck]] = ()) -> Callable[[F], F]:
-        """Tune one node: `checks` judge what it is about to write to the state.
-
-        A check that does not pass, or raises, ends the turn with `check_failed`. The node is found by the function's
-        name; nodes that are added under another name are not tuned.
-        """
-
-        def tune(function: F) -> F:
-            self._nodes[function.__name__] = NodeOptions(checks=tuple(checks))
-            return function
-
-        return tune
-
-    def retriever(self, function: Callable[[Any], Any]) -> Retriever:
-        """Declare a function from state to sources (`Source`, or LangChain `Document`s with the metadata of one).
-
-        Called in node code, it returns only sources that an answer for the run's principal may rest on.
-        """
-        return Retriever(function)
-
-    def tool(self, target: BaseTool) -> GuardedTool:
-        """Guard a tool that is declared nowhere. It counts as an effect, and the policy has to name it."""
-        return self._declare(ToolKind.EFFECT, target, {})
+    # --- answers -----------------------------------------------------------------------------------------------------
 
     def draft_critique_verify(
         self,
@@ -407,11 +304,15 @@ class Guard:
         try:
             from guardkit import web  # noqa: PLC0415  # an optional extra
         except ImportError as error:
-            raise ConfigurationError("the inbox needs the extra 'web'", remedy="pip install guardkit[web]") from error
+            raise ConfigurationError(
+                "the inbox needs the extra 'web'", remedy="pip install guardkit[web]"
+            ) from error
         if settings is None:
             secret = self.keys.web_secret
             settings = web.WebSettings(keys=() if secret is None else (secret,))
-        return web.inbox(self.desk, self.store, self.directory, settings, sign_in=sign_in or web.OneTimeLink(settings))
+        return web.inbox(
+            self.desk, self.store, self.directory, settings, sign_in=sign_in or web.OneTimeLink(settings)
+        )
 
     def worker(self, *graphs: GuardedGraph, **options: Any) -> Worker:
         """A worker for these graphs, or for all that were compiled.

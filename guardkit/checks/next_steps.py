@@ -15,7 +15,9 @@ class Assessor(Protocol):
 
     def __call__(
         self, step: Step, context: CheckContext, /
-    ) -> next_step.NextStep | Awaitable[next_step.NextStep | None] | None: ...
+    ) -> next_step.NextStep | Awaitable[next_step.NextStep | None] | None:
+        """What should follow the step."""
+        ...
 
 
 Says = Callable[[Observation], str | None]

@@ -18,8 +18,9 @@ _ASCII_WORD = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*|[:@]")
 
 
 def word_form(text: str) -> re.Pattern[str]:
-    """What counts as a word of this lower-case text: letters and digits with inner apostrophes; a colon and an at sign,
-    because they say that something follows.
+    """What counts as a word of this lower-case text.
+
+    Letters and digits with inner apostrophes; a colon and an at sign, because they say that something follows.
     """
     return _ASCII_WORD if text.isascii() else _WORD
 

@@ -59,7 +59,7 @@ def approvals_decide(
             approval_id,
             identity=person,
             digest=approval.digest,
-            kind=decision,  # pyright: ignore[reportArgumentType]  # one of three literals, checked above
+            kind=decision,
             assurance=Assurance.LOCAL_OPERATOR,
             via="cli",
             reason=reason,

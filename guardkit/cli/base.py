@@ -1,9 +1,10 @@
 """What all commands share: configuration, the database, loading the user's graph."""
 
 import importlib
+import inspect
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -29,7 +30,7 @@ def settings() -> Settings:
 
 
 @contextmanager
-def store() -> Iterator[SQLStore]:
+def store() -> Generator[SQLStore]:
     """The configured database."""
     database = Database(settings().need_database())
     try:
@@ -39,7 +40,7 @@ def store() -> Iterator[SQLStore]:
 
 
 def load(spec: str) -> tuple[Guard, list[GuardedGraph]]:
-    """A guard and its graphs from `module:attribute`, where the attribute is a guarded graph or a `Guard`.
+    """A guard and its graphs from `module:attribute`: a guarded graph, a `Guard`, or a function that makes one.
 
     Raises:
         ConfigurationError: there is no such module or attribute, or it is neither.
@@ -52,6 +53,8 @@ def load(spec: str) -> tuple[Guard, list[GuardedGraph]]:
         found: object = getattr(importlib.import_module(module_name), attribute)
     except (ImportError, AttributeError) as error:
         raise ConfigurationError(f"{spec!r} cannot be loaded: {error}") from error
+    if inspect.isfunction(found):
+        found = found()
     if isinstance(found, Guard):
         return found, list(found.graphs.values())
     if isinstance(found, GuardedGraph) and isinstance(found.owner, Guard):

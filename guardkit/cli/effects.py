@@ -8,6 +8,7 @@ from rich.table import Table
 
 from guardkit.cli.base import Operator, out, store
 from guardkit.core.effects import EffectState
+from guardkit.core.values import Json
 from guardkit.errors import InputError
 
 app = typer.Typer(no_args_is_help=True, help="The ledger of side effects.")
@@ -45,7 +46,7 @@ def effects_settle(
     if outcome not in ("done", "not_done"):
         raise InputError(f"outcome {outcome!r} is not done or not_done")
     state = EffectState(outcome)
-    kept = {"v": 1, "value": result} if state is EffectState.DONE else None
+    kept: Json = {"v": 1, "value": result} if state is EffectState.DONE else None
     with store() as found:
         if not found.reconcile(tenant, key, state=state, result=kept, by=by, events=[]):
             raise InputError(

@@ -34,7 +34,8 @@ def serve(
     spec: Annotated[str, typer.Argument(metavar="MODULE:GRAPH", help="The guarded graph, or its Guard.")],
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8321,
     link_for: Annotated[
-        str, typer.Option("--link-for", help="Print a one-time sign-in link for this person of the directory.")
+        str,
+        typer.Option("--link-for", help="Print a one-time sign-in link for this person of the directory."),
     ] = "",
 ) -> None:
     """Serve the approval inbox on loopback. To serve others, mount `guard.app(settings=…, sign_in=…)` yourself."""
@@ -44,10 +45,14 @@ def serve(
 
         from guardkit.web import OneTimeLink, WebSettings  # noqa: PLC0415  # an optional extra
     except ImportError as error:
-        raise ConfigurationError("the inbox needs the extra 'web'", remedy="pip install guardkit[web]") from error
+        raise ConfigurationError(
+            "the inbox needs the extra 'web'", remedy="pip install guardkit[web]"
+        ) from error
     secret = guard.keys.web_secret
     if secret is None:
-        raise MissingKeyError("web_secret is not configured", remedy="set GUARDKIT_WEB_SECRET; see guardkit keys new")
+        raise MissingKeyError(
+            "web_secret is not configured", remedy="set GUARDKIT_WEB_SECRET; see guardkit keys new"
+        )
     web = WebSettings(url=f"http://127.0.0.1:{port}", keys=(secret,))
     door = OneTimeLink(web)
     app = guard.app(settings=web, sign_in=door)

@@ -184,8 +184,10 @@ class Approval(Value):
 
 
 def approval_id(action_id: str, digest: str, route_hash: str) -> str:
-    """The id of the question about one exact action on one route: a re-run node asks no second question, and a
-    changed action or a changed policy asks a new one."""
+    """The id of the question about one exact action on one route.
+
+    A node that runs again asks no second question; a changed action or a changed policy asks a new one.
+    """
     return sha256("guardkit.approval-id.v1", [action_id, digest, route_hash])[:32]
 
 

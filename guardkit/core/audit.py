@@ -6,6 +6,8 @@ there on. A cut-off tail can only be seen against a signed head that is kept out
 
 from collections.abc import Iterable
 
+from pydantic import Field
+
 from guardkit.core.digest import sha256
 from guardkit.core.values import Json, JsonObject, Value
 
@@ -21,7 +23,7 @@ class AuditEvent(Value):
 
     thread_id: str | None = None
     turn: int | None = None
-    data: JsonObject = {}
+    data: JsonObject = Field(default_factory=dict)
 
 
 class AuditEntry(Value):

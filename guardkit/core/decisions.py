@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TypeAlias, assert_never
 
 from pydantic import Field
 
+from guardkit.core.digest import canonical
 from guardkit.core.no_result import NoResultReason
 from guardkit.core.values import JsonObject, Value
 from guardkit.core.verdicts import Verdict
@@ -84,6 +85,11 @@ def strictest(decisions: Iterable[Decision]) -> Decision:
     opinions = list(decisions)
     if not opinions:
         return NOTHING_DECIDED
+    edits = [opinion for opinion in opinions if isinstance(opinion, Edit)]
+    if any(canonical(edit.args) != canonical(edits[0].args) for edit in edits[1:]):
+        rules = _union(edit.rules for edit in edits)
+        why = _union(edit.why for edit in edits)
+        opinions.append(Reject(rules=rules, why=(*why, "edits of one action contradict each other")))
     top = max(map(rank, opinions))
     equals = [opinion for opinion in opinions if rank(opinion) == top]
     rules = _union(opinion.rules for opinion in equals)
@@ -92,8 +98,6 @@ def strictest(decisions: Iterable[Decision]) -> Decision:
         case Allow():
             return Allow(rules=rules)
         case Edit(args=args):
-            if any(opinion.args != args for opinion in equals if isinstance(opinion, Edit)):
-                return Reject(rules=rules, why=(*why, "edits of one action contradict each other"))
             return Edit(args=args, rules=rules, why=why)
         case Escalate():
             routes = _union(opinion.routes for opinion in equals if isinstance(opinion, Escalate))

@@ -87,7 +87,10 @@ def parse(data: bytes | str, *, path: str = "value") -> Json:
 
     try:
         value = cast("Json", json.loads(data, object_pairs_hook=pairs))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # ValueError: not UTF-8, not JSON, a number of too many digits
         raise CanonicalError(f"not JSON: {type(error).__name__}", path=path) from error
     _refuse(value, path)
     return value

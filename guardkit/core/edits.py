@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import datetime, time
+from datetime import date, datetime, time
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -165,9 +165,16 @@ def _type(value: object) -> str:
             return "object"
 
 
-def _format(parse: Callable[[str], object]) -> Callable[[object], bool]:
+def _format(parse: Callable[[str], object], shape: str = "") -> Callable[[object], bool]:
+    """A judge of one format. The shape keeps out what Python reads and RFC 3339 does not, such as `20260131`: a tool
+    may take that for a number.
+    """
+    begins = re.compile(shape)
+
     def judge(value: object) -> bool:
         if isinstance(value, str):
+            if begins.match(value) is None:
+                raise ValueError("another shape")
             parse(value)
         return True
 
@@ -182,8 +189,11 @@ def _absolute(value: str) -> None:
 _FORMATS = FormatChecker()
 """What `jsonschema` judges by itself, and the formats for which it would want a further package."""
 
-_FORMATS.checks("date-time", raises=ValueError)(_format(datetime.fromisoformat))
-_FORMATS.checks("time", raises=ValueError)(_format(time.fromisoformat))
+_DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME = "[0-9]{2}:[0-9]{2}"
+_FORMATS.checks("date", raises=ValueError)(_format(date.fromisoformat, rf"{_DAY}\Z"))
+_FORMATS.checks("date-time", raises=ValueError)(_format(datetime.fromisoformat, f"{_DAY}[Tt ]{_TIME}"))
+_FORMATS.checks("time", raises=ValueError)(_format(time.fromisoformat, _TIME))
 _FORMATS.checks("uri", raises=ValueError)(_format(_absolute))
 
 _NOWHERE: Registry[Any] = cast("Any", Registry)()

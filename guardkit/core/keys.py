@@ -70,6 +70,7 @@ def private_key() -> str:
 def _signer(key: SecretStr | None, name: str, variable: str) -> Signer:
     if key is None:
         raise MissingKeyError(
-            f"{name} is not configured", remedy=f"set {variable} in this process; `guardkit keys new` makes one"
+            f"{name} is not configured",
+            remedy=f"set {variable} in this process; `guardkit keys new` makes one",
         )
     return Signer(key.get_secret_value())

@@ -196,8 +196,9 @@ class Stops(Protocol):
     """The operator's emergency stop."""
 
     def set_stop(self, order: StopOrder) -> StopOrder:
-        """Put a stop in force, audited; `order.at` is replaced by the database's time. Threads it covers that are
-        paused become due, so that a worker ends their turns.
+        """Put a stop in force, audited; `order.at` is replaced by the database's time.
+
+        Threads it covers that are paused become due, so that a worker ends their turns.
         """
         ...
 
@@ -214,8 +215,9 @@ class Queue(Protocol):
     """What the worker asks for."""
 
     def due(self, limit: int = 20) -> Sequence[DueThread]:
-        """Threads to look at whose lease is free and whose next attempt has come, oldest first: decided, expired or
-        stopped ones, and those whose run died holding the lease.
+        """Threads to look at whose lease is free and whose next attempt has come, oldest first.
+
+        These are decided, expired or stopped ones, and those whose run died holding the lease.
         """
         ...
 

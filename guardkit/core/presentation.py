@@ -87,7 +87,7 @@ class Presentation(Value):
     """The model's own words; to be marked as such."""
 
     args: tuple[Row, ...]
-    """The arguments as they stand, how much and to whom first."""
+    """The arguments as they stand: first how much, to whom and about which thing."""
 
     reads: tuple[Row, ...]
     """What else the tool reads."""
@@ -120,7 +120,7 @@ def present(approval: Approval) -> Presentation:
         CanonicalError: arguments or reads hold what has no JSON form; digests refuse the same.
     """
     request = approval.request
-    order = _schema_order(request.args_schema)
+    order = schema_order(request.args_schema)
     said = [_said(decision) for decision in approval.decisions]
     return Presentation(
         id=request.id,
@@ -169,7 +169,7 @@ def full_value(approval: Approval, section: Literal["args", "reads"], index: int
         index: `Row.index`; `None` for all values of the section together, as canonical JSON.
     """
     if section == "args":
-        return whole_value(approval.args, index, _schema_order(approval.request.args_schema))
+        return whole_value(approval.args, index, schema_order(approval.request.args_schema))
     return whole_value(approval.request.action.reads, index)
 
 
@@ -178,7 +178,8 @@ def utc(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%d %b %Y, %H:%M} UTC"
 
 
-def _schema_order(schema: JsonObject) -> tuple[str, ...]:
+def schema_order(schema: JsonObject) -> tuple[str, ...]:
+    """The names of a tool's arguments in the order of its schema, for `rows` and `changes`."""
     properties = schema.get("properties")
     return tuple(properties) if isinstance(properties, dict) else ()
 

@@ -21,9 +21,9 @@ _PATH_LIMIT = 200
 _CONTEXT = 120
 """Characters shown on both sides of what an edit changed in a long text."""
 
-_PROMINENT = frozenset(
-    "account amount bcc beneficiary bic cc creditor currency destination email fee iban payee price recipient "
-    "recipients sum to total".split()
+_HOW_MUCH = frozenset("amount currency fee price sum total".split())
+_TO_WHOM = frozenset(
+    "account bcc beneficiary bic cc creditor destination email iban payee recipient recipients to".split()
 )
 """Words in the name of an argument that says how much, or to whom."""
 
@@ -51,7 +51,7 @@ class Row(Value):
     """Hash of the whole value's bytes, where the text is only a part of it."""
 
     prominent: bool = False
-    """Whether it says how much, or to whom."""
+    """Whether it says how much, to whom, or about which thing, such as a `claim_id`."""
 
 
 class Change(Value):
@@ -72,7 +72,7 @@ class _Leaf(NamedTuple):
 
 
 def rows(values: JsonObject, order: Sequence[str] = ()) -> tuple[Row, ...]:
-    """Values as rows: first those that say how much or to whom, then the others.
+    """Values as rows: first those that say how much, to whom and about which thing, then the others.
 
     Args:
         values: the arguments, or what else the tool reads.
@@ -82,7 +82,8 @@ def rows(values: JsonObject, order: Sequence[str] = ()) -> tuple[Row, ...]:
         CanonicalError: a value has no JSON form.
     """
     leaves = list(enumerate(_leaves(values, order)))
-    first = [(at, leaf) for at, leaf in leaves if _says_how_much_or_to_whom(leaf)][:_PROMINENT_LIMIT]
+    ranked = [(rank, at, leaf) for at, leaf in leaves if (rank := _prominence(leaf)) is not None]
+    first = [(at, leaf) for _, at, leaf in sorted(ranked, key=lambda found: found[:2])][:_PROMINENT_LIMIT]
     taken = {at for at, _ in first}
     rest = [(at, leaf) for at, leaf in leaves if at not in taken]
     rows = [_row(at, leaf, prominent=True) for at, leaf in first]
@@ -103,8 +104,16 @@ def rows(values: JsonObject, order: Sequence[str] = ()) -> tuple[Row, ...]:
     return (*rows, *top, left_out, *(_row(at, leaf) for at, leaf in rest[-half:]))
 
 
-def _says_how_much_or_to_whom(leaf: _Leaf) -> bool:
-    return leaf.value is not None and not _PROMINENT.isdisjoint(human(leaf.name).lower().split(" "))
+def _prominence(leaf: _Leaf) -> int | None:
+    """0 for how much, 1 for to whom, 2 for which; `None` for everything else."""
+    words = human(leaf.name).lower().split(" ")
+    if leaf.value is None:
+        return None
+    if not _HOW_MUCH.isdisjoint(words):
+        return 0
+    if not _TO_WHOM.isdisjoint(words):
+        return 1
+    return 2 if words[-1] == "id" and leaf.path == leaf.name else None
 
 
 def _row(index: int, leaf: _Leaf, *, prominent: bool = False) -> Row:

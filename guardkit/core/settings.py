@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 from pydantic import SecretStr, ValidationError
 
@@ -115,14 +116,16 @@ def _toml(path: Path) -> dict[str, object]:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise ConfigurationError(f"{path.name} cannot be read: {error}") from error
-    section = document.pop("guardkit", {})
+    section: object = document.pop("guardkit", {})
     if document or not isinstance(section, dict):
         raise ConfigurationError(f"{path.name}: entries belong under [guardkit]")
-    return section
+    return cast("dict[str, object]", section)
 
 
 def _secret(path: Path, variable: str) -> str:
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{variable} names a file that cannot be read: {type(error).__name__}") from error
+        raise ConfigurationError(
+            f"{variable} names a file that cannot be read: {type(error).__name__}"
+        ) from error

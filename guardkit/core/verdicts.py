@@ -83,7 +83,9 @@ class ActionCheck(Protocol):
 
     def __call__(
         self, action: Action, context: CheckContext, /
-    ) -> Verdict | Awaitable[Verdict | None] | None: ...
+    ) -> Verdict | Awaitable[Verdict | None] | None:
+        """What the check found; `None` for nothing."""
+        ...
 
 
 class ObservationCheck(Protocol):
@@ -91,7 +93,9 @@ class ObservationCheck(Protocol):
 
     def __call__(
         self, observation: Observation, context: CheckContext, /
-    ) -> Verdict | Awaitable[Verdict | None] | None: ...
+    ) -> Verdict | Awaitable[Verdict | None] | None:
+        """What the check found; `None` for nothing."""
+        ...
 
 
 Tainted: TypeAlias = Callable[[Json], bool]

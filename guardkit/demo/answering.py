@@ -1,5 +1,7 @@
 """Answering questions from a folder of documents."""
 
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,9 @@ def chat_model(name: str | None) -> BaseChatModel:
     try:
         from langchain.chat_models import init_chat_model  # noqa: PLC0415  # an optional extra
     except ImportError as error:
-        raise ConfigurationError("--model needs the extra 'langchain'", remedy="pip install guardkit[langchain]") from error
+        raise ConfigurationError(
+            "--model needs the extra 'langchain'", remedy="pip install guardkit[langchain]"
+        ) from error
     try:
         return init_chat_model(name)
     except (ImportError, ValueError) as error:
@@ -58,7 +62,10 @@ class Desk:
         builder = StateGraph(MessagesState)
         critic = RuleCritic() if guard.policy.principles else None
         answer = guard.draft_critique_verify(
-            model=model, retriever=documents, critic=critic, on_outcome=lambda outcome: stage.trail(outcome.trail)
+            model=model,
+            retriever=documents,
+            critic=critic,
+            on_outcome=lambda outcome: stage.trail(outcome.trail),
         )
         builder.add_node("answer", answer)
         builder.add_edge(START, "answer")

@@ -15,7 +15,13 @@ class Bank:
 
     def pay(self, claim_id: str, amount: Decimal, iban: str, idempotency_key: str) -> str:
         """Pay. A real bank would refuse a second payment under the same key; this one shows it."""
-        line = {"claim": claim_id, "amount": str(amount), "iban": iban, "key": idempotency_key, "process": os.getpid()}
+        line = {
+            "claim": claim_id,
+            "amount": str(amount),
+            "iban": iban,
+            "key": idempotency_key,
+            "process": os.getpid(),
+        }
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
             file.flush()

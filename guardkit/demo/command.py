@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from guardkit.core.keys import Keys
+from guardkit.core.values import JsonObject
 from guardkit.demo.answering import Desk, chat_model
 from guardkit.demo.showing import Stage
 from guardkit.demo.story import Story
@@ -19,13 +20,23 @@ from guardkit.policy import Policy
 
 ANSWERS = ("approve", "edit", "reject")
 
-OWN_DOCUMENTS = {"policy": "own-documents", "version": "1", "owner": "whoever runs the demo", "default": "reject", "tools": {}}
+OWN_DOCUMENTS: JsonObject = {
+    "policy": "own-documents",
+    "version": "1",
+    "owner": "whoever runs the demo",
+    "default": "reject",
+    "tools": {},
+}
 
 
 def demo(
-    docs: Annotated[Path | None, typer.Option(help="Answer from this folder of .md and .txt files instead.")] = None,
+    docs: Annotated[
+        Path | None, typer.Option(help="Answer from this folder of .md and .txt files instead.")
+    ] = None,
     question: Annotated[str | None, typer.Option(help="What to answer; with --docs.")] = None,
-    model: Annotated[str | None, typer.Option(help="provider:name of a LangChain chat model; offline without.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="provider:name of a LangChain chat model; offline without.")
+    ] = None,
     folder: Annotated[Path | None, typer.Option(help="Keep database and logs here.")] = None,
 ) -> None:
     """Run an insurance claims desk, or answer a question from your own documents.
@@ -42,7 +53,9 @@ def demo(
     place.mkdir(parents=True, exist_ok=True)
     if docs is not None and question is not None:
         guard = Guard(f"sqlite:///{place / 'answers.db'}", policy=Policy.from_dict(OWN_DOCUMENTS))
-        stage.outcome(Desk(guard, docs, chat_model(model), stage, name="answers").ask(question, os.urandom(4).hex()))
+        stage.outcome(
+            Desk(guard, docs, chat_model(model), stage, name="answers").ask(question, os.urandom(4).hex())
+        )
         return
     os.environ.update(environment(place))
     Story(stage, place, model=model, answer=answer).tell()

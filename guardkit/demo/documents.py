@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from pydantic import ValidationError
@@ -68,12 +68,14 @@ def _front_matter(name: str, text: str) -> tuple[dict[str, Any], str]:
     if not separator:
         return {}, text
     try:
-        fields = yaml.safe_load(head)
+        fields: object = yaml.safe_load(head)
     except yaml.YAMLError as error:
         raise InputError(f"{name}: the front matter is not YAML") from error
     if not isinstance(fields, dict):
         raise InputError(f"{name}: the front matter is not a mapping")
-    return {str(key): _aware(value) for key, value in fields.items()}, body.lstrip("\n")
+    return {
+        str(key): _aware(value) for key, value in cast("dict[object, object]", fields).items()
+    }, body.lstrip("\n")
 
 
 def _aware(value: Any) -> Any:

@@ -64,7 +64,9 @@ def first_line(process: subprocess.Popen[str]) -> str:
     """
     line = process.stdout.readline().strip() if process.stdout is not None else ""
     if not line:
-        raise ConfigurationError("a process of the demo did not start", remedy="see its log in the demo's folder")
+        raise ConfigurationError(
+            "a process of the demo did not start", remedy="see its log in the demo's folder"
+        )
     return line
 
 

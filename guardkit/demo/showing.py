@@ -41,10 +41,16 @@ class Stage:
         for record in records:
             match record:
                 case Drafted():
-                    self.console.print(Panel(escape(record.text), title="draft (nobody sees it)", border_style="dim"))
+                    self.console.print(
+                        Panel(escape(record.text), title="draft (nobody sees it)", border_style="dim")
+                    )
                 case Revised():
                     self.console.print(
-                        Panel(escape(record.text), title=f"revision {record.revision} (nobody sees it)", border_style="dim")
+                        Panel(
+                            escape(record.text),
+                            title=f"revision {record.revision} (nobody sees it)",
+                            border_style="dim",
+                        )
                     )
                 case Criticised():
                     for answer in record.critique.answers:
@@ -54,9 +60,13 @@ class Stage:
                     for check in record.verification.checks:
                         mark = "[green]supported[/]" if check.supported else "[red]withheld[/] "
                         flags = ", ".join(flag.value for flag in check.flags)
-                        self.console.print(f"  verified  {mark} {escape(check.claim.text.strip())} [dim]{escape(flags)}[/]")
+                        self.console.print(
+                            f"  verified  {mark} {escape(check.claim.text.strip())} [dim]{escape(flags)}[/]"
+                        )
                 case Removed():
-                    self.console.print(f"  [red]removed[/]   {escape(record.text.strip())} [dim]{escape(record.why)}[/]")
+                    self.console.print(
+                        f"  [red]removed[/]   {escape(record.text.strip())} [dim]{escape(record.why)}[/]"
+                    )
                 case _:
                     continue
 
@@ -64,21 +74,34 @@ class Stage:
         """What the caller gets."""
         match outcome:
             case Answer():
-                self.console.print(Panel(escape(outcome.text), title="[green]Answer[/]", border_style="green"))
+                self.console.print(
+                    Panel(escape(outcome.text), title="[green]Answer[/]", border_style="green")
+                )
                 for citation in outcome.citations:
-                    place = f"{citation.document}, {citation.section}" if citation.section else citation.document
-                    self.console.print(f"  \\[{citation.number}] {escape(place)}: “{escape(citation.quote)}”", highlight=False)
+                    place = (
+                        f"{citation.document}, {citation.section}" if citation.section else citation.document
+                    )
+                    self.console.print(
+                        f"  \\[{citation.number}] {escape(place)}: “{escape(citation.quote)}”",
+                        highlight=False,
+                    )
             case NoResult():
                 self.no_result(outcome)
             case Paused():
-                self.line(f"Paused: {len(outcome.approvals)} approval(s), {len(outcome.questions)} question(s)")
+                self.line(
+                    f"Paused: {len(outcome.approvals)} approval(s), {len(outcome.questions)} question(s)"
+                )
             case Finished():
                 self.line(f"Finished: {outcome.text}")
 
     def no_result(self, outcome: NoResult) -> None:
         """A turn that ended without an answer."""
         lines = [escape(outcome.message), f"[dim]reason[/]    {outcome.reason.value}"]
-        for label, values in (("why", outcome.why), ("looked at", outcome.looked_at), ("missing", outcome.missing)):
+        for label, values in (
+            ("why", outcome.why),
+            ("looked at", outcome.looked_at),
+            ("missing", outcome.missing),
+        ):
             lines += [f"[dim]{label:<9}[/] {escape(value)}" for value in values]
         self.console.print(Panel("\n".join(lines), title="[yellow]NoResult[/]", border_style="yellow"))
 
@@ -91,4 +114,6 @@ class Stage:
         table.add_row("why", escape("; ".join(shown.why) or "the policy asks people"))
         table.add_row("model says", f"[italic]{escape(shown.thought)}[/]")
         table.add_row("digest", shown.digest_short)
-        self.console.print(Panel(table, title=f"[cyan]Approval[/] {escape(shown.title)}", border_style="cyan"))
+        self.console.print(
+            Panel(table, title=f"[cyan]Approval[/] {escape(shown.title)}", border_style="cyan")
+        )

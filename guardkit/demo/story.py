@@ -1,13 +1,11 @@
 """The demo, scene by scene."""
 
 import contextlib
-import importlib
 import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from rich.markup import escape
 
@@ -19,6 +17,7 @@ from guardkit.core.presentation import present
 from guardkit.core.principals import Principal
 from guardkit.core.values import JsonObject
 from guardkit.demo.answering import DOCUMENTS, Desk, chat_model
+from guardkit.demo.desk import claims_desk
 from guardkit.demo.documents import TENANT
 from guardkit.demo.processes import GRAPH, PATIENCE, first_line, free_port, listening, run, running
 from guardkit.demo.showing import Stage
@@ -44,19 +43,28 @@ class Story:
         self.folder = folder
         self.model = model
         self.answer = answer
-        # Loaded now, not at the top: it reads the configuration that `demo` has just put into the environment, as it
-        # does in the worker's and the inbox's processes.
-        self.desk: Any = importlib.import_module("guardkit.demo.desk")
+        self.desk = claims_desk(folder)
 
     def tell(self) -> None:
         """All scenes, in order."""
-        self.stage.line(f"guardkit demo: an insurance claims desk. Everything it writes is in {self.folder}", "dim")
+        self.stage.line(
+            f"guardkit demo: an insurance claims desk. Everything it writes is in {self.folder}", "dim"
+        )
         self.questions()
         port = free_port()
         with contextlib.ExitStack() as stack:
             stack.enter_context(running("worker", GRAPH, folder=self.folder, name="worker"))
             web = stack.enter_context(
-                running("serve", GRAPH, "--port", str(port), "--link-for", PERSON, folder=self.folder, name="inbox")
+                running(
+                    "serve",
+                    GRAPH,
+                    "--port",
+                    str(port),
+                    "--link-for",
+                    PERSON,
+                    folder=self.folder,
+                    name="inbox",
+                )
             )
             link = first_line(web)
             listening(port)
@@ -120,7 +128,9 @@ class Story:
 
     def _ledger(self) -> None:
         for row in self.desk.guard.store.effects(tenant=TENANT):
-            self.stage.line(f"ledger: {row.key} {row.state.value}, attempt {row.attempt}, approval {row.approval_id}")
+            self.stage.line(
+                f"ledger: {row.key} {row.state.value}, attempt {row.attempt}, approval {row.approval_id}"
+            )
 
     def say(self, text: str, thread: str) -> Outcome:
         """Put a message to the claims desk's agent."""
@@ -192,7 +202,9 @@ class Story:
             if done(found):
                 return found
             time.sleep(0.2)
-        raise ConfigurationError(f"thread {thread!r} did not go on in time", remedy="see worker.log in the demo's folder")
+        raise ConfigurationError(
+            f"thread {thread!r} did not go on in time", remedy="see worker.log in the demo's folder"
+        )
 
     # --- step checks ---------------------------------------------------------------------------------------------------
 
@@ -207,7 +219,10 @@ class Story:
         self.stage.outcome(outcome)
         tenant_entries = self.desk.guard.store.entries(TENANT, 0, 100_000)
         for entry in tenant_entries:
-            if entry.event.thread_id == "mail" and entry.event.kind in ("action.decided", "observation.checked"):
+            if entry.event.thread_id == "mail" and entry.event.kind in (
+                "action.decided",
+                "observation.checked",
+            ):
                 data = entry.event.data
                 what = data.get("decision") or data.get("verdict")
                 by = ", ".join(map(str, data.get("rules") or [data.get("check")]))
@@ -219,13 +234,26 @@ class Story:
     def stop(self) -> None:
         """One stop ends a running and a paused thread."""
         stage = self.stage
-        stage.scene("The emergency stop", "One command ends a running and a paused thread, until it is lifted.")
+        stage.scene(
+            "The emergency stop", "One command ends a running and a paused thread, until it is lifted."
+        )
         approval = self._one(self.say("Please pay claim C-2077.", "paused"))
-        running_thread = threading.Thread(target=self._quietly, args=("Please do the long survey.", "running"))
+        running_thread = threading.Thread(
+            target=self._quietly, args=("Please do the long survey.", "running")
+        )
         running_thread.start()
         time.sleep(1.5)
         status, said = run(
-            "stop", "set", "--tenant", TENANT, "--agent", "claims-desk", "--by", "demo operator", "--why", "fire drill"
+            "stop",
+            "set",
+            "--tenant",
+            TENANT,
+            "--agent",
+            "claims-desk",
+            "--by",
+            "demo operator",
+            "--why",
+            "fire drill",
         )
         stage.line(f"$ guardkit stop set --tenant {TENANT} --agent claims-desk: {said}")
         if status != 0:
@@ -254,7 +282,10 @@ class Story:
 
     def audit(self) -> None:
         """The chain verified, and where to go on."""
-        self.stage.scene("The audit log", "Every decision is in a hash chain. A head signed outside the database covers it.")
+        self.stage.scene(
+            "The audit log",
+            "Every decision is in a hash chain. A head signed outside the database covers it.",
+        )
         status, head = run("audit", "head", "--tenant", TENANT)
         if status != 0:
             raise ConfigurationError(f"guardkit audit head failed: {head}")

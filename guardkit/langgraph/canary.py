@@ -5,6 +5,8 @@ the turn through the same weaving as the user's graph, in memory, and refuses to
 behind it, runs after all.
 """
 
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+
 import contextvars
 from typing import Annotated, Any, TypedDict, cast
 
@@ -20,6 +22,7 @@ from guardkit.core.principals import UNKNOWN
 from guardkit.core.runs import RunRef, Turn, TurnStatus
 from guardkit.errors import CanaryError
 from guardkit.langgraph.channel import CHANNEL
+from guardkit.langgraph.messages import fields_of
 from guardkit.langgraph.node import RUN
 from guardkit.langgraph.stopping import NoResultStop
 from guardkit.langgraph.weaving import woven
@@ -67,7 +70,7 @@ def check_insides() -> None:
         ran.append("a blocked tool ran")
         return "sang"
 
-    def behind(_: _State) -> dict[str, Any]:
+    def behind(state: _State) -> dict[str, Any]:
         ran.append("an edge of a stopped graph fired")
         return {}
 
@@ -78,7 +81,7 @@ def check_insides() -> None:
 
         return StructuredTool.from_function(func=blocked, name=tool.name, description=tool.description)
 
-    builder = StateGraph(_State)
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(_State)
     tool = StructuredTool.from_function(func=canary)
     builder.add_node("tools", ToolNode([tool], handle_tool_errors=True))
     builder.add_node("behind", behind)
@@ -96,8 +99,7 @@ def check_insides() -> None:
         return graph.invoke({"messages": [call]}, {"configurable": {"thread_id": "canary"}})
 
     out = contextvars.Context().run(sing)
-    shown = out.get(CHANNEL, {}) if isinstance(out, dict) else {}
-    if "no_result" not in shown:
+    if "no_result" not in fields_of(fields_of(out).get(CHANNEL)):
         ran.append("the outcome did not reach the state")
     if ran:
         raise CanaryError(

@@ -3,12 +3,15 @@
 `guard.compile` runs a canary through all of this: if a blocked tool would run, it refuses (see canary.py).
 """
 
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool
+from langchain_core.tracers._streaming import _StreamingCallbackHandler, _V2StreamingCallbackHandler
 from langgraph._internal._runnable import RunnableCallable
 from langgraph.channels import BinaryOperatorAggregate
 from langgraph.graph.state import CompiledStateGraph, _pick_mapper  # pyright: ignore[reportPrivateUsage]
@@ -31,6 +34,10 @@ INTERRUPT = "__interrupt__"
 STREAM = "__pregel_stream"
 RUNTIME = "__pregel_runtime"
 """What a hushed config must not hand on as it is (see hush.py)."""
+
+
+STREAMING: tuple[type, ...] = (_StreamingCallbackHandler, _V2StreamingCallbackHandler)
+"""The handlers that stream tokens to callers."""
 
 
 def plain_namespace(namespace: str) -> str:
@@ -66,7 +73,7 @@ class Gate(RunnableCallable):
 
         super().__init__(write, awrite, name="GuardGate", trace=False, recurse=False)
         if hasattr(inner, "_is_channel_writer"):
-            self._is_channel_writer = inner._is_channel_writer
+            self._is_channel_writer = getattr(inner, "_is_channel_writer")  # noqa: B009  # no type knows it
 
 
 def writer(mapper: Callable[[Any], Sequence[tuple[str, Any]] | None]) -> Runnable[Any, Any]:
@@ -124,11 +131,17 @@ def tools_of(bound: object) -> Mapping[str, BaseTool]:
 def with_tools(node: ToolNode, tools: Mapping[str, BaseTool]) -> ToolNode:
     """A copy of a ToolNode with some of its tools replaced; what it injects stays as the original tools ask."""
     twin = copy.copy(node)
-    twin._tools_by_name = {**node.tools_by_name, **tools}
+    twin._tools_by_name = {**node.tools_by_name, **tools}  # pyright: ignore[reportPrivateUsage]
     # The node's own entry points are bound methods of the original, so they are bound again.
-    twin.func = twin._func
-    twin.afunc = twin._afunc
+    twin.func = twin._func  # pyright: ignore[reportPrivateUsage]
+    twin.afunc = twin._afunc  # pyright: ignore[reportPrivateUsage]
     return twin
+
+
+def body_of(tool: BaseTool) -> Callable[..., Any]:
+    """The function that a tool calls."""
+    found = getattr(tool, "func", None) or getattr(tool, "coroutine", None)
+    return found or tool._run  # pyright: ignore[reportPrivateUsage]
 
 
 def without_goto(output: Any) -> Any:

@@ -1,5 +1,7 @@
 """From a builder to a guarded graph: tools found and judged, insides checked, nodes woven."""
 
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -16,6 +16,7 @@ from guardkit.core.effects import Effect, Reconciled
 from guardkit.core.steps import ToolKind, Trust
 from guardkit.core.values import JsonObject
 from guardkit.errors import CompileError
+from guardkit.langgraph import compat
 from guardkit.langgraph.tools import EFFECT, GuardedTool
 from guardkit.runtime.tools import ToolSpec, schema_version
 
@@ -119,9 +120,8 @@ def _without_effect(function: Callable[..., Any], hints: Mapping[str, Any]) -> C
 
 def _injected(tool: BaseTool) -> dict[str, Any]:
     """Parameters that the host fills in, with their annotations."""
-    function = getattr(tool, "func", None) or getattr(tool, "coroutine", None) or tool._run  # noqa: SLF001
     try:
-        hints = typing.get_type_hints(function, include_extras=True)
+        hints = typing.get_type_hints(compat.body_of(tool), include_extras=True)
     except NameError:
         hints = {}
     if isinstance(tool.args_schema, type) and issubclass(tool.args_schema, BaseModel):
@@ -168,7 +168,7 @@ def _refuse_undeclared(tool: BaseTool, injected: Mapping[str, Any], reads: tuple
 
 
 def _json_schema(tool: BaseTool) -> JsonObject:
-    schema = tool.tool_call_schema
+    schema: Any = tool.tool_call_schema
     if isinstance(schema, dict):
         return cast("JsonObject", parse(canonical(cast("JsonObject", schema))))
     return cast("JsonObject", schema.model_json_schema())
@@ -180,7 +180,7 @@ def _validator(
     """Validation by the tool's own schema, to JSON. With injected parameters, by the part that the model fills in."""
     model = tool.tool_call_schema if injected else tool.get_input_schema()
     if isinstance(tool.args_schema, dict) or not (isinstance(model, type) and issubclass(model, BaseModel)):
-        checker = jsonschema.Draft202012Validator(schema)
+        checker: Any = jsonschema.Draft202012Validator(schema)
 
         def by_schema(raw: Mapping[str, Any]) -> JsonObject:
             args = cast("JsonObject", parse(canonical(dict(raw), path="args"), path="args"))

@@ -1,5 +1,7 @@
 """The answer node: draft, criticise, revise, verify, and only then speak."""
 
+# pyright: reportMissingTypeStubs=false
+
 import asyncio
 import inspect
 import time
@@ -17,6 +19,7 @@ from langgraph.graph.message import add_messages
 from langgraph.graph.state import CompiledStateGraph
 
 from guardkit.core.drafts import Answer, Criterion
+from guardkit.core.effects import Effect
 from guardkit.core.no_result import MESSAGES, NoResult
 from guardkit.core.sources import Source
 from guardkit.core.values import JsonObject
@@ -225,6 +228,18 @@ def no_result(outcome: Ungrounded) -> NoResult:
     )
 
 
+def _no_tool(args: JsonObject, effect: Effect | None) -> None:
+    """Ending a turn runs no tool."""
+
+
+async def _ano_tool(args: JsonObject, effect: Effect | None) -> None:
+    """Ending a turn runs no tool."""
+
+
+def _no_pause(payload: JsonObject) -> None:
+    """Ending a turn asks nobody."""
+
+
 def _settle(drafting: Drafting, node: Node, outcome: Outcome) -> tuple[NoResult | None, AIMessage | None]:
     session = node.session
     if drafting.on_outcome is not None:
@@ -250,7 +265,7 @@ def _spoken(
 ) -> dict[str, Any]:
     ending, message = _settle(drafting, node, outcome)
     if ending is not None:
-        host = SyncHost(run_tool=lambda *_: None, pause=lambda _: None)
+        host = SyncHost(run_tool=_no_tool, pause=_no_pause)
         raise NoResultStop(drive(end(node.session, ending), host))
     assert message is not None
     _voice(message).invoke([], for_listeners(config))
@@ -260,12 +275,9 @@ def _spoken(
 async def _aspoken(
     drafting: Drafting, node: Node, outcome: Outcome, config: RunnableConfig, messages_key: str
 ) -> dict[str, Any]:
-    async def no_tool(*_: Any) -> Any:
-        return None
-
     ending, message = _settle(drafting, node, outcome)
     if ending is not None:
-        host = AsyncHost(run_tool=no_tool, pause=lambda _: None, offload=node.offload)
+        host = AsyncHost(run_tool=_ano_tool, pause=_no_pause, offload=node.offload)
         raise NoResultStop(await adrive(end(node.session, ending), host))
     assert message is not None
     await _voice(message).ainvoke([], for_listeners(config))

@@ -1,7 +1,9 @@
 """GuardedGraph: a compiled graph whose every run holds its thread's lease."""
 
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Literal, cast
 
@@ -12,6 +14,7 @@ from langgraph.types import GraphOutput
 
 from guardkit.errors import InputError
 from guardkit.langgraph import channel, compat
+from guardkit.langgraph.messages import fields_of
 from guardkit.langgraph.node import RUN
 from guardkit.langgraph.runs import Entry, Runs
 from guardkit.runtime.driver import Offload
@@ -46,7 +49,7 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
             cast("Any", self.stream_channels_asis), builder.state_schema, without=channel.CHANNEL
         )
 
-    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:  # pyright: ignore[reportIncompatibleMethodOverride]  # one signature for all of LangGraph's overloads
+    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
         """As LangGraph's, under the thread's lease.
 
         Raises:
@@ -60,7 +63,7 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
             return
         session = self.runs.open(entry, input)
         config = self.runs.configured(entry, session)
-        chunks = super().stream(input, config, **kwargs)
+        chunks: Any = super().stream(input, config, **kwargs)
         status: Status = "failed"
         try:
             while True:
@@ -76,12 +79,12 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
                 status = self._finish(session, config)
         finally:
             with _current(session):
-                chunks.close()  # pyright: ignore[reportAttributeAccessIssue]  # it is a generator
+                chunks.close()
             self.runs.close(session, status)
 
     async def astream(
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncIterator[Any]:  # pyright: ignore[reportIncompatibleMethodOverride]  # one signature for all of LangGraph's overloads
+    ) -> AsyncIterator[Any]:
         """As `stream`, for async graphs."""
         entry = self._entry(input, config, kwargs)
         if entry is None:
@@ -109,11 +112,11 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
                 await chunks.aclose()
             await asyncio.shield(asyncio.ensure_future(self._closing(session, status)))
 
-    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  # one signature for all of LangGraph's overloads
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """As LangGraph's. A turn that ended shows its outcome and no interrupt that a sibling had raised before."""
         return _settled(super().invoke(input, config, **kwargs))
 
-    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  # one signature for all of LangGraph's overloads
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """As `invoke`, for async graphs."""
         return _settled(await super().ainvoke(input, config, **kwargs))
 
@@ -182,7 +185,7 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
         )
 
     @contextmanager
-    def _held(self, config: RunnableConfig) -> Iterator[tuple[Session, RunnableConfig]]:
+    def _held(self, config: RunnableConfig) -> Generator[tuple[Session, RunnableConfig]]:
         entry = self._steering(config)
         session = self.runs.open(entry, None)
         inner = self.runs.configured(entry, session)
@@ -194,7 +197,7 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
             self.runs.close(session, status)
 
     @asynccontextmanager
-    async def _aheld(self, config: RunnableConfig) -> AsyncIterator[tuple[Session, RunnableConfig]]:
+    async def _aheld(self, config: RunnableConfig) -> AsyncGenerator[tuple[Session, RunnableConfig]]:
         entry = await self.offload(lambda: self._steering(config))
         session = await self.offload(lambda: self.runs.open(entry, None))
         inner = self.runs.configured(entry, session)
@@ -211,7 +214,7 @@ _FINALISE = 16
 
 
 @contextmanager
-def _current(session: Session) -> Iterator[None]:
+def _current(session: Session) -> Generator[None]:
     token = RUN.set(session)
     try:
         yield
@@ -228,9 +231,9 @@ def _shown(session: Session, chunk: Any) -> Any:
             return {**chunk, "interrupts": ()}
         case {compat.INTERRUPT: _}:
             return _without(cast("dict[str, Any]", chunk))
-        case (*head, dict() as payload) if compat.INTERRUPT in payload:
-            kept = _without(cast("dict[str, Any]", payload))
-            return None if kept is None else (*cast("list[Any]", head), kept)
+        case (*head, {compat.INTERRUPT: _}):
+            kept = _without(chunk[-1])
+            return None if kept is None else (*head, kept)
         case _:
             return chunk
 
@@ -239,10 +242,14 @@ def _settled(output: Any) -> Any:
     match output:
         case {channel.CHANNEL: {"no_result": _}, compat.INTERRUPT: _}:
             return _without(cast("dict[str, Any]", output))
-        case GraphOutput(value={channel.CHANNEL: {"no_result": _}}):
-            return GraphOutput(value=output.value, interrupts=())
+        case GraphOutput() if "no_result" in fields_of(fields_of(_value(output)).get(channel.CHANNEL)):
+            return GraphOutput(value=_value(output), interrupts=())
         case _:
             return output
+
+
+def _value(output: Any) -> Any:
+    return output.value
 
 
 def _without(payload: dict[str, Any]) -> dict[str, Any] | None:

@@ -14,12 +14,10 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import RunnableConfig
-from langchain_core.tracers._streaming import _StreamingCallbackHandler, _V2StreamingCallbackHandler
 from langchain_core.tracers.base import BaseTracer
 
 from guardkit.langgraph import compat
 
-_STREAMING: tuple[type, ...] = (_StreamingCallbackHandler, _V2StreamingCallbackHandler)
 _TOKENS = frozenset({"on_llm_new_token", "on_stream_event"})
 
 
@@ -58,7 +56,7 @@ def hushed(config: RunnableConfig) -> RunnableConfig:
     """A config under which nothing of what is written can be overheard."""
 
     def keep(handler: BaseCallbackHandler) -> BaseCallbackHandler | None:
-        if isinstance(handler, _STREAMING):
+        if isinstance(handler, compat.STREAMING):
             return None
         return handler if isinstance(handler, BaseTracer) else NoTokens(handler)
 
@@ -78,7 +76,7 @@ def for_listeners(config: RunnableConfig) -> RunnableConfig:
     """A config whose only handlers are those that stream to the caller."""
 
     def keep(handler: BaseCallbackHandler) -> BaseCallbackHandler | None:
-        return handler if isinstance(handler, _STREAMING) else None
+        return handler if isinstance(handler, compat.STREAMING) else None
 
     return cast("RunnableConfig", {**config, "callbacks": _kept(config, keep)})
 

@@ -12,6 +12,8 @@ from guardkit.core.steps import Action, Observation, Step, Thought, ToolKind, Tr
 from guardkit.core.values import JsonObject
 from guardkit.runtime.tools import ToolSpec
 
+_UNKNOWN: tuple[AIMessage | None, dict[str, Any]] = (None, {})
+
 
 def text_of(content: object) -> str:
     """The text of a message's content, blocks joined by line breaks."""
@@ -46,6 +48,11 @@ def messages_in(state: object, key: str) -> list[AnyMessage] | None:
     if not all(isinstance(item, BaseMessage) for item in items):
         return None
     return cast("list[AnyMessage]", items)
+
+
+def fields_of(value: object) -> Mapping[str, Any]:
+    """The items of a mapping; of anything else, none."""
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +120,7 @@ def turnwise(
             for call in message.tool_calls:
                 calls[call["id"] or ""] = (message, cast("dict[str, Any]", call))
         elif isinstance(message, ToolMessage):
-            proposer, made = calls.get(message.tool_call_id, (None, {}))
+            proposer, made = calls.get(message.tool_call_id, _UNKNOWN)
             tool = str(made.get("name") or message.name or "unknown")
             spec = tools.get(tool)
             message_id = proposer.id if proposer is not None else None
@@ -143,10 +150,9 @@ def turnwise(
 
 
 def _json_args(spec: ToolSpec | None, args: object) -> JsonObject:
-    raw = cast("Mapping[str, Any]", args) if isinstance(args, Mapping) else {}
-    if spec is not None:
-        try:
-            return spec.validate(raw)
-        except ValueError:
-            return {}
-    return {}
+    if spec is None:
+        return {}
+    try:
+        return spec.validate(fields_of(args))
+    except ValueError:
+        return {}

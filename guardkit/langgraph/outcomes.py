@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 
 from guardkit.core.approvals import Approval, ApprovalState
@@ -14,7 +13,7 @@ from guardkit.core.runs import TurnStatus
 from guardkit.errors import InputError
 from guardkit.langgraph.channel import CHANNEL
 from guardkit.langgraph.graph import GuardedGraph
-from guardkit.langgraph.messages import text_of
+from guardkit.langgraph.messages import fields_of, messages_in, text_of
 from guardkit.langgraph.resuming import config_for
 from guardkit.langgraph.runs import caller_of
 
@@ -43,7 +42,7 @@ def outcome_of(
         interrupts = state.interrupts if state is not None else ()
         return paused(tuple(one for one in pending if one.request.turn == turn.number), interrupts)
     values = state.values if state is not None else output
-    shown = values.get(CHANNEL, {}) if isinstance(values, Mapping) else {}
+    shown = fields_of(fields_of(values).get(CHANNEL))
     if shown.get("turn") == turn.number and "answer" in shown:
         return Answer.model_validate(shown["answer"])
     return Finished(text=_last_text(values))
@@ -54,8 +53,8 @@ def paused(approvals: tuple[Approval, ...], interrupts: Sequence[Any]) -> Paused
     questions: list[Question] = []
     others: list[dict[str, Any]] = []
     for interrupt in interrupts:
-        mark = interrupt.value.get("guardkit") if isinstance(interrupt.value, Mapping) else None
-        if not isinstance(mark, Mapping):
+        mark = fields_of(fields_of(interrupt.value).get("guardkit"))
+        if not mark:
             others.append({"id": interrupt.id, "value": interrupt.value})
         elif mark.get("kind") == "question":
             question = Question(interrupt_id=interrupt.id, action_id=mark["action_id"], text=mark["question"])
@@ -64,6 +63,5 @@ def paused(approvals: tuple[Approval, ...], interrupts: Sequence[Any]) -> Paused
 
 
 def _last_text(values: Any) -> str | None:
-    messages = values.get("messages") if isinstance(values, Mapping) else getattr(values, "messages", None)
-    last = messages[-1] if isinstance(messages, list) and messages else None
-    return text_of(last.content) if isinstance(last, BaseMessage) else None
+    messages = messages_in(values, "messages")
+    return text_of(messages[-1].content) if messages else None

@@ -1,7 +1,5 @@
 """Finding out what a thread needs, and doing it: the same from any process, at any time, as often as it is tried."""
 
-from typing import Any
-
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
@@ -10,6 +8,7 @@ from guardkit.errors import MissingDataError
 from guardkit.langgraph.channel import CHANNEL
 from guardkit.langgraph.graph import GuardedGraph
 from guardkit.langgraph.inputs import load_input
+from guardkit.langgraph.messages import fields_of
 from guardkit.langgraph.runs import CALLER, TENANT, Caller
 
 WAKE = {"guardkit": "wake"}
@@ -54,11 +53,9 @@ async def resume(graph: GuardedGraph, thread: DueThread) -> None:
         await graph.ainvoke(None, config)
 
 
-def _turn_of(values: Any) -> int | None:
-    shown = values.get(CHANNEL) if isinstance(values, dict) else None
-    return shown.get("turn") if isinstance(shown, dict) else None
+def _turn_of(values: object) -> int | None:
+    return fields_of(fields_of(values).get(CHANNEL)).get("turn")
 
 
-def _kind(value: Any) -> str | None:
-    mark = value.get("guardkit") if isinstance(value, dict) else None
-    return mark.get("kind") if isinstance(mark, dict) else None
+def _kind(value: object) -> str | None:
+    return fields_of(fields_of(value).get("guardkit")).get("kind")

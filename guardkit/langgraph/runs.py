@@ -93,7 +93,9 @@ class Runs:
     heartbeat: Heartbeat
     fingerprint: str
 
-    def entry(self, given: object, config: RunnableConfig | None, bound: RunnableConfig | None) -> Entry | None:
+    def entry(
+        self, given: object, config: RunnableConfig | None, bound: RunnableConfig | None
+    ) -> Entry | None:
         """What a call asks for; `None` when it is part of a run that is already guarded.
 
         Args:

@@ -1,7 +1,7 @@
 """Guarded tools: they enforce by themselves, wherever they are called from."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextvars import ContextVar
 from typing import Any, cast
 
@@ -206,7 +206,7 @@ def _parsed(values: JsonObject) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _entered(effect: Effect | None) -> Iterator[None]:
+def _entered(effect: Effect | None) -> Generator[None]:
     claim = EFFECT.set(effect)
     guarded = GUARDED_TOOL.set(True)
     try:

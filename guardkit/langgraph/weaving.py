@@ -1,5 +1,7 @@
 """From an ordinary compiled graph to its guarded form: nodes wrapped, edges gated, the guard channel added."""
 
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -52,7 +54,8 @@ def woven(graph: Graph, host: NodeHost, guard_tool: ToolGuard) -> dict[str, Any]
             remedy="rename it: guardkit writes the turn's outcome there",
         )
     nodes: dict[str, Any] = {}
-    for name, node in graph.nodes.items():
+    members: dict[str, Any] = dict(graph.nodes)
+    for name, node in members.items():
         if name == START:
             writers = [*node.writers, compat.writer(turn_begins)]
             nodes[name] = compat.rewritten(node, bound=node.bound, subgraphs=None, writers=writers)
@@ -68,9 +71,10 @@ def woven(graph: Graph, host: NodeHost, guard_tool: ToolGuard) -> dict[str, Any]
 
 
 def _inner(graph: Graph, host: NodeHost, guard_tool: ToolGuard) -> Graph:
+    members: dict[str, Any] = dict(graph.nodes)
     nodes = {
         name: node if name == START else _node(name, node, host, guard_tool, root=False)
-        for name, node in graph.nodes.items()
+        for name, node in members.items()
     }
     return graph.copy({"nodes": nodes})
 
@@ -82,18 +86,20 @@ def _node(name: str, node: Any, host: NodeHost, guard_tool: ToolGuard, *, root: 
             remedy="remove its cache_policy",
         )
     bound: Runnable[Any, Any] = node.bound
+    body: Any = bound
     subgraphs: list[Any] | None = None
     if isinstance(bound, CompiledStateGraph) and not hasattr(bound, "is_guarded"):
-        bound = _inner(cast("Graph", bound), host, guard_tool)
+        bound = _inner(cast("Graph", body), host, guard_tool)
         subgraphs = [bound]
     elif isinstance(bound, CompiledStateGraph):
-        subgraphs = [bound]
+        subgraphs = [body]
     elif isinstance(bound, ToolNode):
         bound = compat.with_tools(
-            bound, {name: guard_tool(tool) for name, tool in bound.tools_by_name.items()}
+            body, {name: guard_tool(tool) for name, tool in compat.tools_of(body).items()}
         )
     outer = wrapped(bound, name=name, root=root, host=host)
-    first, *edges = node.writers
+    held: list[Runnable[Any, Any]] = node.writers
+    first, *edges = held
     writers: list[Runnable[Any, Any]] = [first, *(compat.Gate(edge, turn_open) for edge in edges)]
     if root:
         writers.append(compat.writer(channel_update))
@@ -103,11 +109,12 @@ def _node(name: str, node: Any, host: NodeHost, guard_tool: ToolGuard, *, root: 
 def tools_in(graph: Graph) -> Mapping[str, list[BaseTool]]:
     """The tools of every ToolNode in a graph and the subgraphs that are its nodes, by name."""
     found: dict[str, list[BaseTool]] = {}
-    for node in graph.nodes.values():
+    members: dict[str, Any] = dict(graph.nodes)
+    for node in members.values():
         bound: object = node.bound
         if isinstance(bound, CompiledStateGraph):
             for name, tools in tools_in(cast("Graph", bound)).items():
                 found.setdefault(name, []).extend(tools)
-        for name, tool in compat.tools_of(bound).items():
+        for name, tool in compat.tools_of(node.bound).items():
             found.setdefault(name, []).append(tool)
     return found

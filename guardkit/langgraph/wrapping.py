@@ -1,6 +1,6 @@
 """Wrapping a node: it finds its run, honours the stop, and ends in a no result instead of an exception."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -143,7 +143,7 @@ def _node(session: Session, name: str, state: Any, config: RunnableConfig, host:
 
 
 @contextmanager
-def _inside(node: Node) -> Iterator[None]:
+def _inside(node: Node) -> Generator[None]:
     token = NODE.set(node)
     try:
         yield

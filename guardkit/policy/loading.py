@@ -122,7 +122,7 @@ class _Reader:
         self._nodes = 0
 
     def read(self, text: str) -> Json:
-        events = cast("Iterator[Any]", yaml.parse(text, Loader=_LOADER))
+        events = cast("Iterator[Any]", yaml.parse(text, Loader=_LOADER))  # pyright: ignore[reportUnknownMemberType]
         data: Json = None
         documents = 0
         for event in events:

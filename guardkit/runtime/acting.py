@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, assert_never
 
-from guardkit.core.approvals import Approval, ApprovalState
+from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
 from guardkit.core.decisions import Allow, Edit, Escalate, Reject, Stop
 from guardkit.core.no_result import NoResult, NoResultReason
 from guardkit.core.steps import Action, ToolKind
@@ -82,7 +82,7 @@ def prepare(
         return Ended(session.ended)
     earlier = yield from _earlier(session)
     gated: dict[str, Gated] = {}
-    requests = {}
+    requests: dict[str, ApprovalRequest] = {}
     for call in calls:
         result = yield from gate(session, call.spec, call.action, call.context)
         frozen = earlier.get(call.action.id)
@@ -182,50 +182,74 @@ def act(
         if ids:
             waited = yield from wait(session, ids, own or ids[0])
             if own is not None:
-                asked = yield from _asked(session, waited.approvals.get(own), waited.now)
-                if isinstance(asked, Refused | Ended):
-                    return asked
-                approval = asked
-                if approval.digest != gated.digest:
-                    change = yield from _changed(session, gated, approval, prepared, namespace)
-                    if isinstance(change, Refused | Ended):
-                        return change
-                    if isinstance(change, str):
-                        own, ids = change, [change]
-                        continue
-                    gated = change
-                else:
-                    gated = allowed(gated)
-        match gated.decision:
-            case Reject():
-                return Refused(gated.decision.tell_model, gated.decision.why)
-            case Stop():
-                return Ended(
-                    (yield from end(session, NoResult.because(gated.decision.reason, *gated.decision.why)))
+                answered = yield from _answered(
+                    session, gated, waited.approvals.get(own), waited.now, prepared, namespace
                 )
-            case Edit() | Escalate():
-                return Refused("This action is not permitted.", ("no approval was found for it",))
-            case Allow():
-                pass
-            case _:
-                assert_never(gated.decision)
+                match answered:
+                    case Refused() | Ended():
+                        return answered
+                    case str():
+                        own, ids = answered, [answered]
+                        continue
+                    case (gated, approval):
+                        pass
+        refused = yield from _barred(session, gated)
+        if refused is not None:
+            return refused
         if gated.spec.kind is not ToolKind.EFFECT and approval is None:
             session.tool_calls += 1
             output = yield RunTool(gated.action.args, None, gated.spec.timeout)
             return Ran(output)
         done: Outcome = yield from perform(session, gated, approval, codec)
-        if done.again:
-            continue
-        if done.in_doubt:
-            return Ended(
-                (yield from end(session, NoResult.because(NoResultReason.EFFECT_IN_DOUBT, *done.why)))
-            )
-        if done.ended is not None:
-            return Ended(done.ended)
-        if done.refusal is not None:
-            return Refused(done.refusal, done.why)
-        return Ran(done.output, fresh=done.fresh)
+        if not done.again:
+            return (yield from _reported(session, done))
     return Refused("This action is not permitted.", ("the approval kept changing while it was consumed",))
+
+
+def _answered(
+    session: Session,
+    gated: Gated,
+    approval: Approval | None,
+    now: float,
+    prepared: Prepared,
+    namespace: str,
+) -> Flow[tuple[Gated, Approval] | Refused | Ended | str]:
+    """What may run after people answered; a string is the id of one more question."""
+    asked = yield from _asked(session, approval, now)
+    if isinstance(asked, Refused | Ended):
+        return asked
+    if asked.digest == gated.digest:
+        return allowed(gated), asked
+    change = yield from _changed(session, gated, asked, prepared, namespace)
+    return (change, asked) if isinstance(change, Gated) else change
+
+
+def _barred(session: Session, gated: Gated) -> Flow[Refused | Ended | None]:
+    """Why an action does not run; `None` only for one that is allowed."""
+    match gated.decision:
+        case Allow():
+            return None
+        case Reject():
+            return Refused(gated.decision.tell_model, gated.decision.why)
+        case Stop():
+            outcome = NoResult.because(gated.decision.reason, *gated.decision.why)
+            return Ended((yield from end(session, outcome)))
+        case Edit() | Escalate():
+            return Refused("This action is not permitted.", ("no approval was found for it",))
+        case _:
+            assert_never(gated.decision)
+
+
+def _reported(session: Session, done: Outcome) -> Flow[Acted]:
+    """What became of an effect."""
+    if done.in_doubt:
+        outcome = NoResult.because(NoResultReason.EFFECT_IN_DOUBT, *done.why)
+        return Ended((yield from end(session, outcome)))
+    if done.ended is not None:
+        return Ended(done.ended)
+    if done.refusal is not None:
+        return Refused(done.refusal, done.why)
+    return Ran(done.output, fresh=done.fresh)
 
 
 def _asked(session: Session, approval: Approval | None, now: float) -> Flow[Approval | Refused | Ended]:
@@ -286,9 +310,12 @@ def _changed(
     _audit(session, again)
     if isinstance(again.decision, Stop):
         return Ended((yield from end(session, NoResult.because(again.decision.reason, *again.decision.why))))
-    if isinstance(again.decision, Reject) or again.digest != digest:
-        why = again.decision.why or ("an edited action would have to be edited again",)
-        return Refused("The edited action is not permitted.", why)
+    if isinstance(again.decision, Reject):
+        return Refused("The edited action is not permitted.", again.decision.why)
+    if again.digest != digest:
+        return Refused(
+            "The edited action is not permitted.", ("an edited action would have to be edited again",)
+        )
     if satisfied(again.decision, approval.request.routes):
         return allowed(again)
     if isinstance(again.decision, Escalate):
@@ -297,4 +324,4 @@ def _changed(
         )
         yield from register(session, [request])
         return request.id
-    return Refused("The edited action is not permitted.", again.decision.why)
+    return Refused("The edited action is not permitted.", ("an edited action cannot be edited again",))

@@ -10,7 +10,7 @@ import inspect
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar, assert_never, cast
+from typing import Any, TypeVar, assert_never
 
 from guardkit.core.effects import Effect
 from guardkit.core.values import JsonObject
@@ -95,7 +95,7 @@ async def _asked(call: Callable[[], Any], timeout: float) -> Any:
     try:
         result = call()
         if inspect.isawaitable(result):
-            result = await asyncio.wait_for(cast("Awaitable[Any]", result), timeout)
+            result = await asyncio.wait_for(result, timeout)
     except Exception as error:  # noqa: BLE001  # a check that raises or is late is a verdict, not a crash
         return error
     return result

@@ -1,7 +1,7 @@
 """What the flows tell telemetry. Best effort: a telemetry fault never touches a run."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Protocol
 
 
@@ -27,7 +27,7 @@ class NoTelemetry:
     """Records nothing."""
 
     @contextlib.contextmanager
-    def span(self, name: str, attributes: dict[str, str | int | float | bool]) -> Iterator[None]:
+    def span(self, name: str, attributes: dict[str, str | int | float | bool]) -> Generator[None]:
         """Nothing."""
         yield
 

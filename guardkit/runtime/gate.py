@@ -5,6 +5,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from guardkit.checks.budgets import exhausted
+from guardkit.checks.provenance import tainted
+from guardkit.checks.repetition import same_call
 from guardkit.core.decisions import (
     Allow,
     Decision,
@@ -16,14 +19,13 @@ from guardkit.core.decisions import (
     floor,
     strictest,
 )
-from guardkit.core.digest import action_digest, canonical
+from guardkit.core.digest import action_digest
 from guardkit.core.no_result import NoResultReason
 from guardkit.core.steps import Action, ToolKind
 from guardkit.core.verdicts import CheckContext, Verdict
 from guardkit.policy import Facts
 from guardkit.runtime.needs import Ask, Flow
 from guardkit.runtime.session import Session
-from guardkit.runtime.taint import tainted
 from guardkit.runtime.tools import ToolSpec
 
 
@@ -114,14 +116,9 @@ def _opinions(
                 routes=services.policy.review_routes(action),
             )
         )
-    if repeated(context, action) >= services.policy.budgets.same_call:
-        opinions.append(
-            Stop(
-                reason=NoResultReason.NO_PROGRESS,
-                rules=("guardkit.same-call",),
-                why=(f"{action.tool!r} was called with the same arguments before, as often as allowed",),
-            )
-        )
+    stuck = same_call(context, action, services.policy.budgets.same_call)
+    if stuck is not None:
+        opinions.append(stuck)
     if services.action_checks:
         calls: list[Callable[[], Any]] = [
             partial(check, action, context) for _, check in services.action_checks
@@ -140,18 +137,14 @@ def _halted(session: Session, spec: ToolSpec, context: CheckContext) -> Decision
             rules=("guardkit.stop",),
             why=(f"stop {session.stop.id}",),
         )
-    budgets = session.services.policy.budgets
-    for what, spent, limit in (
-        ("tool calls", context.calls, budgets.tool_calls),
-        ("steps", session.steps, budgets.steps),
-        ("seconds", context.elapsed, budgets.seconds),
-    ):
-        if limit is not None and spent > limit:
-            return Stop(
-                reason=NoResultReason.BUDGET_EXHAUSTED,
-                rules=(f"budget.{what}",),
-                why=(f"more than {limit:g} {what}",),
-            )
+    spent = exhausted(
+        session.services.policy.budgets,
+        tool_calls=context.calls,
+        steps=session.steps,
+        seconds=context.elapsed,
+    )
+    if spent is not None:
+        return spent
     if session.complete is not None and spec.kind is ToolKind.EFFECT:
         return Reject(
             rules=("guardkit.complete",),
@@ -159,18 +152,6 @@ def _halted(session: Session, spec: ToolSpec, context: CheckContext) -> Decision
             tell_model="The task is complete. Write the answer.",
         )
     return None
-
-
-def repeated(context: CheckContext, action: Action) -> int:
-    """How often the very same call was made before in this turn."""
-    want = canonical(action.args)
-    return sum(
-        1
-        for step in context.history
-        if step.action.id != action.id
-        and step.action.tool == action.tool
-        and canonical(step.action.args) == want
-    )
 
 
 def allowed(gated: Gated) -> Gated:

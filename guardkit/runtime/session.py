@@ -2,26 +2,23 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from guardkit.checks import Assessor
 from guardkit.core.audit import AuditEvent
-from guardkit.core.next_step import NextStep
 from guardkit.core.no_result import NoResult
 from guardkit.core.people import Directory
 from guardkit.core.ports import Store
 from guardkit.core.runs import Opened, RunRef, StopOrder, Turn
 from guardkit.core.signing import Verifier
-from guardkit.core.steps import Observation, Step
+from guardkit.core.steps import Observation
 from guardkit.core.values import JsonObject
-from guardkit.core.verdicts import ActionCheck, CheckContext, ObservationCheck
+from guardkit.core.verdicts import ActionCheck, ObservationCheck
 from guardkit.policy import Policy
 from guardkit.runtime.events import Telemetry
 from guardkit.runtime.tools import ToolSpec
-
-Assessor = Callable[[Step, CheckContext], "NextStep | None"]
-"""Says what should follow an observation. A plain callable, sync or async; `None` has no opinion."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

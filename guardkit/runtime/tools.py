@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from guardkit.core.digest import canonical
 from guardkit.core.effects import Reconciled
@@ -54,7 +54,7 @@ class ToolSpec:
         if self.key is None:
             return f"{self.name}:call:{action_id}"
         try:
-            key: object = self.key(SimpleNamespace(**args))
+            key = cast("object", self.key(SimpleNamespace(**args)))
         except Exception as error:
             raise ValueError(f"the key function of {self.name!r} raised {type(error).__name__}") from error
         if not isinstance(key, str | int) or isinstance(key, bool) or key == "":

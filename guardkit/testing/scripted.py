@@ -42,7 +42,7 @@ class ScriptedModel(BaseChatModel):
     lines: tuple[Line, ...]
 
     def __init__(self, *lines: Line, **options: Any) -> None:
-        super().__init__(lines=lines, **options)
+        super().__init__(**{"lines": lines, **options})
 
     @property
     def _llm_type(self) -> str:

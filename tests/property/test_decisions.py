@@ -88,7 +88,6 @@ def test_one_more_opinion_never_loosens(given_: list[Decision], more: Decision) 
         assert after.args == before.args
 
 
-@pytest.mark.xfail(reason="contradicting edits are a Reject only while nothing stricter than an edit is said")
 def test_one_more_opinion_never_loosens_contradicting_edits() -> None:
     edits = [Edit(args={}), Edit(args={"a": 1})]
     assert rank(strictest([*edits, Escalate(routes=("desk",))])) >= rank(strictest(edits))
