@@ -166,8 +166,9 @@ def _type(value: object) -> str:
 
 
 def _format(parse: Callable[[str], object], shape: str = "") -> Callable[[object], bool]:
-    """A judge of one format. The shape keeps out what Python reads and RFC 3339 does not, such as `20260131`: a tool
-    may take that for a number.
+    """A judge of one format.
+
+    The shape keeps out what Python reads and RFC 3339 does not, such as `20260131`: a tool may take that for a number.
     """
     begins = re.compile(shape)
 

@@ -16,6 +16,7 @@ from guardkit.core.runs import (
     Closing,
     Delivery,
     DueThread,
+    Marks,
     Opened,
     Opening,
     RunRef,
@@ -48,8 +49,8 @@ class Runs(Protocol):
         """Give the lease back and say how the run ended. A turn that has ended stays ended."""
         ...
 
-    def flush(self, run: RunRef, events: Sequence[AuditEvent]) -> None:
-        """Append to the audit chain under the run's lease."""
+    def flush(self, run: RunRef, events: Sequence[AuditEvent], marks: Marks | None = None) -> None:
+        """Append to the audit chain under the run's lease, and keep the turn's marks if there are new ones."""
         ...
 
     def end_turn(self, run: RunRef, outcome: NoResult, events: Sequence[AuditEvent]) -> NoResult:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from guardkit.core.no_result import NoResult
 from guardkit.core.principals import Principal
+from guardkit.core.steps import Observation
 from guardkit.core.values import Value
 
 
@@ -36,6 +37,25 @@ class RunRef:
     """The fence: grows with every lease on the thread; a smaller one is stale."""
 
 
+class Marks(Value):
+    """What checks found in a turn. It outlives the run that found it: a pause must not loosen anything."""
+
+    flags: tuple[str, ...] = ()
+    """Names of the observation checks that did not pass, sorted."""
+
+    wary: str | None = None
+    """Why every further effect of the turn goes to people."""
+
+    complete: str | None = None
+    """Why no further effect may run in the turn."""
+
+    loose: tuple[Observation, ...] = ()
+    """What untrusted tools returned to node code: no message of the state holds it."""
+
+    unseen: bool = False
+    """Whether `loose` may lack some of it, because a run died: where values come from is then not known."""
+
+
 class Turn(Value):
     """One user input and everything that follows from it until the next."""
 
@@ -57,6 +77,7 @@ class Turn(Value):
 
     tool_calls: int = 0
     steps: int = 0
+    marks: Marks = Marks()
 
 
 class Opening(Value):
@@ -103,6 +124,7 @@ class Closing(Value):
     """Tool calls of the turn so far."""
 
     steps: int
+    marks: Marks = Marks()
 
 
 StopScope = Literal["run", "thread", "agent", "tenant", "everything"]

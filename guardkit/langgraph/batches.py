@@ -103,7 +103,7 @@ def _context(node: Node, thought: Thought, seen: Turnwise, calls: int) -> CheckC
         prompt=seen.prompt,
         history=seen.history,
         observations=(*seen.observations, *session.loose),
-        blind=node.messages is None and session.continued,
+        blind=session.unseen or (node.messages is None and session.continued),
         calls=calls,
         elapsed=session.elapsed,
         flags=frozenset(session.flags),

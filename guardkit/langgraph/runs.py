@@ -213,7 +213,11 @@ class Runs:
 
     def _close(self, session: Session, status: Literal["paused", "done", "failed", "ended"]) -> None:
         closing = Closing(
-            status=status, active_seconds=session.active, tool_calls=session.tool_calls, steps=session.steps
+            status=status,
+            active_seconds=session.active,
+            tool_calls=session.tool_calls,
+            steps=session.steps,
+            marks=session.marks(closing=True),
         )
         self.services.store.close_run(session.run, closing, session.take())
 

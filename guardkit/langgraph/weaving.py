@@ -86,7 +86,7 @@ def _node(name: str, node: Any, host: NodeHost, guard_tool: ToolGuard, *, root: 
             remedy="remove its cache_policy",
         )
     bound: Runnable[Any, Any] = node.bound
-    body: Any = bound
+    body: Any = node.bound
     subgraphs: list[Any] | None = None
     if isinstance(bound, CompiledStateGraph) and not hasattr(bound, "is_guarded"):
         bound = _inner(cast("Graph", body), host, guard_tool)
@@ -97,7 +97,7 @@ def _node(name: str, node: Any, host: NodeHost, guard_tool: ToolGuard, *, root: 
         bound = compat.with_tools(
             body, {name: guard_tool(tool) for name, tool in compat.tools_of(body).items()}
         )
-    outer = wrapped(bound, name=name, root=root, host=host)
+    outer = wrapped(cast("Runnable[Any, Any]", bound), name=name, root=root, host=host)
     held: list[Runnable[Any, Any]] = node.writers
     first, *edges = held
     writers: list[Runnable[Any, Any]] = [first, *(compat.Gate(edge, turn_open) for edge in edges)]

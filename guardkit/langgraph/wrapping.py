@@ -184,7 +184,7 @@ def context_of(node: Node) -> CheckContext:
         prompt=seen.prompt,
         history=seen.history,
         observations=(*seen.observations, *session.loose),
-        blind=node.messages is None and session.continued,
+        blind=session.unseen or (node.messages is None and session.continued),
         calls=session.tool_calls,
         elapsed=session.elapsed,
         flags=frozenset(session.flags),

@@ -12,7 +12,7 @@ from guardkit.core.values import JsonObject
 from guardkit.core.verdicts import CheckContext, Verdict
 from guardkit.runtime.ending import end
 from guardkit.runtime.gate import verdict_of
-from guardkit.runtime.needs import Ask, Flow, Pause
+from guardkit.runtime.needs import Ask, Flow, InStore, Pause
 from guardkit.runtime.session import Session
 
 WITHHELD = "The result is withheld: it did not pass a safety check."
@@ -87,7 +87,30 @@ def observe(
     session.services.telemetry.event(
         "guardkit.next_step", {"gen_ai.tool.name": action.tool, "guardkit.next_step": following.kind}
     )
+    match following:
+        case next_step.Complete():
+            session.complete = following.why
+        case next_step.Escalate():
+            session.wary = following.why
+        case _:
+            pass
+    yield from _keep(session)
     return (yield from _follow(session, action, following, text, failed=failed, shown=observation.text))
+
+
+def _keep(session: Session) -> Flow[None]:
+    """Write down what was found, before the model reads on: a pause or a crash must not forget it."""
+    marks = session.marks()
+    if marks == session.kept:
+        return
+    events = session.take()
+    store, run = session.services.store, session.run
+    try:
+        yield InStore(lambda: store.flush(run, events, marks))
+    except BaseException:
+        session.put_back(events)
+        raise
+    session.kept = marks
 
 
 _SEVERITY = {"pass": 0, "edit": 1, "review": 2, "block": 3, "stop": 4}
@@ -131,10 +154,7 @@ def _follow(
     if not isinstance(following, next_step.Continue):
         session.buffer(session.event("step.next", action=action.id, tool=action.tool, next=following.kind))
     match following:
-        case next_step.Continue():
-            return Seen(text, failed)
-        case next_step.Complete():
-            session.complete = following.why
+        case next_step.Continue() | next_step.Complete() | next_step.Escalate():
             return Seen(text, failed)
         case next_step.Retry():
             return Seen(f"{text if text is not None else shown}\n\n{following.tell_model}", failed=True)
@@ -146,9 +166,6 @@ def _follow(
             return Seen(
                 f"{before}\n\nThe user was asked: {following.question}\nThe user answered: {said}", failed
             )
-        case next_step.Escalate():
-            session.wary = following.why
-            return Seen(text, failed)
         case next_step.Stop():
             return Over((yield from end(session, NoResult.because(following.reason, following.why))))
         case _:

@@ -11,9 +11,9 @@ from guardkit.core.audit import AuditEvent
 from guardkit.core.no_result import NoResult
 from guardkit.core.people import Directory
 from guardkit.core.ports import Store
-from guardkit.core.runs import Opened, RunRef, StopOrder, Turn
+from guardkit.core.runs import Marks, Opened, RunRef, StopOrder, Turn
 from guardkit.core.signing import Verifier
-from guardkit.core.steps import Observation
+from guardkit.core.steps import Observation, Trust
 from guardkit.core.values import JsonObject
 from guardkit.core.verdicts import ActionCheck, ObservationCheck
 from guardkit.policy import Policy
@@ -78,6 +78,12 @@ class Session:
     asked: set[str] = field(default_factory=set[str])
     """Ids of approvals that this run registered or waited for."""
 
+    unseen: bool = False
+    """Whether an earlier run died holding observations that `loose` now lacks."""
+
+    kept: Marks = field(default_factory=Marks)
+    """The marks that the store holds."""
+
     tool_calls: int = 0
     steps: int = 0
     began: float = field(default_factory=time.monotonic)
@@ -97,6 +103,23 @@ class Session:
             ended=turn.no_result,
             tool_calls=turn.tool_calls,
             steps=turn.steps,
+            complete=turn.marks.complete,
+            wary=turn.marks.wary,
+            flags=set(turn.marks.flags),
+            loose=list(turn.marks.loose),
+            unseen=turn.marks.unseen,
+            kept=turn.marks,
+        )
+
+    def marks(self, *, closing: bool = False) -> Marks:
+        """What outlives this run: at its end with the observations that no message holds, before with their absence."""
+        loose = tuple(one for one in self.loose if one.trust is Trust.UNTRUSTED)
+        return Marks(
+            flags=tuple(sorted(self.flags)),
+            wary=self.wary,
+            complete=self.complete,
+            loose=loose if closing else (),
+            unseen=self.unseen or bool(loose and not closing),
         )
 
     @property

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, insert, update
 
 from guardkit.core.audit import AuditEvent
 from guardkit.core.no_result import NoResult
-from guardkit.core.runs import Closing, Opened, Opening, RunRef, StopOrder, Turn, TurnStatus
+from guardkit.core.runs import Closing, Marks, Opened, Opening, RunRef, StopOrder, Turn, TurnStatus
 from guardkit.errors import InputError, StorageError
 from guardkit.sql import approvals, audit, dialects, due, lease, names, stops, turns as turn_rows
 from guardkit.sql.codec import dump
@@ -139,6 +139,7 @@ def _new_turn(connection: Connection, opening: Opening, run: RunRef, now: float)
             active_seconds=0.0,
             tool_calls=0,
             steps=0,
+            marks=dump(turn.marks),
             input=opening.input,
         )
     )
@@ -179,6 +180,7 @@ def close_run(connection: Connection, run: RunRef, closing: Closing, events: Seq
             active_seconds=turns.c.active_seconds + max(closing.active_seconds, 0.0),
             tool_calls=closing.tool_calls,
             steps=closing.steps,
+            marks=dump(closing.marks),
         )
     )
     given_back: dict[str, Any] = {"lease_owner": None, "lease_run": None, "lease_until": None}
@@ -191,9 +193,14 @@ def close_run(connection: Connection, run: RunRef, closing: Closing, events: Seq
     audit.append(connection, run.tenant, events, holding.now)
 
 
-def flush(connection: Connection, run: RunRef, events: Sequence[AuditEvent]) -> None:
+def flush(
+    connection: Connection, run: RunRef, events: Sequence[AuditEvent], marks: Marks | None = None
+) -> None:
     """Append to the audit chain under the lease; see `guardkit.core.ports.Runs.flush`."""
-    audit.append(connection, run.tenant, events, lease.held(connection, run).now)
+    holding = lease.held(connection, run)
+    if marks is not None:
+        connection.execute(_turn(run).values(marks=dump(marks)))
+    audit.append(connection, run.tenant, events, holding.now)
 
 
 def end_turn(

@@ -10,6 +10,7 @@ from guardkit.core.runs import (
     Closing,
     Delivery,
     DueThread,
+    Marks,
     Opened,
     Opening,
     RunRef,
@@ -84,10 +85,10 @@ class SQLStore:
         with self.database.writing() as connection:
             runs.close_run(connection, run, closing, events)
 
-    def flush(self, run: RunRef, events: Sequence[AuditEvent]) -> None:
+    def flush(self, run: RunRef, events: Sequence[AuditEvent], marks: Marks | None = None) -> None:
         """Append to the audit chain under the run's lease."""
         with self.database.writing() as connection:
-            runs.flush(connection, run, events)
+            runs.flush(connection, run, events, marks)
 
     def end_turn(self, run: RunRef, outcome: NoResult, events: Sequence[AuditEvent]) -> NoResult:
         """End the turn, durably. Returns the outcome that holds: the first one wins."""

@@ -111,6 +111,7 @@ turns = Table(
     Column("active_seconds", Double, nullable=False),
     Column("tool_calls", Integer, nullable=False),
     Column("steps", Integer, nullable=False),
+    Column("marks", _text(), nullable=False),
     Column("input", _bytes()),
     ForeignKeyConstraint(
         ["tenant", "thread_id"], ["gk_threads.tenant", "gk_threads.thread_id"], name="gk_turns_thread"

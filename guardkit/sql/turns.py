@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, Select, and_, func, select
 from guardkit.core.approvals import ApprovalState
 from guardkit.core.no_result import NoResult
 from guardkit.core.principals import Principal
-from guardkit.core.runs import ThreadRow, Turn, TurnStatus
+from guardkit.core.runs import Marks, ThreadRow, Turn, TurnStatus
 from guardkit.errors import InputError
 from guardkit.sql.codec import load
 from guardkit.sql.tables import approvals, threads, turns
@@ -34,6 +34,7 @@ def read(row: Row[Any]) -> Turn:
         active_seconds=row.active_seconds,
         tool_calls=row.tool_calls,
         steps=row.steps,
+        marks=load(Marks, row.marks),
     )
 
 

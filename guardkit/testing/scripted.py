@@ -42,7 +42,8 @@ class ScriptedModel(BaseChatModel):
     lines: tuple[Line, ...]
 
     def __init__(self, *lines: Line, **options: Any) -> None:
-        super().__init__(**{"lines": lines, **options})
+        options["lines"] = lines
+        super().__init__(**options)
 
     @property
     def _llm_type(self) -> str:

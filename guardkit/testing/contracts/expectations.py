@@ -12,7 +12,7 @@ def expect(actual: object, expected: object, what: str) -> None:
         raise AssertionError(f"{what}: expected {expected!r}, got {actual!r}")
 
 
-def holds(condition: bool, what: str) -> None:  # noqa: FBT001  # reads like `assert`
+def holds(condition: bool, what: str) -> None:  # reads like `assert`
     """Raise `AssertionError` unless a condition is true."""
     if not condition:
         raise AssertionError(what)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from guardkit.core.audit import AuditEvent
 from guardkit.core.no_result import NoResult
-from guardkit.core.runs import Closing, Opened, Opening, RunRef, StopOrder, ThreadRow, Turn, TurnStatus
+from guardkit.core.runs import Closing, Marks, Opened, Opening, RunRef, StopOrder, ThreadRow, Turn, TurnStatus
 from guardkit.errors import BusyError, InputError
 from guardkit.testing.memory.state import MemoryState, MemoryThread
 
@@ -96,6 +96,7 @@ class MemoryRuns(MemoryState):
                     "active_seconds": turn.active_seconds + closing.active_seconds,
                     "tool_calls": closing.tool_calls,
                     "steps": closing.steps,
+                    "marks": closing.marks,
                 }
             )
             stop = self._stop_on(thread)
@@ -106,11 +107,15 @@ class MemoryRuns(MemoryState):
                 thread.wake("stopped", self.now())
             self._add_events(run.tenant, listed)
 
-    def flush(self, run: RunRef, events: Sequence[AuditEvent]) -> None:
-        """Append to the audit chain under the run's lease."""
+    def flush(self, run: RunRef, events: Sequence[AuditEvent], marks: Marks | None = None) -> None:
+        """Append to the audit chain under the run's lease, and keep the turn's marks if there are new ones."""
         with self._lock:
-            self._held(run)
-            self._add_events(run.tenant, events)
+            thread = self._held(run)
+            listed = self._checked(events)
+            if marks is not None:
+                turn = thread.turns[run.turn - 1]
+                thread.turns[run.turn - 1] = turn.model_copy(update={"marks": marks})
+            self._add_events(run.tenant, listed)
 
     def end_turn(self, run: RunRef, outcome: NoResult, events: Sequence[AuditEvent]) -> NoResult:
         """End the turn: durable, approvals cancelled. Returns the outcome that holds: the first one wins."""

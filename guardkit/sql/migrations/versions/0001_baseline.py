@@ -75,6 +75,7 @@ def upgrade() -> None:
         sa.Column("active_seconds", sa.Double[float](), nullable=False),
         sa.Column("tool_calls", sa.Integer(), nullable=False),
         sa.Column("steps", sa.Integer(), nullable=False),
+        sa.Column("marks", text(), nullable=False),
         sa.Column("input", blob()),
         sa.ForeignKeyConstraint(
             ["tenant", "thread_id"], ["gk_threads.tenant", "gk_threads.thread_id"], name="gk_turns_thread"
