@@ -83,7 +83,8 @@ def _aware(value: Any) -> Any:
 
 
 def _title(text: str) -> str | None:
-    return next((line.lstrip("# ").strip() for line in _lines(text) if line.startswith("# ")), None)
+    headings = [line.lstrip("# ").strip() for line in _lines(text) if line.startswith("# ")]
+    return headings[0] if len(headings) == 1 else None
 
 
 def _lines(text: str) -> Iterator[str]:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from guardkit.core.drafts import Answer
+from guardkit.core.drafts import Answer, Citation
 from guardkit.core.no_result import NoResult
 from guardkit.core.outcomes import Finished, Outcome, Paused
 from guardkit.core.presentation import Presentation
@@ -36,37 +36,37 @@ class Stage:
         """A line of plain text."""
         self.console.print(escape(text), style=style or None, highlight=False, soft_wrap=True)
 
+    def _noted(self, label: str, mark: str, text: str, note: str = "") -> None:
+        """A labelled finding, its text indented beside the label."""
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(width=10)
+        grid.add_column(width=9)
+        grid.add_column()
+        grid.add_row(f"  {label}", mark, escape(text.strip()) + (f"\n[dim]{escape(note)}[/]" if note else ""))
+        self.console.print(grid, highlight=False)
+
+    def _text(self, text: str, title: str) -> None:
+        self.console.print(Panel(escape(text), title=f"{title} (nobody sees it)", border_style="dim"))
+
     def trail(self, records: Iterable[Record]) -> None:
         """Draft, critique and verification, as they happened."""
         for record in records:
             match record:
                 case Drafted():
-                    self.console.print(
-                        Panel(escape(record.text), title="draft (nobody sees it)", border_style="dim")
-                    )
+                    self._text(record.text, "draft")
                 case Revised():
-                    self.console.print(
-                        Panel(
-                            escape(record.text),
-                            title=f"revision {record.revision} (nobody sees it)",
-                            border_style="dim",
-                        )
-                    )
+                    self._text(record.text, f"revision {record.revision}")
                 case Criticised():
                     for answer in record.critique.answers:
                         mark = "[green]met[/]" if answer.met else "[red]not met[/]"
-                        self.console.print(f"  critique  {mark} {escape(answer.criterion_id)}")
+                        self._noted("critique", mark, answer.criterion_id)
                 case Verified():
                     for check in record.verification.checks:
-                        mark = "[green]supported[/]" if check.supported else "[red]withheld[/] "
+                        mark = "[green]supported[/]" if check.supported else "[red]withheld[/]"
                         flags = ", ".join(flag.value for flag in check.flags)
-                        self.console.print(
-                            f"  verified  {mark} {escape(check.claim.text.strip())} [dim]{escape(flags)}[/]"
-                        )
+                        self._noted("verified", mark, check.claim.text, flags)
                 case Removed():
-                    self.console.print(
-                        f"  [red]removed[/]   {escape(record.text.strip())} [dim]{escape(record.why)}[/]"
-                    )
+                    self._noted("removed", "", record.text, record.why)
                 case _:
                     continue
 
@@ -78,13 +78,7 @@ class Stage:
                     Panel(escape(outcome.text), title="[green]Answer[/]", border_style="green")
                 )
                 for citation in outcome.citations:
-                    place = (
-                        f"{citation.document}, {citation.section}" if citation.section else citation.document
-                    )
-                    self.console.print(
-                        f"  \\[{citation.number}] {escape(place)}: “{escape(citation.quote)}”",
-                        highlight=False,
-                    )
+                    self._citation(citation)
             case NoResult():
                 self.no_result(outcome)
             case Paused():
@@ -94,16 +88,27 @@ class Stage:
             case Finished():
                 self.line(f"Finished: {outcome.text}")
 
+    def _citation(self, citation: Citation) -> None:
+        place = citation.section or ""
+        if not place.startswith(citation.document):
+            place = f"{citation.document}, {place}" if place else citation.document
+        grid = Table.grid(padding=(0, 1))
+        grid.add_row(f"  \\[{citation.number}]", f"{escape(place)}: “{escape(citation.quote)}”")
+        self.console.print(grid, highlight=False)
+
     def no_result(self, outcome: NoResult) -> None:
         """A turn that ended without an answer."""
-        lines = [escape(outcome.message), f"[dim]reason[/]    {outcome.reason.value}"]
+        grid = Table.grid(padding=(0, 2))
+        grid.add_row("[dim]reason[/]", outcome.reason.value)
         for label, values in (
             ("why", outcome.why),
             ("looked at", outcome.looked_at),
             ("missing", outcome.missing),
         ):
-            lines += [f"[dim]{label:<9}[/] {escape(value)}" for value in values]
-        self.console.print(Panel("\n".join(lines), title="[yellow]NoResult[/]", border_style="yellow"))
+            for place, value in enumerate(values):
+                grid.add_row("" if place else f"[dim]{label}[/]", escape(value))
+        shown = Group(escape(outcome.message), grid)
+        self.console.print(Panel(shown, title="[yellow]NoResult[/]", border_style="yellow"), highlight=False)
 
     def approval(self, shown: Presentation) -> None:
         """What a person is asked."""

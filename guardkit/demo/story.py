@@ -225,7 +225,8 @@ class Story:
             ):
                 data = entry.event.data
                 what = data.get("decision") or data.get("verdict")
-                by = ", ".join(map(str, data.get("rules") or [data.get("check")]))
+                rules = data.get("rules")
+                by = ", ".join(map(str, rules)) if isinstance(rules, list) else data.get("check")
                 self.stage.line(f"audit: {data['tool']} {what} by {by}")
         self.stage.line(f"payments made by it: {len(self.desk.bank.payments()) - before}")
 
