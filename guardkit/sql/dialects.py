@@ -47,7 +47,8 @@ def now(connection: Connection) -> float:
 
 def insert_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
     """Insert a row unless its primary key is taken. Returns whether it was inserted."""
-    done = connection.execute(_insert_new(family(connection), table), dict(row))
+    statement = _insert_new(family(connection), table).execution_options(preserve_rowcount=True)
+    done = connection.execute(statement, dict(row))
     return cast("CursorResult[Any]", done).rowcount == 1
 
 

@@ -9,9 +9,10 @@ import time
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from guardkit.errors import ConfigurationError, StorageError
@@ -43,6 +44,10 @@ class Backend:
     owned: bool
     """Whether the engine was made here, and is disposed of here."""
 
+    def missing(self) -> bool:
+        """Whether it is an SQLite file that does not exist yet."""
+        return self.sqlite and not self.location.startswith("file:") and not Path(self.location).exists()
+
 
 def backend(target: Target, *, busy_timeout: float, connections: int) -> Backend:
     """The engine for a database.
@@ -63,7 +68,8 @@ def backend(target: Target, *, busy_timeout: float, connections: int) -> Backend
         raise ConfigurationError(f"guardkit does not know the database {name!r}", remedy=_EXAMPLE)
     if family == "sqlite":
         return _sqlite(url, busy_timeout=busy_timeout, connections=connections)
-    location = url.render_as_string(hide_password=True)
+    # Drivers take passwords in the query too.
+    location = url.set(query={}).render_as_string(hide_password=True)
     if isinstance(target, Engine):
         if target.dialect.is_async:
             raise ConfigurationError(
@@ -86,9 +92,12 @@ def backend(target: Target, *, busy_timeout: float, connections: int) -> Backend
 def _url(target: str | URL) -> URL:
     try:
         url = make_url(target)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # ValueError: the port is no number
         # The text may hold a password, so it is not repeated.
-        raise ConfigurationError("the database URL cannot be read", remedy=_EXAMPLE) from None
+        raise ConfigurationError(
+            "the database URL cannot be read",
+            remedy=f"{_EXAMPLE}; write @, / and : in a password as %40, %2F and %3A",
+        ) from None
     return url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
 
 
@@ -99,16 +108,33 @@ def _engine(url: URL, **options: Any) -> Engine:
     except NoSuchModuleError:
         raise ConfigurationError(f"SQLAlchemy knows no driver {name!r}", remedy=_EXAMPLE) from None
     except ModuleNotFoundError as error:
-        extra = _EXTRAS.get(FAMILIES[url.get_backend_name()])
+        backend_name = url.get_backend_name()
+        usual = _DRIVERS.get(backend_name)
+        remedy = (
+            f"install guardkit[{_EXTRAS[FAMILIES[backend_name]]}]"
+            if name == usual
+            else f"install it, or name {usual}"
+        )
         raise ConfigurationError(
-            f"the driver {name!r} needs the module {error.name!r}",
-            remedy=f"install guardkit[{extra}]" if extra else "install it",
+            f"the driver {name!r} needs the module {error.name!r}", remedy=remedy
         ) from None
     if engine.dialect.is_async:
         raise ConfigurationError(
             f"the driver {name!r} is async", remedy="name a sync one; guardkit hops to threads by itself"
         )
+    event.listen(engine, "do_connect", _connecting)
     return engine
+
+
+def _connecting(dialect: Dialect, _record: Any, arguments: Any, options: dict[str, Any]) -> Any:
+    try:
+        return dialect.connect(*arguments, **options)
+    except (TypeError, ValueError):
+        # Python says so of keyword arguments that a driver does not take, and of values of the wrong type.
+        raise ConfigurationError(
+            f"the driver {dialect.driver!r} refuses an option of the database URL",
+            remedy=f"look at what follows the question mark: {', '.join(sorted(options))} were given",
+        ) from None
 
 
 def _sqlite(url: URL, *, busy_timeout: float, connections: int) -> Backend:

@@ -10,12 +10,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from guardkit.errors import ConfigurationError, StorageError
 from guardkit.sql.dialects import family
 from guardkit.sql.engines import Backend, Target, backend, enter_wal, reading, writing
 from guardkit.sql.faults import told
+from guardkit.sql.tables import metadata
 
 VERSION_TABLE = "gk_alembic_version"
 
@@ -54,12 +55,12 @@ def current(target: Target) -> str | None:
         ConfigurationError: not a URL of a database that guardkit knows.
         StorageError: it cannot be reached.
     """
-    with (
-        _opened(target) as found,
-        told(found.location, sqlite=found.sqlite),
-        reading(found.engine) as connection,
-    ):
-        return revision(connection)
+    with _opened(target) as found:
+        if found.missing():
+            # Connecting would create the file.
+            return None
+        with told(found.location, sqlite=found.sqlite), reading(found.engine) as connection:
+            return revision(connection, found.location)
 
 
 def upgrade(target: Target) -> str:
@@ -87,11 +88,19 @@ def _opened(target: Target) -> Generator[Backend]:
             found.engine.dispose()
 
 
-def revision(connection: Connection) -> str | None:
-    """The revision that a connection's database is at."""
-    return MigrationContext.configure(
-        connection, opts={"version_table": VERSION_TABLE}
-    ).get_current_revision()
+def revision(connection: Connection, location: str) -> str | None:
+    """The revision that a connection's database is at.
+
+    Raises:
+        ConfigurationError: it says more than one.
+    """
+    at = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_heads()
+    if len(at) > 1:
+        raise ConfigurationError(
+            f"the tables in {location} claim to be at several revisions: {', '.join(sorted(at))}",
+            remedy="restore the database from a backup",
+        )
+    return at[0] if at else None
 
 
 def migrate(found: Backend) -> None:
@@ -100,6 +109,7 @@ def migrate(found: Backend) -> None:
         enter_wal(found, busy_timeout=30.0)
     with told(found.location, sqlite=found.sqlite), writing(found.engine) as connection, _alone(connection):
         if _is_behind(connection, found.location):
+            _refuse_remains(connection, found.location)
             config = _config()
             config.attributes["connection"] = connection
             with _ALEMBIC:
@@ -128,13 +138,24 @@ def ensure(found: Backend) -> None:
 
 def _is_behind(connection: Connection, location: str) -> bool:
     newest, known = _known()
-    at = revision(connection)
+    at = revision(connection, location)
     if at is not None and at not in known:
         raise ConfigurationError(
             f"the tables in {location} are at revision {at!r}, which is newer than this guardkit ({newest!r})",
             remedy="upgrade guardkit",
         )
     return at != newest
+
+
+def _refuse_remains(connection: Connection, location: str) -> None:
+    """Do not build on tables of which nothing says what they are. MariaDB keeps those of a migration that died."""
+    if revision(connection, location) is None:
+        there = set(inspect(connection).get_table_names()) & set(metadata.tables)
+        if there:
+            raise ConfigurationError(
+                f"{location} has tables of guardkit's, e.g. {min(there)!r}, and says no revision",
+                remedy="an upgrade was interrupted, or somebody else made them: drop them, or restore a backup",
+            )
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import time
 
 from guardkit.core.approvals import ApprovalStage, ApprovalState, close
 from guardkit.core.ports import Store
+from guardkit.core.values import JsonObject
 from guardkit.errors import UnknownApprovalError
 from guardkit.testing.contracts import samples
 from guardkit.testing.contracts.expectations import at_once, expect, holds, refused, there
@@ -43,7 +44,7 @@ class ApprovalsContract:
 
     def test_what_is_stored_comes_back_exactly(self, store: Store) -> None:
         run = samples.opened(store).run
-        args = {
+        args: JsonObject = {
             "amount": 1.10,
             "n": 2**53 - 1,
             "text": "Zürich 🎈 \u0000",
@@ -58,7 +59,7 @@ class ApprovalsContract:
             asked,
             "the request",
         )
-        edit = {**args, "amount": 2.20}
+        edit: JsonObject = {**args, "amount": 2.20}
         changed = samples.said(store, stored, kind="edit", args=edit)
         store.settle(changed, 0, [])
         expect(store.find(asked.id), changed, "the approval after an edit")

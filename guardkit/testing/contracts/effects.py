@@ -68,7 +68,7 @@ class EffectsContract:
     def test_a_done_effect_is_not_started_again(self, store: Store) -> None:
         run = samples.opened(store).run
         _claim(store, run)
-        result = {"receipt": "R-1", "of": [1, 2.5, None, "ü"]}
+        result: Json = {"receipt": "R-1", "of": [1, 2.5, None, "ü"]}
         expect(_record(store, run, EffectState.DONE, result), True, "recording")
         entries = len(store.entries(TENANT))
         expect(_claim(store, run), AlreadyDone(result), "the same action again")

@@ -1,6 +1,7 @@
 """The contract of the port `Runs`."""
 
 import time
+from dataclasses import replace
 
 from guardkit.core.approvals import ApprovalState
 from guardkit.core.effects import EffectState
@@ -186,18 +187,15 @@ class RunsContract:
 
     def test_a_made_up_run_changes_nothing(self, store: Store) -> None:
         run = samples.opened(store).run
-        for changed in ({"run_id": "x"}, {"token": run.token + 1}, {"thread_id": "u"}, {"tenant": "other"}):
-            forged = RunRef(
-                **{
-                    "tenant": run.tenant,
-                    "thread_id": run.thread_id,
-                    "turn": run.turn,
-                    "run_id": run.run_id,
-                    "token": run.token,
-                    **changed,
-                }
-            )
-            with refused(StaleRunError, f"a run with {changed}"):
+        for what, forged in {
+            "another id": replace(run, run_id="x"),
+            "a later token": replace(run, token=run.token + 1),
+            "an earlier token": replace(run, token=run.token - 1),
+            "another turn": replace(run, turn=run.turn + 1),
+            "another thread": replace(run, thread_id="u"),
+            "another tenant": replace(run, tenant="other"),
+        }.items():
+            with refused(StaleRunError, f"a run with {what}"):
                 store.flush(forged, [EVENT])
         expect(list(store.entries(TENANT)), [], "the audit chain")
 

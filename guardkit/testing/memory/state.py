@@ -94,6 +94,8 @@ class MemoryState:
         return (
             thread is not None
             and (thread.token, thread.run_id) == (run.token, run.run_id)
+            and bool(thread.turns)
+            and thread.turns[-1].number == run.turn
             and thread.lease_until > self.now()
         )
 
