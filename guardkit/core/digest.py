@@ -142,13 +142,13 @@ def action_digest(
 def action_id(
     *, tenant: str, thread_id: str, namespace: str, turn: int, message_id: str | None, call: str
 ) -> str:
-    """The stable id of one proposed call: the same over resumes and crashes, new in every turn.
+    """The stable id of one proposed call: the same over resumes, crashes and time travel.
 
     Args:
         tenant: the tenant.
         thread_id: the thread.
         namespace: LangGraph's checkpoint namespace of the graph that proposes the call, without task ids.
-        turn: number of the turn, from 1.
+        turn: number of the turn, from 1; 0 for a call that a message holds, whose id tells it apart.
         message_id: id of the AIMessage, or `None` for a call made in node code.
         call: the tool call's id, or for node code the task id and the running number of the call.
     """

@@ -38,7 +38,7 @@ class Action(Value):
     """One proposed tool call, with arguments validated by the tool's schema."""
 
     id: str
-    """Stable over resumes and crashes, new in every turn: hash of tenant, thread, namespace, turn, message id, call id."""
+    """Stable over resumes, crashes and time travel: hash of tenant, thread, namespace, message id or turn, call id."""
 
     tool: str
     kind: ToolKind

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import jsonschema
-from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool
+from langchain_core.tools import BaseTool, InjectedToolArg, InjectedToolCallId, StructuredTool
 from langgraph.prebuilt import InjectedState, InjectedStore, ToolRuntime
 from pydantic import BaseModel, ValidationError
 
@@ -59,6 +59,7 @@ def guarded(
         timeout=timeout,
         reconcile=reconcile,
         reads=reads,
+        injected=frozenset(injected),
         declared=declared,
     )
     return GuardedTool(tool, spec)
@@ -153,8 +154,9 @@ def _refuse_undeclared(tool: BaseTool, injected: Mapping[str, Any], reads: tuple
             if state is not None or InjectedState in marks
             else "the runtime"
         )
-        if name == "tool_call_id":
-            continue
+        own = any(isinstance(mark, InjectedToolCallId) or mark is InjectedToolCallId for mark in marks)
+        if own and what == "the runtime":
+            continue  # the action's own identity
         raise CompileError(
             f"effect {tool.name!r} reads {what} through parameter {name!r}, which no approval would show",
             remedy=(
@@ -179,11 +181,15 @@ def _validator(
 ) -> Callable[[Mapping[str, Any]], JsonObject]:
     """Validation by the tool's own schema, to JSON. With injected parameters, by the part that the model fills in."""
     model = tool.tool_call_schema if injected else tool.get_input_schema()
+
+    def proposed(raw: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in raw.items() if name not in injected}
+
     if isinstance(tool.args_schema, dict) or not (isinstance(model, type) and issubclass(model, BaseModel)):
         checker: Any = jsonschema.Draft202012Validator(schema)
 
         def by_schema(raw: Mapping[str, Any]) -> JsonObject:
-            args = cast("JsonObject", parse(canonical(dict(raw), path="args"), path="args"))
+            args = cast("JsonObject", parse(canonical(proposed(raw), path="args"), path="args"))
             problem = next(iter(checker.iter_errors(args)), None)
             if problem is not None:
                 where = ".".join(str(part) for part in problem.absolute_path) or "args"
@@ -194,7 +200,8 @@ def _validator(
     names = [name for name in model.model_fields if name in cast("JsonObject", schema.get("properties", {}))]
 
     def once(raw: Mapping[str, Any]) -> JsonObject:
-        dumped = model.model_validate(dict(raw)).model_dump(mode="json", include=set(names))
+        valid = model.model_validate(proposed(raw))
+        dumped = valid.model_dump(mode="json", include={*names, *(valid.model_extra or ())})
         return cast("JsonObject", parse(canonical(dumped, path="args"), path="args"))
 
     if not stable:

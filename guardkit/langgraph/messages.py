@@ -73,12 +73,16 @@ class Turnwise:
 
 
 def identify(run: RunRef, namespace: str, message_id: str | None, call: str) -> str:
-    """The id of a proposed call in this run's turn."""
+    """The id of a proposed call.
+
+    A call of a message is the same one in every turn: a later turn that travels back to it proposes nothing new. A call
+    that no message holds is told apart by its turn.
+    """
     return action_id(
         tenant=run.tenant,
         thread_id=run.thread_id,
         namespace=namespace,
-        turn=run.turn,
+        turn=run.turn if message_id is None else 0,
         message_id=message_id,
         call=call,
     )

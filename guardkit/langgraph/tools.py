@@ -136,11 +136,13 @@ class GuardedTool(BaseTool):
                 f"guarded tool {self.name!r} was called outside a guarded run",
                 remedy="run the graph that guard.compile returned; in unit tests use guardkit.testing.run_unguarded",
             )
-        fields = set(cast("dict[str, Any]", self._spec.json_schema.get("properties", {})))
         if isinstance(tool_input, str):
+            fields = cast("dict[str, Any]", self._spec.json_schema.get("properties", {}))
             tool_input = {next(iter(sorted(fields)), "input"): tool_input}
-        raw = {name: value for name, value in tool_input.items() if name in fields}
-        injected = {name: value for name, value in tool_input.items() if name not in fields}
+        # Everything that the host did not inject is an argument, also what the schema does not name: nothing reaches
+        # the tool that was not digested.
+        raw = {name: value for name, value in tool_input.items() if name not in self._spec.injected}
+        injected = {name: value for name, value in tool_input.items() if name in self._spec.injected}
         args = self._spec.validate(raw)
         reads = bound_reads(self._spec, node.state)
         for name, value in reads.items():

@@ -42,6 +42,9 @@ class ToolSpec:
     reads: tuple[str, ...] = ()
     """State fields that the tool also reads; part of the digest."""
 
+    injected: frozenset[str] = frozenset()
+    """Parameters that the host fills in, never the model."""
+
     declared: bool = True
     """Whether a decorator declared it. What is not declared counts as an effect."""
 
