@@ -46,7 +46,10 @@ class Runs(Protocol):
         ...
 
     def close_run(self, run: RunRef, closing: Closing, events: Sequence[AuditEvent]) -> None:
-        """Give the lease back and say how the run ended. A turn that has ended stays ended."""
+        """Give the lease back and say how the run ended. A turn that has ended stays ended.
+
+        What `closing.waits_for` leaves out is cancelled; a paused turn that then has nothing pending becomes due.
+        """
         ...
 
     def flush(self, run: RunRef, events: Sequence[AuditEvent], marks: Marks | None = None) -> None:

@@ -125,6 +125,9 @@ class Closing(Value):
 
     steps: int
     marks: Marks = Marks()
+    waits_for: tuple[str, ...] | None = None
+    """Ids of the approvals that the graph still waits for; what else is pending of the turn is withdrawn, so that nobody
+    is asked about a call that no longer stands, and no such question holds up the others. `None` withdraws nothing."""
 
 
 StopScope = Literal["run", "thread", "agent", "tenant", "everything"]

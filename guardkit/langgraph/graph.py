@@ -10,13 +10,13 @@ from typing import Any, Literal, cast
 from langchain_core.runnables import RunnableConfig
 from langgraph.constants import END
 from langgraph.graph.state import CompiledStateGraph
-from langgraph.types import GraphOutput
+from langgraph.types import GraphOutput, StateSnapshot
 
 from guardkit.errors import InputError
 from guardkit.langgraph import channel, compat
 from guardkit.langgraph.messages import fields_of
 from guardkit.langgraph.node import RUN
-from guardkit.langgraph.runs import Entry, Runs
+from guardkit.langgraph.runs import CALLER, TENANT, Entry, Runs
 from guardkit.runtime.driver import Offload
 from guardkit.runtime.session import Session
 
@@ -120,8 +120,8 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
         """As `invoke`, for async graphs."""
         return _settled(await super().ainvoke(input, config, **kwargs))
 
-    async def _closing(self, session: Session, status: Status) -> None:
-        await self.offload(lambda: self.runs.close(session, status))
+    async def _closing(self, session: Session, status: Status, *, steered: bool = False) -> None:
+        await self.offload(lambda: self.runs.close(session, status, steered=steered))
 
     def _entry(self, given: object, config: RunnableConfig | None, kwargs: Mapping[str, Any]) -> Entry | None:
         if kwargs.get("durability") == "exit":
@@ -159,7 +159,7 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
         if RUN.get() is not None:
             return super().bulk_update_state(config, supersteps)
         with self._held(config) as (session, inner), _current(session):
-            return _public(super().bulk_update_state(inner, supersteps))
+            return _asked_as(config, super().bulk_update_state(inner, supersteps))
 
     async def abulk_update_state(self, config: RunnableConfig, supersteps: Any) -> RunnableConfig:
         """As `bulk_update_state`, for async graphs."""
@@ -167,7 +167,27 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
             return await super().abulk_update_state(config, supersteps)
         async with self._aheld(config) as (session, inner):
             with _current(session):
-                return _public(await super().abulk_update_state(inner, supersteps))
+                return _asked_as(config, await super().abulk_update_state(inner, supersteps))
+
+    def get_state(self, config: RunnableConfig, *, subgraphs: bool = False) -> StateSnapshot:
+        """As LangGraph's. The configs in it go on for the same caller, so they can be run or updated from."""
+        return _seen_as(config, super().get_state(config, subgraphs=subgraphs))
+
+    async def aget_state(self, config: RunnableConfig, *, subgraphs: bool = False) -> StateSnapshot:
+        """As `get_state`, for async graphs."""
+        return _seen_as(config, await super().aget_state(config, subgraphs=subgraphs))
+
+    def get_state_history(self, config: RunnableConfig, **options: Any) -> Iterator[StateSnapshot]:
+        """As LangGraph's, with configs as in `get_state`."""
+        for snapshot in super().get_state_history(config, **options):
+            yield _seen_as(config, snapshot)
+
+    async def aget_state_history(
+        self, config: RunnableConfig, **options: Any
+    ) -> AsyncIterator[StateSnapshot]:
+        """As `get_state_history`, for async graphs."""
+        async for snapshot in super().aget_state_history(config, **options):
+            yield _seen_as(config, snapshot)
 
     def _steering(self, config: RunnableConfig) -> Entry:
         entry = self.runs.entry(None, config, self.config)
@@ -194,7 +214,7 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
             yield session, inner
             status = "paused" if self.get_state(inner).next else "done"
         finally:
-            self.runs.close(session, status)
+            self.runs.close(session, status, steered=True)
 
     @asynccontextmanager
     async def _aheld(self, config: RunnableConfig) -> AsyncGenerator[tuple[Session, RunnableConfig]]:
@@ -206,7 +226,7 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
             yield session, inner
             status = "paused" if (await self.aget_state(inner)).next else "done"
         finally:
-            await asyncio.shield(asyncio.ensure_future(self._closing(session, status)))
+            await asyncio.shield(asyncio.ensure_future(self._closing(session, status, steered=True)))
 
 
 _FINALISE = 16
@@ -256,11 +276,21 @@ def _without(payload: dict[str, Any]) -> dict[str, Any] | None:
     return {key: value for key, value in payload.items() if key != compat.INTERRUPT} or None
 
 
-def _public(config: RunnableConfig) -> RunnableConfig:
-    """A config to hand out: without the lease that is no longer held."""
+def _asked_as(asked: RunnableConfig, config: RunnableConfig) -> RunnableConfig:
+    """A config to hand out: without a lease that is no longer held, for the caller who asked for it."""
+    theirs = asked.get("configurable", {})
     kept = {
         key: value
         for key, value in config.get("configurable", {}).items()
         if not key.startswith("__guardkit")
     }
+    kept |= {key: theirs[key] for key in (CALLER, TENANT) if key in theirs}
     return cast("RunnableConfig", {**config, "configurable": kept})
+
+
+def _seen_as(asked: RunnableConfig, snapshot: StateSnapshot) -> StateSnapshot:
+    parent = snapshot.parent_config
+    return snapshot._replace(
+        config=_asked_as(asked, snapshot.config),
+        parent_config=None if parent is None else _asked_as(asked, parent),
+    )

@@ -205,19 +205,40 @@ class Runs:
             {**config, "configurable": configurable, "callbacks": with_net(entry.callbacks)},
         )
 
-    def close(self, session: Session, status: Literal["paused", "done", "failed"]) -> None:
-        """Give the lease back. A run that has lost it has nothing to give."""
+    def close(
+        self, session: Session, status: Literal["paused", "done", "failed"], *, steered: bool = False
+    ) -> None:
+        """Give the lease back. A run that has lost it has nothing to give.
+
+        Args:
+            session: the run.
+            status: how it ended.
+            steered: whether it only changed the state and entered no node, so that it cannot know what is waited for.
+        """
         self.heartbeat.forget(session)
         if not session.lost:
-            self._close(session, "ended" if session.ended is not None else status)
+            known = not steered and status != "failed"
+            waits_for = tuple(sorted(session.asked)) if status == "paused" else ()
+            self._close(
+                session,
+                "ended" if session.ended is not None else status,
+                waits_for=waits_for if known else None,
+            )
 
-    def _close(self, session: Session, status: Literal["paused", "done", "failed", "ended"]) -> None:
+    def _close(
+        self,
+        session: Session,
+        status: Literal["paused", "done", "failed", "ended"],
+        *,
+        waits_for: tuple[str, ...] | None = None,
+    ) -> None:
         closing = Closing(
             status=status,
             active_seconds=session.active,
             tool_calls=session.tool_calls,
             steps=session.steps,
             marks=session.marks(closing=True),
+            waits_for=waits_for,
         )
         self.services.store.close_run(session.run, closing, session.take())
 

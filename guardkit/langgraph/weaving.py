@@ -88,7 +88,7 @@ def _node(name: str, node: Any, host: NodeHost, guard_tool: ToolGuard, *, root: 
     bound: Runnable[Any, Any] = node.bound
     body: Any = node.bound
     subgraphs: list[Any] | None = None
-    if isinstance(bound, CompiledStateGraph) and not hasattr(bound, "is_guarded"):
+    if isinstance(bound, CompiledStateGraph) and not hasattr(body, "is_guarded"):
         bound = _inner(cast("Graph", body), host, guard_tool)
         subgraphs = [bound]
     elif isinstance(bound, CompiledStateGraph):

@@ -111,6 +111,28 @@ def _check(stored: Approval, approval: Approval) -> None:
         raise InputError(f"approval {name} is {stored.state.value} and cannot become {approval.state.value}")
 
 
+def withdraw(connection: Connection, run: RunRef, now: float, *, but: Sequence[str]) -> list[AuditEvent]:
+    """Cancel the pending questions of a run's turn that the graph no longer waits for.
+
+    Args:
+        connection: a transaction that holds the thread's lock.
+        run: the run that ends.
+        now: seconds since the epoch by the database's clock.
+        but: ids of the approvals that it waits for.
+
+    Returns:
+        The audit events, for the caller to append.
+    """
+    pending = approval_rows.of_thread(
+        connection, run.tenant, run.thread_id, turn=run.turn, states=(ApprovalState.PENDING,)
+    )
+    return [
+        _closed(connection, approval, now, "the graph no longer waits for it")
+        for approval in pending
+        if approval.request.id not in but
+    ]
+
+
 def cancel_open(
     connection: Connection, tenant: str, thread_id: str, now: float, *, why: str, turn: int | None = None
 ) -> list[AuditEvent]:
@@ -127,13 +149,15 @@ def cancel_open(
     Returns:
         The audit events, for the caller to append.
     """
-    events: list[AuditEvent] = []
-    for approval in approval_rows.of_thread(connection, tenant, thread_id, turn=turn, states=_OPEN):
-        cancelled = close(approval, ApprovalState.CANCELLED, now)
-        approval_rows.write_changed(connection, cancelled)
-        deliveries.tell_outcome(connection, cancelled, now)
-        events.append(_cancelled(cancelled, why))
-    return events
+    found = approval_rows.of_thread(connection, tenant, thread_id, turn=turn, states=_OPEN)
+    return [_closed(connection, approval, now, why) for approval in found]
+
+
+def _closed(connection: Connection, approval: Approval, now: float, why: str) -> AuditEvent:
+    cancelled = close(approval, ApprovalState.CANCELLED, now)
+    approval_rows.write_changed(connection, cancelled)
+    deliveries.tell_outcome(connection, cancelled, now)
+    return _cancelled(cancelled, why)
 
 
 def _cancelled(approval: Approval, why: str) -> AuditEvent:

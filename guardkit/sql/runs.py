@@ -12,7 +12,17 @@ from guardkit.core.audit import AuditEvent
 from guardkit.core.no_result import NoResult
 from guardkit.core.runs import Closing, Marks, Opened, Opening, RunRef, StopOrder, Turn, TurnStatus
 from guardkit.errors import InputError, StorageError
-from guardkit.sql import approvals, audit, dialects, due, lease, names, stops, turns as turn_rows
+from guardkit.sql import (
+    approval_rows,
+    approvals,
+    audit,
+    dialects,
+    due,
+    lease,
+    names,
+    stops,
+    turns as turn_rows,
+)
 from guardkit.sql.codec import dump
 from guardkit.sql.tables import threads, turns
 
@@ -190,7 +200,28 @@ def close_run(connection: Connection, run: RunRef, closing: Closing, events: Seq
     if status is TurnStatus.PAUSED and _stop_on(connection, run, holding.agent) is not None:
         # The stop came while the turn was running, and the run has paused without seeing it.
         due.mark(connection, run.tenant, run.thread_id, "stopped", holding.now)
-    audit.append(connection, run.tenant, events, holding.now)
+    audit.append(
+        connection,
+        run.tenant,
+        [*events, *_withdrawn(connection, run, closing, status, holding.now)],
+        holding.now,
+    )
+
+
+def _withdrawn(
+    connection: Connection, run: RunRef, closing: Closing, status: TurnStatus, now: float
+) -> list[AuditEvent]:
+    if closing.waits_for is None:
+        return []
+    events = approvals.withdraw(connection, run, now, but=closing.waits_for)
+    if (
+        events
+        and status is TurnStatus.PAUSED
+        and not approval_rows.is_pending(connection, run.tenant, run.thread_id, run.turn)
+    ):
+        # What it does wait for may have been decided while these were still in the way.
+        due.mark(connection, run.tenant, run.thread_id, "decided", now)
+    return events
 
 
 def flush(

@@ -14,7 +14,7 @@ from guardkit.testing.contracts import samples
 from guardkit.testing.contracts.expectations import at_once, expect, holds, refused, there
 from guardkit.testing.contracts.samples import EVENT, NO_RESULT, TENANT
 
-_SHORT = 0.2
+_SHORT = 0.6
 """Seconds of a lease that is meant to run out."""
 
 
@@ -125,6 +125,23 @@ class RunsContract:
         expect(kinds.count("approval.cancelled"), 2, "audited cancellations")
         expect(run.turn, 2, "the new turn")
         expect(list(store.due()), [], "nobody waits for the old answers")
+
+    def test_questions_that_a_run_no_longer_waits_for_are_withdrawn(self, store: Store) -> None:
+        stale, wanted = samples.paused(store, approvals=2)
+        samples.approved(store, wanted)
+        expect(list(store.due()), [], "what is due while a question is pending")
+        run = store.open_run(samples.opening(new_turn=False), []).run
+        closing = samples.closing("paused").model_copy(update={"waits_for": (wanted.request.id,)})
+        store.close_run(run, closing, [])
+        expect(
+            there(store.find(stale.request.id), "approval").state, ApprovalState.CANCELLED, "the stale one"
+        )
+        expect(
+            there(store.find(wanted.request.id), "approval").state, ApprovalState.APPROVED, "the other one"
+        )
+        kinds = [entry.event.kind for entry in store.entries(TENANT)]
+        expect(kinds.count("approval.cancelled"), 1, "audited cancellations")
+        expect([thread.thread_id for thread in store.due()], ["t"], "what is due once nothing is pending")
 
     def test_the_first_outcome_of_a_turn_holds(self, store: Store) -> None:
         run = samples.opened(store).run

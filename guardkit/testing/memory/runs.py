@@ -106,6 +106,10 @@ class MemoryRuns(MemoryState):
             elif closing.status == "paused" and stop is not None:
                 thread.wake("stopped", self.now())
             self._add_events(run.tenant, listed)
+            if closing.waits_for is not None:
+                withdrawn = self._void(turn, "the graph no longer waits for it", but=closing.waits_for)
+                if withdrawn and closing.status == "paused" and not self._is_waiting(turn):
+                    thread.wake("decided", self.now())
 
     def flush(self, run: RunRef, events: Sequence[AuditEvent], marks: Marks | None = None) -> None:
         """Append to the audit chain under the run's lease, and keep the turn's marks if there are new ones."""

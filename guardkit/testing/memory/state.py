@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -138,10 +138,13 @@ class MemoryState:
         approvals = self._of_turn(turn.tenant, turn.thread_id, turn.number)
         return sum(approval.state is ApprovalState.PENDING for approval in approvals)
 
-    def _void(self, turn: Turn, why: str) -> None:
-        """Cancel what is still open of a turn."""
+    def _void(self, turn: Turn, why: str, *, but: Sequence[str] | None = None) -> int:
+        """Cancel what is still open of a turn, or with `but` what is pending and not named; returns how many."""
+        count = 0
         for approval in self._of_turn(turn.tenant, turn.thread_id, turn.number):
-            if approval.state in OPEN:
+            pending = approval.state is ApprovalState.PENDING
+            if approval.state in OPEN if but is None else pending and approval.request.id not in but:
+                count += 1
                 self._put(approval, close(approval, ApprovalState.CANCELLED, self.now()))
                 event = AuditEvent(
                     kind="approval.cancelled",
@@ -150,6 +153,7 @@ class MemoryState:
                     data={"approval": approval.request.id, "why": why},
                 )
                 self._add_events(turn.tenant, [event])
+        return count
 
     def _put(self, before: Approval, after: Approval) -> None:
         """Store a changed approval, with the messages that follow from it."""
