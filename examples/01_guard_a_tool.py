@@ -12,27 +12,20 @@ from langgraph.prebuilt import ToolNode, tools_condition
 from guardkit import Effect, Guard, Policy, Principal
 from guardkit.testing import ScriptedModel, calls
 
+limit = {
+    "id": "pay-limit",
+    "when": "args.amount > 500.0",
+    "decide": "reject",
+    "why": "above the limit for automatic payments",
+    "tell_model": "This amount is not permitted.",
+}
 policy = Policy.from_dict(
     {
         "policy": "claims",
         "version": "1",
         "owner": "claims-risk@example.com",
         "default": "reject",
-        "tools": {
-            "lookup_claim": "allow",
-            "pay_claim": {
-                "otherwise": "allow",
-                "rules": [
-                    {
-                        "id": "pay-limit",
-                        "when": "args.amount > 500.0",
-                        "decide": "reject",
-                        "why": "above the limit for automatic payments",
-                        "tell_model": "This amount is not permitted.",
-                    }
-                ],
-            },
-        },
+        "tools": {"lookup_claim": "allow", "pay_claim": {"otherwise": "allow", "rules": [limit]}},
     }
 )
 guard = Guard(f"sqlite:///{mkdtemp()}/guardkit.db", policy=policy)
@@ -60,8 +53,14 @@ model = ScriptedModel(
     calls(("pay_claim", {"claim_id": "C-1", "amount": "480"}), text="Did that work? Once more."),
     "Paid.",
 )
+
+
+def agent(state: MessagesState) -> MessagesState:
+    return {"messages": [model.invoke(state["messages"])]}
+
+
 builder = StateGraph(MessagesState)
-builder.add_node("agent", lambda state: {"messages": [model.invoke(state["messages"])]})
+builder.add_node("agent", agent)
 builder.add_node("tools", ToolNode([lookup_claim, pay_claim]))
 builder.add_edge(START, "agent")
 builder.add_conditional_edges("agent", tools_condition)

@@ -12,7 +12,8 @@ from langgraph.prebuilt import ToolNode, tools_condition
 from guardkit import Assurance, Guard, Keys, Paused, PeopleDirectory, Person, Policy, Principal
 from guardkit.testing import FakeChannel, ScriptedModel, calls
 
-people = PeopleDirectory([Person(id="dana", email="dana@example.com", roles=("manager",)), Person(id="kim")])
+people = PeopleDirectory([Person(id="dana", email="dana@example.com"), Person(id="kim")])
+stage = {"approvers": ["dana@example.com"], "channel": "desk", "assurance": "local_operator"}
 policy = Policy.from_dict(
     {
         "policy": "mail",
@@ -21,28 +22,14 @@ policy = Policy.from_dict(
         "default": "reject",
         "tools": {"send_mail": {"otherwise": "escalate", "approval": "manager"}},
         "approvals": {
-            "manager": {
-                "stages": [
-                    {
-                        "role": "manager",
-                        "approvers": ["dana@example.com"],
-                        "channel": "desk",
-                        "assurance": "local_operator",
-                    }
-                ],
-                "exclude_requester": True,
-                "expires_in": "8h",
-                "on_expiry": "reject",
-                "valid_for": "30m",
-            }
+            "manager": {"stages": [stage], "expires_in": "8h", "on_expiry": "reject", "valid_for": "30m"}
         },
     },
     directory=people,
 )
-desk_channel = FakeChannel("desk")
-guard = Guard(
-    f"sqlite:///{mkdtemp()}/guardkit.db", policy=policy, channels={"desk": desk_channel}, keys=Keys.generate()
-)
+desk = FakeChannel("desk")
+database = f"sqlite:///{mkdtemp()}/guardkit.db"
+guard = Guard(database, policy=policy, channels={"desk": desk}, keys=Keys.generate())
 
 
 @guard.effect
@@ -52,11 +39,16 @@ def send_mail(to: str, text: str) -> str:
     return "sent"
 
 
-model = ScriptedModel(
-    calls(("send_mail", {"to": "ada@example.net", "text": "Your claim is closed."})), "Done."
-)
+mail = {"to": "ada@example.net", "text": "Your claim is closed."}
+model = ScriptedModel(calls(("send_mail", mail)), "Done.")
+
+
+def agent(state: MessagesState) -> MessagesState:
+    return {"messages": [model.invoke(state["messages"])]}
+
+
 builder = StateGraph(MessagesState)
-builder.add_node("agent", lambda state: {"messages": [model.invoke(state["messages"])]})
+builder.add_node("agent", agent)
 builder.add_node("tools", ToolNode([send_mail]))
 builder.add_edge(START, "agent")
 builder.add_conditional_edges("agent", tools_condition)
