@@ -11,8 +11,8 @@ from starlette.routing import BaseRoute, Route
 
 from guardkit.core.approvals import Approval, ApprovalState, DecisionKind
 from guardkit.core.digest import canonical
-from guardkit.core.presentation import present
-from guardkit.core.rows import changes
+from guardkit.core.presentation import present, schema_order
+from guardkit.core.rows import changes, rows
 from guardkit.core.values import JsonObject
 from guardkit.errors import CanonicalError, DecisionRefusedError
 from guardkit.runtime.desk import Desk
@@ -168,12 +168,14 @@ class Answering:
                 problems=reading.problems,
                 delivery=form.text("delivery"),
             )
+        order = schema_order(approval.request.args_schema)
         carried = canonical(changes_between(approval.args, reading.args)).decode()
         return self._pages.render(
             "confirm.html",
             visitor=visitor,
             shown=shown,
-            changes=changes(approval.args, reading.args),
+            changes=changes(approval.args, reading.args, order),
+            result=rows(reading.args, order),
             carried=carried,
             delivery=form.text("delivery"),
         )

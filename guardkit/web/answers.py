@@ -15,10 +15,11 @@ from guardkit.core.edits import edit_problems
 from guardkit.core.values import Json, JsonObject
 from guardkit.core.visible import one_line
 from guardkit.errors import CanonicalError
-from guardkit.web.fields import Field, fields_of
+from guardkit.web.fields import DECIMAL, Field, fields_of
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
+_NOT_A_NUMBER = "Write a number like 1250.50, with a point and without separators or a currency."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,19 +65,15 @@ def read_fields(schema: JsonObject, args: JsonObject, form: Mapping[str, str]) -
             if not isinstance(read, _Absent):
                 edited[field.name] = read
     problems: list[str] = []
-    if all(field.error is None for field in fields):
-        for found in edit_problems(schema, edited):
-            at = next((i for i, field in enumerate(fields) if field.name == found.field), None)
-            if at is None:
-                problems.append(f"{found.path} {found.message}")
-            elif fields[at].error is None:
-                fields[at] = replace(fields[at], error=_sentence(found.path, found.message))
-        if (
-            not problems
-            and all(field.error is None for field in fields)
-            and canonical(edited) == canonical(args)
-        ):
-            problems.append("Nothing is changed. Change a value, or go back and approve it as it is.")
+    for found in edit_problems(schema, edited):
+        at = next((i for i, field in enumerate(fields) if field.name == found.field), None)
+        if at is None:
+            problems.append(f"{found.path} {found.message}")
+        elif fields[at].error is None:
+            fields[at] = replace(fields[at], error=_sentence(found.path, found.message))
+    fine = not problems and all(field.error is None for field in fields)
+    if fine and canonical(edited) == canonical(args):
+        problems.append("Nothing is changed. Change a value, or go back and approve it as it is.")
     return Reading(args=edited, fields=tuple(fields), problems=tuple(problems))
 
 
@@ -117,8 +114,10 @@ def _read(field: Field, sent: str) -> tuple[Json | _Absent, str | None]:
     if text == "" and field.optional:
         return (None if field.nullable and (field.present or field.required) else _Absent()), None
     match field.kind:
-        case "line" | "text":
+        case "line" | "text" | "date":
             return text, None
+        case "decimal":
+            return (text, None) if DECIMAL.fullmatch(text) else (None, _NOT_A_NUMBER)
         case "integer":
             return _integer(text)
         case "number":
@@ -147,7 +146,7 @@ def _number(text: str) -> tuple[Json, str | None]:
     if _INTEGER.fullmatch(text):
         return _integer(text)
     if len(text) > 40 or not _NUMBER.fullmatch(text):
-        return None, "Write a number like 1250.50, with a point and without separators or a currency."
+        return None, _NOT_A_NUMBER
     value = float(text)
     if value in (float("inf"), float("-inf")) or Decimal(repr(value)) != Decimal(text):
         return None, "This number has more digits than can be kept exactly."

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -22,7 +23,7 @@ from guardkit.web.answering import Answering
 from guardkit.web.detail import Detail
 from guardkit.web.lists import Lists
 from guardkit.web.pages import STATIC, Pages
-from guardkit.web.problems import PageError, bad_request, not_found, refused, unavailable
+from guardkit.web.problems import PageError, bad_request, not_found, refused, unavailable, wrong_method
 from guardkit.web.reception import Reception
 from guardkit.web.sessions import Sessions
 from guardkit.web.settings import WebSettings
@@ -88,9 +89,13 @@ def _handlers(pages: Pages) -> dict[Any, Any]:
     def page(request: Request, error: PageError) -> Response:
         return pages.problem(error, path=request.url.path if request.method == "GET" else None)
 
+    def approval_of(request: Request) -> str | None:
+        return (
+            f"/approvals/{quote(request.path_params['id'], safe='')}" if "id" in request.path_params else None
+        )
+
     def decision(request: Request, error: DecisionRefusedError) -> Response:
-        again = f"/approvals/{request.path_params['id']}" if "id" in request.path_params else None
-        return pages.problem(refused(error), again=again)
+        return pages.problem(refused(error), again=approval_of(request))
 
     def unknown(request: Request, error: UnknownApprovalError) -> Response:
         return pages.problem(not_found())
@@ -102,7 +107,11 @@ def _handlers(pages: Pages) -> dict[Any, Any]:
     def http(request: Request, error: HTTPException) -> Response:
         if error.status_code == 404:
             return pages.problem(not_found())
-        return pages.problem(bad_request("This page does not take such a request."))
+        if error.status_code == 405:
+            response = pages.problem(wrong_method(), again=approval_of(request))
+            response.headers.update(error.headers or {})
+            return response
+        return pages.problem(bad_request("It is not one that a page of the inbox makes."))
 
     return {
         PageError: page,

@@ -8,6 +8,8 @@ from starlette.requests import Request
 from guardkit.web.problems import bad_request, too_large
 
 _FIELDS = 1000
+_DIGITS = 15
+"""Digits of the longest length that is read as a number."""
 
 
 class Form(Mapping[str, str]):
@@ -44,7 +46,7 @@ async def read_form(request: Request, limit: int) -> Form:
     if kind != "application/x-www-form-urlencoded":
         raise bad_request("Only forms of the inbox's own pages are read here.")
     declared = request.headers.get("content-length", "0")
-    if declared.isdecimal() and int(declared) > limit:
+    if declared.isdecimal() and (len(declared) > _DIGITS or int(declared) > limit):
         raise too_large(limit)
     body = bytearray()
     async for chunk in request.stream():

@@ -13,6 +13,7 @@ from guardkit.core.audit import AuditEntry
 from guardkit.core.digest import canonical
 from guardkit.core.ports import Store
 from guardkit.core.presentation import full_value, present, presentation_hash
+from guardkit.core.values import Json
 from guardkit.core.visible import human, one_line
 from guardkit.runtime.desk import Desk
 from guardkit.web.pages import Pages
@@ -74,7 +75,8 @@ class Detail:
             "now": self._store.now(),
             "errors": {},
             "typed": {},
-            "after": aftermath(self._store, approval),
+            "after": None if approval.state is ApprovalState.PENDING else aftermath(self._store, approval),
+            "was": {change.path: change for change in shown.changes},
             **more,
         }
         return self._pages.render("approval.html", status=status, visitor=visitor, **context)
@@ -88,7 +90,7 @@ class Detail:
         visitor = self._reception.visitor(request)
         approval = self._desk.see(request.path_params["id"], visitor.person)
         found = trail(self._store, approval)
-        entries = [(entry, _facts(entry)) for entry in found.entries]
+        entries = [(entry, self._facts(entry)) for entry in found.entries]
         return self._pages.render(
             "audit.html",
             visitor=visitor,
@@ -116,13 +118,21 @@ class Detail:
             },
         )
 
+    def _facts(self, entry: AuditEntry) -> list[tuple[str, str]]:
+        """What an entry says beside what the page is about anyway."""
+        said = entry.event.data
+        return [
+            (human(name), self._fact(name, value))
+            for name, value in said.items()
+            if name not in _LEFT_OUT and value not in (None, [], {})
+        ]
 
-def _facts(entry: AuditEntry) -> list[tuple[str, str]]:
-    """What an entry says beside what the page is about anyway."""
-    facts: list[tuple[str, str]] = []
-    for name, value in entry.event.data.items():
-        if name not in _LEFT_OUT and value not in (None, [], {}):
-            text = value if isinstance(value, str) else canonical(value).decode()
-            shown = text[:12] if _HASH.fullmatch(text) else one_line(text, 200)
-            facts.append((human(name), shown))
-    return facts
+    def _fact(self, name: str, value: Json) -> str:
+        match name, value:
+            case "stage", int():
+                return str(value + 1)  # people count from 1
+            case "person", str():
+                return self._pages.who(value)
+            case _:
+                text = value if isinstance(value, str) else canonical(value).decode()
+                return text[:12] if _HASH.fullmatch(text) else one_line(text, 200)

@@ -5,6 +5,7 @@ gives it.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, cast
@@ -20,7 +21,14 @@ _FORM_LENGTH = 100_000
 _LONG_LINE = 60
 _REFERENCES = 16
 
-Kind: TypeAlias = Literal["line", "text", "number", "integer", "boolean", "choice", "json", "kept"]
+DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
+"""An exact number, as text."""
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+Kind: TypeAlias = Literal[
+    "line", "text", "decimal", "date", "number", "integer", "boolean", "choice", "json", "kept"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +123,8 @@ def _field(key: str, name: str, node: JsonObject, args: JsonObject, *, required:
     types = {kind for form in forms for kind in _types(form)}
     choices = _choices(node)
     kind = _kind(types, choices, current)
+    if kind == "line":
+        kind = _kind_of_text(forms, types, current)
     text = _shown(kind, choices, current)
     if kind == "line" and ("\n" in text or "\r" in text or len(text) > _LONG_LINE):
         kind = "text"
@@ -215,6 +225,17 @@ def _kind(types: set[str], choices: tuple[Json, ...], current: Json) -> Kind:
             return "json"
         case None:
             return _kind_of_type(types - {"null"})
+
+
+def _kind_of_text(forms: list[JsonObject], types: set[str], current: Json) -> Kind:
+    """The field for a string: numbers that are kept as text, and days, have their own."""
+    text = current if isinstance(current, str) else None
+    numeric = "number" in types and any("\\d" in str(form.get("pattern", "")) for form in forms)
+    if numeric and (text is None or DECIMAL.fullmatch(text)):
+        return "decimal"
+    if any(form.get("format") == "date" for form in forms) and (text is None or _DAY.fullmatch(text)):
+        return "date"
+    return "line"
 
 
 _KIND_OF_TYPE: dict[str, Kind] = {

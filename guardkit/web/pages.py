@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 
 from guardkit.core.people import Directory
 from guardkit.core.presentation import utc
-from guardkit.core.rows import Change, Row
+from guardkit.core.rows import Change, Row, RowType
 from guardkit.core.visible import human, one_line, visible
 from guardkit.web.problems import PageError
 from guardkit.web.settings import WebSettings
@@ -65,6 +65,8 @@ class Pages:
             "who": self.who,
             "human": human,
             "size": size,
+            "as_value": as_value,
+            "kind": kind,
             "plain": plain,
             "brief": brief,
             "utc": utc,
@@ -137,6 +139,27 @@ def marked(text: str) -> Markup:
         parts.append(Markup('<span class="mark">{}</span>').format(found.group()))
         last = found.end()
     return Markup().join([*parts, escape(text[last:])])
+
+
+_KINDS: dict[RowType | None, str] = {
+    "string": "text",
+    "number": "number",
+    "integer": "whole number",
+    "boolean": "yes or no",
+    "null": "no value",
+    "object": "group",
+    "array": "list",
+}
+
+
+def kind(of: RowType | None) -> str:
+    """The type of a value in words."""
+    return _KINDS.get(of, "")
+
+
+def as_value(text: str, of: RowType | None) -> Markup:
+    """The text of a value: marked, and yes or no for what is true or false."""
+    return escape({"true": "yes", "false": "no"}[text]) if of == "boolean" else marked(text)
 
 
 def brief(text: str) -> str:

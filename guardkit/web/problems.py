@@ -28,6 +28,15 @@ def bad_request(text: str) -> PageError:
     return PageError(HTTPStatus.BAD_REQUEST, "This request cannot be understood", text)
 
 
+def wrong_method() -> PageError:
+    """The page is for another kind of request, e.g. a form's address that was opened as a page."""
+    return PageError(
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        "This page does not take such a request",
+        "It is where a form is sent to. Nothing was decided.",
+    )
+
+
 def signed_out() -> PageError:
     """Nobody is signed in."""
     return PageError(
@@ -140,6 +149,16 @@ _REFUSALS: dict[str, tuple[HTTPStatus, str, str]] = {
         HTTPStatus.FORBIDDEN,
         "This needs a stronger sign-in",
         "The policy asks for a surer way to know who you are than the one you signed in by.",
+    ),
+    "edit_invalid": (
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "These values cannot be used",
+        "They do not fit what the tool accepts, or change nothing. Nothing was decided. Edit again.",
+    ),
+    "reason_invalid": (
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "This text cannot be kept",
+        "It is too long, or holds characters that are not text. Nothing was decided.",
     ),
     "not_allowed": (
         HTTPStatus.BAD_REQUEST,

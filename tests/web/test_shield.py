@@ -8,7 +8,7 @@ import pytest
 from guardkit.core.approvals import ApprovalState
 from guardkit.errors import StorageError
 from guardkit.testing import MemoryStore
-from tests.web.claims import ARGS, FIRST, SECOND, Claims
+from tests.web.claims import ARGS, FIRST, SECOND, Claims, Clock
 from tests.web.visits import URL, Inbox, Visit, text_of
 
 PAGES = (
@@ -216,8 +216,11 @@ def test_control_characters_in_a_path_are_refused(ana: Visit, path: str) -> None
 
 def test_other_methods_are_refused(inbox: Inbox, ana: Visit) -> None:
     approval = inbox.claims.ask()
-    assert ana.client.put(f"/approvals/{approval.request.id}").status_code == 400
-    assert ana.client.get(f"/approvals/{approval.request.id}/approve").status_code == 400
+    page = f"/approvals/{approval.request.id}"
+    assert ana.client.put(page).status_code == 405
+    answer = ana.get(f"{page}/approve")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert f'href="{page}"' in answer.text, "whoever opens a form's address is led back"
     assert inbox.claims.now(approval) == approval
 
 
@@ -237,9 +240,14 @@ class Broken(MemoryStore):
 
 
 @pytest.fixture
-def broken() -> Inbox:
+def store() -> Broken:
+    return Broken(Clock())
+
+
+@pytest.fixture
+def broken(store: Broken) -> Inbox:
     claims = Claims()
-    claims.store = Broken(claims.clock)
+    claims.store = store
     claims.desk = type(claims.desk)(claims.store, claims.people, claims.signer)
     return Inbox(claims)
 
@@ -260,14 +268,16 @@ def test_a_fault_shows_and_logs_nothing_of_its_cause(broken: Inbox, caplog: pyte
     assert "content-security-policy" in answer.headers
 
 
-def test_a_database_that_does_not_answer_is_told_so(broken: Inbox, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_database_that_does_not_answer_is_told_so(
+    broken: Inbox, store: Broken, caplog: pytest.LogCaptureFixture
+) -> None:
     visit = broken.visit()
-    broken.claims.store.error = StorageError("postgresql://user:password@host is gone")
+    store.error = StorageError("postgresql://user:password@host is gone")
     answer = visit.get("/")
     assert answer.status_code == 503
     assert "password" not in answer.text + caplog.text
     assert visit.get("/readyz").status_code == 200
-    broken.claims.store.dead = True
+    store.dead = True
     assert visit.get("/readyz").status_code == 503
     assert visit.get("/healthz").status_code == 200
 

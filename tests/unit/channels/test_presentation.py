@@ -47,8 +47,8 @@ def test_it_says_who_asks_what_and_why(claims: Claims) -> None:
 
 def test_how_much_and_to_whom_come_first(claims: Claims) -> None:
     paths = [row.path for row in present(claims.ask()).args]
-    assert paths[:4] == ["recipient", "iban", "amount", "currency"]
-    assert paths[4:8] == ["claim_id", "urgent", "copies", "rate"], "then the order of the schema"
+    assert paths[:5] == ["amount", "currency", "recipient", "iban", "claim_id"]
+    assert paths[5:8] == ["urgent", "copies", "rate"], "then the order of the schema"
     assert "lines[1].cents" in paths
 
 
