@@ -3,8 +3,8 @@
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
-from guardkit.core.runs import DueThread
-from guardkit.errors import MissingDataError
+from guardkit.core.runs import DueThread, Turn, TurnStatus
+from guardkit.errors import FingerprintError, MissingDataError
 from guardkit.langgraph.channel import CHANNEL
 from guardkit.langgraph.graph import GuardedGraph
 from guardkit.langgraph.inputs import load_input
@@ -30,13 +30,15 @@ async def resume(graph: GuardedGraph, thread: DueThread) -> None:
     Raises:
         BusyError: another run holds the thread.
         FingerprintError: the graph's code changed while the thread was paused.
-        MissingDataError: the turn's input is gone and there is no checkpoint to go on from.
+        MissingDataError: the turn's input is gone and there is no checkpoint to go on from, or the turn is paused and
+            its checkpoint waits for nothing.
         Exception: whatever the graph's own code raises.
     """
     store = graph.runs.services.store
     turn = await graph.offload(lambda: store.turn(thread.tenant, thread.thread_id))
     if turn is None:
         raise MissingDataError(f"thread {thread.thread_id!r} is due and has no turn")
+    _fits(graph, turn)
     config = config_for(thread.tenant, thread.thread_id)
     state = await graph.aget_state(config)
     begun = _turn_of(state.values) == turn.number
@@ -49,8 +51,25 @@ async def resume(graph: GuardedGraph, thread: DueThread) -> None:
     questions = [interrupt for interrupt in state.interrupts if _kind(interrupt.value) == "approval"]
     if questions:
         await graph.ainvoke(Command(resume={question.id: WAKE for question in questions}), config)
-    elif state.next or turn.status.value in ("running", "failed"):
+    elif state.next or turn.status in (TurnStatus.RUNNING, TurnStatus.FAILED):
         await graph.ainvoke(None, config)
+    elif turn.status is TurnStatus.PAUSED:
+        # Unless another run has come to the end of the turn since it was looked up.
+        latest = await graph.offload(lambda: store.turn(thread.tenant, thread.thread_id))
+        if latest is not None and (latest.number, latest.status) == (turn.number, turn.status):
+            raise MissingDataError(
+                f"turn {turn.number} of thread {turn.thread_id!r} is paused, and its checkpoint waits for nothing",
+                remedy="look whether the checkpoints were changed, or send new input to begin another turn",
+            )
+
+
+def _fits(graph: GuardedGraph, turn: Turn) -> None:
+    # A graph that lacks the paused node looks as if nothing were left to do.
+    if turn.fingerprint != graph.runs.fingerprint and turn.status is not TurnStatus.ENDED:
+        raise FingerprintError(
+            f"the graph {turn.agent!r} changed since turn {turn.number} was begun",
+            remedy="run the old code to finish it, or send new input to begin another turn",
+        )
 
 
 def _turn_of(values: object) -> int | None:
