@@ -131,9 +131,9 @@ class EffectsContract:
         expect(kinds.count("effect.reconciled"), 2, "audited reconciliations")
 
     def test_what_a_dead_run_left_is_in_doubt(self, store: Store) -> None:
-        run = samples.opened(store, lease_seconds=0.2).run
+        run = samples.opened(store, lease_seconds=0.6).run
         _claim(store, run)
-        time.sleep(0.4)
+        time.sleep(0.8)
         expect(_stands(store), EffectState.IN_DOUBT, "the state once the lease has run out")
         listed = [row.key for row in store.effects(state=EffectState.IN_DOUBT)]
         expect(listed, ["k"], "keys in doubt")

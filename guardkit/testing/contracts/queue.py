@@ -74,9 +74,9 @@ class QueueContract:
         expect(_due(store), [("u", "decided", 1)], "due again, with its attempt counted")
 
     def test_a_thread_whose_run_died_is_due(self, store: Store) -> None:
-        samples.opened(store, lease_seconds=0.2)
+        samples.opened(store, lease_seconds=0.6)
         expect(_due(store), [], "due while the lease is live")
-        time.sleep(0.4)
+        time.sleep(0.8)
         expect([(name, why) for name, why, _ in _due(store)], [("t", "abandoned")], "due when it has run out")
         run = store.open_run(samples.opening(new_turn=False), []).run
         expect(_due(store), [], "due while another run holds it")
@@ -101,6 +101,13 @@ class QueueContract:
             time.sleep(0.01)
         expect([thread.thread_id for thread in store.due()], ["c", "a", "b"], "the order")
         expect([thread.thread_id for thread in store.due(limit=2)], ["c", "a"], "the two oldest")
+
+    def test_a_worker_is_handed_only_threads_of_its_agents(self, store: Store) -> None:
+        _decided(store)
+        expect(list(store.due(agents=["another"])), [], "due for a worker of another agent")
+        expect(list(store.due(agents=[])), [], "due for a worker of no agent")
+        agent = store.due()[0].agent
+        expect([due.agent for due in store.due(agents=["another", agent])], [agent], "due for its own worker")
 
     def test_a_message_is_handed_out_once_at_a_time(self, store: Store) -> None:
         approval = samples.paused(store)[0]

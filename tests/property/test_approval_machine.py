@@ -1,0 +1,288 @@
+"""The life of an approval: whatever people and clocks do, in whatever order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import settings, strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from guardkit.core.approvals import (
+    Approval,
+    ApprovalDecision,
+    ApprovalStage,
+    ApprovalState,
+    close,
+    decide,
+    edited_digest,
+    stage_for,
+    still_holds,
+)
+from guardkit.core.people import Assurance, Person
+from guardkit.core.runs import RunRef
+from guardkit.errors import DecisionRefusedError
+from guardkit.testing.contracts import samples
+
+EXPIRES = 1000.0
+VALID_FOR = 50.0
+
+STAFF = [
+    Person(id=name, email=f"{name}@corp.example", identities=(f"slack:{name}",), roles=("manager",), groups=("desk", "top"))
+    for name in ("ann", "bob", "cay", "dan")
+]  # fmt: skip
+REQUESTER = Person(
+    id="uma-at-the-idp", email="Uma@corp.example", identities=("slack:uma",), roles=("manager",), groups=("desk", "top")
+)  # fmt: skip
+STRANGERS = [
+    Person(id="no-role", groups=("desk", "top")),
+    Person(id="no-group", roles=("manager",)),
+    Person(id="gone", roles=("manager",), groups=("desk", "top"), active=False),
+    Person(id="elsewhere", tenant="other", roles=("manager",), groups=("desk", "top")),
+]
+ARGS = [{"claim_id": "C-0", "amount": amount} for amount in ("1.00", "2.00", "100.10")]
+
+stages = st.lists(
+    st.builds(
+        ApprovalStage,
+        role=st.just("manager"),
+        approvers=st.sampled_from([(), ("ANN@corp.example",), ("slack:bob", "cay")]),
+        groups=st.sampled_from([("desk",), ("top", "desk")]),
+        required=st.integers(1, 2),
+        channel=st.just("desk"),
+        assurance=st.sampled_from([Assurance.EMAIL_LINK, Assurance.CHAT]),
+    ),
+    min_size=1,
+    max_size=2,
+)
+
+
+class ApprovalMachine(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.approval: Approval | None = None
+        self.clock = 0.0
+        self.states: list[ApprovalState] = [ApprovalState.PENDING]
+        self.digests: list[str] = []
+        self.consumed = 0
+
+    @property
+    def now(self) -> Approval:
+        assert self.approval is not None
+        return self.approval
+
+    @initialize(
+        stages=stages,
+        expires=st.sampled_from([None, EXPIRES]),
+        on_expiry=st.sampled_from(["reject", "no_result", "keep"]),
+        respond=st.booleans(),
+    )
+    def ask(
+        self, stages: Sequence[ApprovalStage], expires: float | None, on_expiry: Any, respond: bool
+    ) -> None:
+        run = RunRef(tenant="default", thread_id="t", turn=1, run_id="r", token=1)
+        asked = samples.request(
+            run,
+            stages=tuple(stages),
+            expires_in=expires,
+            on_expiry=on_expiry,
+            valid_for=VALID_FOR,
+            args=dict(ARGS[-1]),
+        )
+        allowed = ("approve", "edit", "reject", *(("respond",) if respond else ()))
+        self.approval = Approval.opened(
+            asked.model_copy(update={"allowed": allowed, "excluded": ("slack:uma", "uma@corp.example")})
+        )
+        self.digests = [asked.digest]
+
+    @rule(seconds=st.sampled_from([0.5, 20.0, 400.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.clock += seconds
+
+    @rule(
+        person=st.sampled_from([*STAFF, *STAFF, REQUESTER, *STRANGERS]),
+        kind=st.sampled_from(["approve"] * 4 + ["edit"] * 2 + ["reject", "respond"]),
+        args=st.sampled_from(ARGS),
+        assurance=st.sampled_from(
+            [Assurance.CHAT, Assurance.OIDC, Assurance.EMAIL_LINK, Assurance.LOCAL_OPERATOR]
+        ),
+        reason=st.sampled_from(["because", "because", "", None]),
+        off=st.sampled_from([None] * 6 + ["digest", "stage", "approval", "person", "args"]),
+        data=st.data(),
+    )
+    def somebody_says(
+        self,
+        person: Person,
+        kind: Any,
+        args: dict[str, Any],
+        assurance: Assurance,
+        reason: str | None,
+        off: str | None,
+        data: st.DataObject,
+    ) -> None:
+        before = self.now
+        said = ApprovalDecision(
+            approval_id="another" if off == "approval" else before.request.id,
+            digest=data.draw(st.sampled_from([*self.digests, "0" * 64]))
+            if off == "digest"
+            else before.digest,
+            kind=kind,
+            person="somebody-else" if off == "person" else person.id,
+            assurance=assurance,
+            via="web",
+            reason=reason,
+            args=args if (kind == "edit") != (off == "args") else None,
+            stage=(before.stage() or 0) + (off == "stage"),
+            decided_at=self.clock,
+        )
+        try:
+            after = decide(before, said, person)
+        except DecisionRefusedError:
+            return
+        self._counts(before, said, person)
+        assert off in (None, "digest")
+        assert after.decisions == (*before.decisions, said)
+        others = {decision.person for decision in before.standing()}
+        match kind:
+            case "reject":
+                assert after.state is ApprovalState.REJECTED
+            case "respond":
+                assert after.state is ApprovalState.RESPONDED
+            case "edit":
+                assert after.args == args
+                assert after.digest != before.digest
+                assert after.standing() == (said,), "an edit re-opens what others approved"
+            case _:
+                assert (after.args, after.digest) == (before.args, before.digest)
+                assert {decision.person for decision in after.standing()} == others | {person.id}
+        self._become(after)
+
+    def _counts(self, before: Approval, said: ApprovalDecision, person: Person) -> None:
+        """What must be true of a decision that counted, said in other words than the state machine's."""
+        request = before.request
+        assert before.state is ApprovalState.PENDING
+        assert person in STAFF, "only people who hold the role, are in the group, active and of the tenant"
+        assert person.id not in {decision.person for decision in before.standing()}
+        assert said.person == person.id
+        assert said.digest == before.digest, "nobody decides on what was on the screen before an edit"
+        assert said.assurance in (Assurance.EMAIL_LINK, Assurance.CHAT, Assurance.OIDC)
+        assert said.kind in request.allowed
+        assert said.kind in ("approve", "edit") or said.reason
+        if request.expires_at is not None and request.on_expiry != "keep":
+            assert self.clock < request.expires_at, "late answers do not count"
+
+    @rule(state=st.sampled_from(ApprovalState))
+    def it_is_closed(self, state: ApprovalState) -> None:
+        before = self.now
+        possible = {
+            ApprovalState.PENDING: {ApprovalState.EXPIRED, ApprovalState.CANCELLED},
+            ApprovalState.APPROVED: {ApprovalState.EXPIRED, ApprovalState.CANCELLED, ApprovalState.CONSUMED},
+        }.get(before.state, set())
+        if state not in possible:
+            with pytest.raises(DecisionRefusedError) as refused:
+                close(before, state, self.clock)
+            assert refused.value.reason == "already_settled"
+            return
+        after = close(before, state, self.clock)
+        assert (after.decisions, after.args, after.digest) == (before.decisions, before.args, before.digest)
+        self.consumed += state is ApprovalState.CONSUMED
+        self._become(after)
+
+    @precondition(lambda self: self.approval is not None and self.approval.state is ApprovalState.APPROVED)
+    @rule(seconds=st.sampled_from([0.0, VALID_FOR, VALID_FOR + 1]), leaver=st.sampled_from(STAFF))
+    def its_use_is_checked(self, seconds: float, leaver: Person) -> None:
+        approval = self.now
+        people: dict[str, Person | None] = {person.id: person for person in STAFF}
+        last = max(decision.decided_at for decision in approval.standing())
+        assert (still_holds(approval, people, last + seconds) is None) == (seconds <= VALID_FOR)
+        changed = approval.model_copy(update={"args": {"claim_id": "C-9"}})
+        assert still_holds(changed, people, last) is not None
+        needed = leaver.id in {decision.person for decision in approval.standing()}
+        for lost in (
+            None,
+            leaver.model_copy(update={"active": False}),
+            leaver.model_copy(update={"roles": ()}),
+            leaver.model_copy(update={"tenant": "other"}),
+            leaver.model_copy(update={"identities": ("slack:uma",)}),
+        ):
+            assert (still_holds(approval, {**people, leaver.id: lost}, last) is None) == (not needed)
+
+    def _become(self, after: Approval) -> None:
+        assert after.version == self.now.version + 1
+        self.approval = after
+        self.states.append(after.state)
+        self.digests.append(after.digest)
+
+    @invariant()
+    def it_is_settled_once_and_used_once(self) -> None:
+        assert self.consumed <= 1
+        final = [
+            state for state in self.states if state not in (ApprovalState.PENDING, ApprovalState.APPROVED)
+        ]
+        assert len(final) <= 1
+        if final:
+            assert self.states[-1] is final[0]
+        approved = self.states.count(ApprovalState.APPROVED)
+        assert approved <= 1
+        if self.consumed:
+            assert self.states[-2:] == [ApprovalState.APPROVED, ApprovalState.CONSUMED]
+        if self.approval is not None:
+            assert (self.approval.settled_at is not None) == self.approval.state.settled
+
+    @invariant()
+    def the_arguments_are_those_of_the_digest(self) -> None:
+        if self.approval is not None:
+            assert self.approval.digest == edited_digest(self.approval.request, self.approval.args)
+
+    @invariant()
+    def what_is_approved_was_approved_by_enough_different_people(self) -> None:
+        approval = self.approval
+        if approval is None or ApprovalState.APPROVED not in self.states:
+            return
+        standing = approval.standing()
+        assert len({decision.person for decision in standing}) == len(standing)
+        assert len(standing) >= sum(stage.required for stage in approval.request.stages)
+        for index, stage in enumerate(approval.request.stages):
+            who = {decision.person for decision in standing if decision.stage == index}
+            assert len(who) >= stage.required
+            assert who <= {person.id for person in STAFF}
+        # All saw these arguments: the editor wrote them, the others were shown them.
+        assert {decision.digest for decision in standing if decision.kind == "approve"} <= {approval.digest}
+
+    @invariant()
+    def the_requester_is_never_asked(self) -> None:
+        if self.approval is not None and self.approval.state is ApprovalState.PENDING:
+            with pytest.raises(DecisionRefusedError) as refused:
+                stage_for(self.approval, REQUESTER)
+            assert refused.value.reason == "requester"
+
+
+ApprovalMachine.TestCase.settings = settings(stateful_step_count=25)
+TestApproval = pytest.mark.promise("P2", "P5")(ApprovalMachine.TestCase)
+
+
+@pytest.mark.promise("P5")
+def test_one_human_being_counts_once_over_all_stages() -> None:
+    run = RunRef(tenant="default", thread_id="t", turn=1, run_id="r", token=1)
+    stage = ApprovalStage(groups=("desk",), channel="desk", assurance=Assurance.CHAT)
+    approval = Approval.opened(samples.request(run, stages=(stage, stage)))
+
+    def approve(approval: Approval) -> Approval:
+        said = ApprovalDecision(
+            approval_id=approval.request.id,
+            digest=approval.digest,
+            kind="approve",
+            person="ann",
+            assurance=Assurance.OIDC,
+            via="web",
+            stage=approval.stage() or 0,
+            decided_at=1.0,
+        )
+        return decide(approval, said, STAFF[0])
+
+    once = approve(approval)
+    assert once.state is ApprovalState.PENDING
+    with pytest.raises(DecisionRefusedError) as refused:
+        approve(once)
+    assert refused.value.reason == "already_decided"
