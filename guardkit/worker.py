@@ -100,7 +100,7 @@ class Worker:
         """One round: send what has to go out, expire what is over, resume what is due."""
         delivered = await self._deliver()
         expired = await self._offload(lambda: self._desk.expire(100))
-        due = await self._offload(self._store.due)
+        due = await self._offload(lambda: self._store.due(agents=tuple(self._graphs)))
         outcomes = await asyncio.gather(*(self._resume(thread) for thread in due))
         return Done(
             delivered=delivered,
@@ -135,9 +135,7 @@ class Worker:
         return 1
 
     async def _resume(self, thread: DueThread) -> str:
-        graph = self._graphs.get(thread.agent)
-        if graph is None:
-            return "foreign"
+        graph = self._graphs[thread.agent]
         async with self._places:
             try:
                 await resume(graph, thread)

@@ -218,10 +218,11 @@ class Stops(Protocol):
 class Queue(Protocol):
     """What the worker asks for."""
 
-    def due(self, limit: int = 20) -> Sequence[DueThread]:
+    def due(self, limit: int = 20, agents: Sequence[str] | None = None) -> Sequence[DueThread]:
         """Threads to look at whose lease is free and whose next attempt has come, oldest first.
 
-        These are decided, expired or stopped ones, and those whose run died holding the lease.
+        These are decided, expired or stopped ones, and those whose run died holding the lease; of these agents only,
+        if any are named.
         """
         ...
 

@@ -4,6 +4,8 @@ A mark counts what made a thread due. Whoever settles, postpones or gives up a t
 it has seen; what came after stays due, so no wake-up is lost.
 """
 
+from collections.abc import Sequence
+
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
 from guardkit.core.runs import DueThread
@@ -24,18 +26,16 @@ def mark(connection: Connection, tenant: str, thread_id: str, why: str, now: flo
     )
 
 
-def due(connection: Connection, limit: int) -> list[DueThread]:
+def due(connection: Connection, limit: int, agents: Sequence[str] | None = None) -> list[DueThread]:
     """Threads to look at, oldest first; see `guardkit.core.ports.Queue.due`."""
     now = dialects.now(connection)
     free = or_(threads.c.lease_until.is_(None), threads.c.lease_until <= now)
     called = threads.c.due_at <= now
     abandoned = and_(threads.c.due_at.is_(None), threads.c.lease_until <= now)
-    rows = connection.execute(
-        select(threads)
-        .where(threads.c.dead_letter.is_(None), free, or_(called, abandoned))
-        .order_by(_FIRST_DUE, threads.c.tenant, threads.c.thread_id)
-        .limit(limit)
-    )
+    chosen = select(threads).where(threads.c.dead_letter.is_(None), free, or_(called, abandoned))
+    if agents is not None:
+        chosen = chosen.where(threads.c.agent.in_(agents))
+    rows = connection.execute(chosen.order_by(_FIRST_DUE, threads.c.tenant, threads.c.thread_id).limit(limit))
     return [
         DueThread(
             tenant=row.tenant,

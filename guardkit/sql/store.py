@@ -260,10 +260,10 @@ class SQLStore:
 
     # --- queue ---
 
-    def due(self, limit: int = 20) -> Sequence[DueThread]:
+    def due(self, limit: int = 20, agents: Sequence[str] | None = None) -> Sequence[DueThread]:
         """Threads to look at whose lease is free and whose next attempt has come, oldest first."""
         with self.database.reading() as connection:
-            return due.due(connection, _limit(limit))
+            return due.due(connection, _limit(limit), agents)
 
     def postpone(self, thread: DueThread, seconds: float) -> None:
         """Count an attempt and wait before the next."""

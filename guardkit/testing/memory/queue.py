@@ -77,14 +77,14 @@ class MemoryStops(MemoryState):
 class MemoryQueue(MemoryState):
     """The port `Queue`, in memory."""
 
-    def due(self, limit: int = 20) -> Sequence[DueThread]:
+    def due(self, limit: int = 20, agents: Sequence[str] | None = None) -> Sequence[DueThread]:
         """Threads to look at, oldest first; see `Queue.due`."""
         with self._lock:
             now = self.now()
             found: list[tuple[float, DueThread]] = []
             for thread in self._threads.values():
                 why = _why_due(thread, now)
-                if why is None:
+                if why is None or (agents is not None and thread.agent not in agents):
                     continue
                 since = thread.lease_until if why == "abandoned" else thread.due_at
                 found.append((since, _due(thread, why)))
