@@ -11,7 +11,7 @@ from guardkit.core.steps import Action, ToolKind
 from guardkit.core.verdicts import CheckContext
 from guardkit.policy import while_paused
 from guardkit.runtime.asking import edited, objection, overdue, register, request_for, supersede, wait
-from guardkit.runtime.effects import Outcome, perform
+from guardkit.runtime.effects import CHANGED, Outcome, perform
 from guardkit.runtime.ending import end
 from guardkit.runtime.gate import Gated, allowed, digest_of, gate, satisfied
 from guardkit.runtime.needs import Flow, InStore, RunTool
@@ -197,6 +197,8 @@ def act(
         if refused is not None:
             return refused
         if gated.spec.kind is not ToolKind.EFFECT and approval is None:
+            if digest_of(session, gated.action) != gated.digest:
+                return Refused("This action is not permitted.", (CHANGED,))
             session.tool_calls += 1
             output = yield RunTool(gated.action.args, None, gated.spec.timeout)
             return Ran(output)

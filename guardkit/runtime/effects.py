@@ -26,12 +26,13 @@ from guardkit.core.no_result import NoResult, NoResultReason
 from guardkit.core.values import Json
 from guardkit.errors import StorageError
 from guardkit.runtime.ending import end, stopped
-from guardkit.runtime.gate import Gated
+from guardkit.runtime.gate import Gated, digest_of
 from guardkit.runtime.needs import Ask, Flow, InStore, RunTool
 from guardkit.runtime.session import Session
 from guardkit.runtime.tools import OutputCodec, idempotency_key
 
 NOT_DONE = "The action did not take place."
+CHANGED = "a check or the key function changed the action after it was decided on"
 IN_DOUBT = "It is not known whether this action took place. A person has to look; do not try it again."
 
 
@@ -57,6 +58,8 @@ def perform(session: Session, gated: Gated, approval: Approval | None, codec: Ou
         key = spec.effect_key(action.args, action.id)
     except ValueError as error:
         return Outcome(refusal="This action is not permitted.", why=(str(error),))
+    if digest_of(session, action) != gated.digest:
+        return Outcome(refusal="This action is not permitted.", why=(CHANGED,))
     if approval is not None and approval.state is ApprovalState.CONSUMED:
         return (yield from _consumed_before(session, gated, key, codec))
     for attempt in (1, 2):
