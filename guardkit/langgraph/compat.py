@@ -17,7 +17,13 @@ from langgraph.channels import BinaryOperatorAggregate
 from langgraph.graph.state import CompiledStateGraph, _pick_mapper  # pyright: ignore[reportPrivateUsage]
 from langgraph.prebuilt import ToolNode
 from langgraph.pregel._read import PregelNode
-from langgraph.pregel._write import ChannelWrite, ChannelWriteTupleEntry
+from langgraph.pregel._write import (
+    PASSTHROUGH,
+    SKIP_WRITE,
+    ChannelWrite,
+    ChannelWriteEntry,
+    ChannelWriteTupleEntry,
+)
 from langgraph.types import Command, Send
 
 from guardkit.core.values import JsonObject
@@ -74,6 +80,25 @@ class Gate(RunnableCallable):
         super().__init__(write, awrite, name="GuardGate", trace=False, recurse=False)
         if hasattr(inner, "_is_channel_writer"):
             self._is_channel_writer = getattr(inner, "_is_channel_writer")  # noqa: B009  # no type knows it
+
+
+def gated(edge: Runnable[Any, Any], is_open: Callable[[], bool]) -> Runnable[Any, Any]:
+    """An edge that fires only while the turn is open.
+
+    LangGraph joins consecutive plain writes into one step of the node, so a plain edge stays a plain write.
+    """
+    if type(edge) is not ChannelWrite:
+        return Gate(cast("RunnableCallable", edge), is_open)
+
+    def unless_closed(value: Any) -> Any:
+        return value if is_open() else SKIP_WRITE
+
+    entries: list[ChannelWriteEntry] = []
+    for entry in edge.writes:
+        if not isinstance(entry, ChannelWriteEntry) or entry.value is PASSTHROUGH or entry.mapper is not None:
+            return Gate(edge, is_open)
+        entries.append(entry._replace(mapper=unless_closed))
+    return cast("Runnable[Any, Any]", ChannelWrite(tuple(entries)))
 
 
 def writer(mapper: Callable[[Any], Sequence[tuple[str, Any]] | None]) -> Runnable[Any, Any]:

@@ -68,6 +68,26 @@ class ToolNet(BaseCallbackHandler):
     raise_error = True
     run_inline = True
 
+    @property
+    def ignore_chain(self) -> bool:
+        """Only tools concern it; LangChain need not call it for anything else."""
+        return True
+
+    @property
+    def ignore_llm(self) -> bool:
+        """As `ignore_chain`."""
+        return True
+
+    @property
+    def ignore_chat_model(self) -> bool:
+        """As `ignore_chain`."""
+        return True
+
+    @property
+    def ignore_retriever(self) -> bool:
+        """As `ignore_chain`."""
+        return True
+
     def on_tool_start(self, serialized: dict[str, Any], input_str: str, **kwargs: Any) -> None:
         """Refuse an unguarded tool.
 

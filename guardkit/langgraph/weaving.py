@@ -100,9 +100,9 @@ def _node(name: str, node: Any, host: NodeHost, guard_tool: ToolGuard, *, root: 
     outer = wrapped(cast("Runnable[Any, Any]", bound), name=name, root=root, host=host)
     held: list[Runnable[Any, Any]] = node.writers
     first, *edges = held
-    writers: list[Runnable[Any, Any]] = [first, *(compat.Gate(edge, turn_open) for edge in edges)]
-    if root:
-        writers.append(compat.writer(channel_update))
+    # Beside the first writer, so that LangGraph joins the two.
+    own = [first, compat.writer(channel_update)] if root else [first]
+    writers = [*own, *(compat.gated(edge, turn_open) for edge in edges)]
     return compat.rewritten(node, bound=outer, subgraphs=subgraphs, writers=writers)
 
 

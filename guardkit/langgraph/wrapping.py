@@ -1,7 +1,6 @@
 """Wrapping a node: it finds its run, honours the stop, and ends in a no result instead of an exception."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -13,7 +12,7 @@ from guardkit.core.steps import Thought
 from guardkit.core.verdicts import CheckContext, Verdict
 from guardkit.errors import OutsideRunError, StaleRunError
 from guardkit.langgraph import compat
-from guardkit.langgraph.messages import Turnwise, identify, messages_in, turnwise
+from guardkit.langgraph.messages import identify, messages_in, turnwise
 from guardkit.langgraph.node import NODE, RUN, Node
 from guardkit.langgraph.stopping import NoResultStop
 from guardkit.runtime.driver import AsyncHost, Offload, SyncHost, adrive, drive
@@ -63,13 +62,15 @@ def wrapped(bound: Runnable[Any, Any], *, name: str, root: bool, host: NodeHost)
         if session.ended is not None:
             return _closed(session, root)
         node = _node(session, name, state, config, host)
-        with _inside(node):
-            try:
-                output = bound.invoke(state, config)
-            except NoResultStop:
-                if not root:
-                    raise
-                output = None
+        token = NODE.set(node)
+        try:
+            output = bound.invoke(state, config)
+        except NoResultStop:
+            if not root:
+                raise
+            output = None
+        finally:
+            NODE.reset(token)
         if options.checks and session.ended is None:
             drive(_judge(node, options, output), sync_host)
         return output if session.ended is None else _left(session, output, root)
@@ -81,13 +82,15 @@ def wrapped(bound: Runnable[Any, Any], *, name: str, root: bool, host: NodeHost)
         if session.ended is not None:
             return _closed(session, root)
         node = _node(session, name, state, config, host)
-        with _inside(node):
-            try:
-                output = await bound.ainvoke(state, config)
-            except NoResultStop:
-                if not root:
-                    raise
-                output = None
+        token = NODE.set(node)
+        try:
+            output = await bound.ainvoke(state, config)
+        except NoResultStop:
+            if not root:
+                raise
+            output = None
+        finally:
+            NODE.reset(token)
         if options.checks and session.ended is None:
             await adrive(_judge(node, options, output), async_host)
         return output if session.ended is None else _left(session, output, root)
@@ -142,18 +145,9 @@ def _node(session: Session, name: str, state: Any, config: RunnableConfig, host:
     )
 
 
-@contextmanager
-def _inside(node: Node) -> Generator[None]:
-    token = NODE.set(node)
-    try:
-        yield
-    finally:
-        NODE.reset(token)
-
-
 def _judge(node: Node, options: NodeOptions, output: Any) -> Flow[None]:
     session = node.session
-    context = context_of(node)
+    context = NodeContext.of(node)
     calls: list[Callable[[], Any]] = [partial(check, output, context) for _, check in options.checks]
     results: Sequence[Any] = yield Ask(calls, session.services.check_timeout)
     for (name, _), result in zip(options.checks, results, strict=True):
@@ -164,31 +158,55 @@ def _judge(node: Node, options: NodeOptions, output: Any) -> Flow[None]:
             return
 
 
-def context_of(node: Node) -> CheckContext:
-    """What a check of the node itself may look at."""
-    session = node.session
-    seen = (
-        turnwise(
-            node.messages,
-            session.services.tools,
-            lambda proposer, call: identify(session.run, node.namespace, proposer, call),
-        )
-        if node.messages is not None
-        else Turnwise(prompt=(), history=(), observations=(), steps=session.steps)
-    )
-    return CheckContext(
-        principal=session.turn.principal,
-        thread_id=session.run.thread_id,
-        turn=session.run.turn,
-        thought=Thought(text=""),
-        prompt=seen.prompt,
-        history=seen.history,
-        observations=(*seen.observations, *session.loose),
-        blind=session.unseen or (node.messages is None and session.continued),
-        calls=session.tool_calls,
-        elapsed=session.elapsed,
-        flags=frozenset(session.flags),
-    )
+class NodeContext(CheckContext):
+    """What a check of the node itself may look at.
+
+    The thread's messages are read when the check asks for what they say: many node checks do not, and a long thread
+    takes long to read.
+    """
+
+    __slots__ = ("_node",)
+    _node: Node
+
+    @classmethod
+    def of(cls, node: Node) -> "NodeContext":
+        """The context of one execution of a node."""
+        session = node.session
+        context = object.__new__(cls)
+        put = partial(object.__setattr__, context)
+        put("_node", node)
+        put("principal", session.turn.principal)
+        put("thread_id", session.run.thread_id)
+        put("turn", session.run.turn)
+        put("thought", _NO_THOUGHT)
+        put("blind", session.unseen or (node.messages is None and session.continued))
+        put("calls", session.tool_calls)
+        put("elapsed", session.elapsed)
+        put("flags", frozenset(session.flags))
+        return context
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("prompt", "history", "observations"):
+            raise AttributeError(name)
+        node, session = self._node, self._node.session
+        put = partial(object.__setattr__, self)
+        if node.messages is None:
+            put("prompt", ())
+            put("history", ())
+            put("observations", tuple(session.loose))
+        else:
+            seen = turnwise(
+                node.messages,
+                session.services.tools,
+                lambda proposer, call: identify(session.run, node.namespace, proposer, call),
+            )
+            put("prompt", seen.prompt)
+            put("history", seen.history)
+            put("observations", (*seen.observations, *session.loose))
+        return object.__getattribute__(self, name)
+
+
+_NO_THOUGHT = Thought(text="")
 
 
 def _no_tool(args: object, effect: object) -> Any:

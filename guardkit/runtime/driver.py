@@ -8,7 +8,7 @@ import asyncio
 import contextvars
 import inspect
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, assert_never
 
@@ -91,14 +91,27 @@ def _sync(need: Need, host: SyncHost) -> Any:
             assert_never(need)
 
 
-async def _asked(call: Callable[[], Any], timeout: float) -> Any:
+async def _asked(calls: Sequence[Callable[[], Any]], timeout: float) -> list[Any]:
+    """One result per call. What is there at once costs no task; the rest is awaited together."""
+    results: list[Any] = []
+    for call in calls:
+        try:
+            results.append(call())
+        except Exception as error:  # noqa: BLE001  # a check that raises is a verdict, not a crash
+            results.append(error)
+    waiting = [index for index, result in enumerate(results) if inspect.isawaitable(result)]
+    if waiting:
+        found = await asyncio.gather(*(_awaited(results[index], timeout) for index in waiting))
+        for index, result in zip(waiting, found, strict=True):
+            results[index] = result
+    return results
+
+
+async def _awaited(result: Awaitable[Any], timeout: float) -> Any:
     try:
-        result = call()
-        if inspect.isawaitable(result):
-            result = await asyncio.wait_for(result, timeout)
+        return await asyncio.wait_for(result, timeout)
     except Exception as error:  # noqa: BLE001  # a check that raises or is late is a verdict, not a crash
         return error
-    return result
 
 
 async def _async(need: Need, host: AsyncHost) -> Any:
@@ -106,7 +119,7 @@ async def _async(need: Need, host: AsyncHost) -> Any:
         case InStore():
             return await host.offload(need.do)
         case Ask():
-            return await asyncio.gather(*(_asked(call, need.timeout) for call in need.calls))
+            return await _asked(need.calls, need.timeout)
         case RunTool():
             running = host.run_tool(need.args, need.effect)
             return await (running if need.timeout is None else asyncio.wait_for(running, need.timeout))
