@@ -271,7 +271,7 @@ class Guard(Declarations):
             config: the config that it was called with.
 
         Raises:
-            InputError: the config names no thread, or a thread without a turn.
+            InputError: the config names no thread, or a thread whose latest turn failed or that has none.
         """
         return outcome_of(self.store, self.graphs, output, config)
 

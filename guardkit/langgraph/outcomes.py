@@ -24,7 +24,7 @@ def outcome_of(
     """How a call ended.
 
     Raises:
-        InputError: the config names no thread, or a thread without a turn.
+        InputError: the config names no thread, or a thread whose latest turn failed or that has none.
     """
     configurable: Mapping[str, Any] = config.get("configurable", {})
     thread_id, tenant = configurable.get("thread_id"), caller_of(configurable).tenant
@@ -35,6 +35,11 @@ def outcome_of(
         )
     if turn.no_result is not None:
         return turn.no_result
+    if turn.status is TurnStatus.FAILED:
+        raise InputError(
+            f"turn {turn.number} of thread {thread_id!r} failed and has no outcome",
+            remedy="continue it by calling the graph with None, or send new input",
+        )
     graph = graphs.get(turn.agent)
     state = graph.get_state(config_for(tenant, str(thread_id))) if graph is not None else None
     if turn.status in (TurnStatus.PAUSED, TurnStatus.RUNNING):

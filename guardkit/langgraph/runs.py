@@ -125,7 +125,7 @@ class Runs:
 
         Raises:
             BusyError: a nested call addresses the thread of the run that it is part of.
-            InputError: no thread id, or new input without a principal.
+            InputError: no thread id, new input without a principal, or a command that says nothing.
         """
         own = merge_configs(bound, config)
         full = ensure_config(own)
@@ -143,6 +143,11 @@ class Runs:
                 remedy="use guard.config(thread_id=…, principal=…)",
             )
         resumes = isinstance(given, Command) and given.resume is not None
+        if isinstance(given, Command) and not (resumes or given.update or given.goto):
+            raise InputError(
+                "the input is a Command with neither resume, update nor goto",
+                remedy="send None to go on, Command(resume={id: value}) to answer an interrupt, or new input",
+            )
         caller = caller_of(configurable)
         again = resumes or caller.restart or bool(configurable.get(compat.RESUMING))
         new_turn = given is not None and not again
@@ -268,15 +273,16 @@ def caller_of(configurable: Mapping[str, Any]) -> Caller:
     caller = configurable.get(CALLER)
     if isinstance(caller, Caller):
         return caller
+    if "langgraph_api" not in sys.modules:
+        return Caller(None, "default")
+    # The server removes forged copies of these from what clients send. Nobody does so elsewhere.
     user = configurable.get("langgraph_auth_user")
-    if user is not None:
-        identity = getattr(user, "identity", None) or configurable.get("langgraph_auth_user_id")
-        tenant = getattr(user, "tenant", None) or "default"
-        principal = Principal(id=str(identity), tenant=str(tenant), verified_by="server")
-        return Caller(principal, principal.tenant)
-    if "langgraph_api" in sys.modules:
+    identity = getattr(user, "identity", None) or configurable.get("langgraph_auth_user_id")
+    if user is None or not identity:
         return Caller(UNKNOWN, UNKNOWN.tenant)
-    return Caller(None, "default")
+    tenant = getattr(user, "tenant", None) or "default"
+    principal = Principal(id=str(identity), tenant=str(tenant), verified_by="server")
+    return Caller(principal, principal.tenant)
 
 
 def with_net(callbacks: Any) -> Any:
