@@ -131,6 +131,9 @@ class Flag(StrEnum):
     STRENGTHENED = "strengthened"
     """All, never, at least: a stronger word than the evidence has."""
 
+    FORM_CHANGED = "form_changed"
+    """A word in another form than in the evidence: `insurer` for `insured`, `will be` for `was`."""
+
     ORDER_CHANGED = "order_changed"
     """The same words in another order: who does what to whom is not checked."""
 

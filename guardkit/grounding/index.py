@@ -11,7 +11,7 @@ from rapidfuzz import fuzz
 from guardkit.core.sources import Evidence, Source
 from guardkit.grounding.numbers import numbers
 from guardkit.grounding.quotes import contains, plain
-from guardkit.grounding.sentences import sections, sentences
+from guardkit.grounding.sentences import Span, sections, sentences
 from guardkit.grounding.terms import Terms, terms
 from guardkit.grounding.tokens import content_stems
 
@@ -38,6 +38,9 @@ class Sentence:
     end: int
     spoken: Terms
     """Its terms, with offsets into `text`."""
+
+    lead: str
+    """The line above the list that it is an item of, unless that is a part of it."""
 
     context: frozenset[str]
     """Content stems of the headings above and of the title."""
@@ -100,17 +103,16 @@ class Index:
             for span in sentences(source.text, section.start, section.end):
                 if span.end == limit < len(source.text):
                     continue  # cut in the middle: half a sentence may hold half a number
-                places.append(
-                    self._add(source, source.section or section.path, span.start, span.end, context)
-                )
+                places.append(self._add(source, source.section or section.path, span, context))
         self.truncated = self.truncated or len(source.text) > limit
 
-    def _add(self, source: Source, section: str, start: int, end: int, context: frozenset[str]) -> int:
-        text = source.text[start:end]
-        spoken = terms(text)
+    def _add(self, source: Source, section: str, span: Span, context: frozenset[str]) -> int:
+        spoken = terms(source.text[span.start : span.end])
         place = len(self.sentences)
         above = context - spoken.kinds.keys()
-        self.sentences.append(Sentence(place, source, section, start, end, spoken, above))
+        self.sentences.append(
+            Sentence(place, source, section, span.start, span.end, spoken, span.lead, above)
+        )
         for term in spoken.kinds:
             self._postings.setdefault(term, []).append(place)
         for term in above:
@@ -146,6 +148,15 @@ class Index:
             min(span.start, *(sentence.start for sentence in wide)),
             max(span.end, *(sentence.end for sentence in wide)),
         )
+
+    def after(self, sentence: Sentence) -> Sentence | None:
+        """The sentence that follows in the same section, if there is one."""
+        place = sentence.position + 1
+        if place == len(self.sentences):
+            return None
+        following = self.sentences[place]
+        together = following.source is sentence.source and following.section == sentence.section
+        return following if together else None
 
     def holds(self, quotation: str, source_ids: Collection[str] | None = None) -> bool:
         """Whether one of the sources (of those named, if any are) holds the quotation verbatim."""

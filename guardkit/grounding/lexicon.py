@@ -61,6 +61,20 @@ LIMITS = frozenset(
 CONDITIONS = frozenset("unless except if provided where until only subject excluding".split())
 """Words that limit the whole sentence, wherever they stand in it."""
 
+EXCLUDING = frozenset(
+    "exclusion exclusions excluded excluding exception exceptions uninsured uncovered".split()
+)
+"""Words of a heading that deny what stands below it, beside the negations."""
+
+CONTRASTS = frozenset(
+    "however but except unless excluding exclusion exclusions exception exceptions only nevertheless provided not none "
+    "neither".split()
+)
+"""First words of a sentence that takes back a part of the one before."""
+
+REFERENCES = frozenset("it they he she this these that those such both".split())
+"""First words of a sentence that speaks of what the one before named."""
+
 STRENGTHENERS = frozenset(
     """all always any anyone anything both each every everyone everything exactly fully entirely completely must only
     will shall more most less least than never before after until since over under above below without first last

@@ -50,7 +50,7 @@ _UNITS: dict[str, tuple[str, str]] = {
     for dimension, table in {
         "money": "eur:\u20ac|eur|euro|euros usd:$|usd|dollar|dollars|us$ gbp:\u00a3|gbp|pound|pounds "
         "jpy:\u00a5|jpy|yen chf:chf|franc|francs inr:\u20b9|inr|rupee|rupees",
-        "share": "%:%|percent|pct|percentage point:point|points",
+        "share": "permille:\u2030 %:%|percent|pct|percentage point:point|points",
         "mass": "kg:kg|kilogram|kilograms|kilo|kilos g:g|gram|grams mg:mg|milligram|milligrams "
         "ug:\u00b5g|\u03bcg|mcg|microgram|micrograms t:tonne|tonnes|ton|tons lb:lb|lbs oz:oz|ounce|ounces",
         "length": "km:km|kilometre|kilometres|kilometer|kilometers m:m|metre|metres|meter|meters "
@@ -90,10 +90,12 @@ _NUMBER = re.compile(
 )
 _FRACTIONS = {"\u00bd": "0.5", "\u00bc": "0.25", "\u00be": "0.75"}
 _NEXT = re.compile(
-    r"[ \u00a0\u202f-]{0,2}(%|\u00b0[CF](?!\w)|[A-Za-z\u00b5\u03bc]{1,12}[\u00b2]?|[\u20ac$\u00a3])"
+    r"[ \u00a0\u202f-]{0,2}(%|\u2030|\u00b0[CF](?!\w)|[A-Za-z\u00b5\u03bc]{1,12}[\u00b2]?|[\u20ac$\u00a3])"
 )
+_GLUED = re.compile(r"[^\W\d_]{1,12}")
+_WORD_BEFORE = re.compile(r"([A-Za-z]{3,9})[. ]{1,2}\Z")
+_WORD_AFTER = re.compile(r" (?:of )?([A-Za-z]{3,9})")
 _MERIDIEM = re.compile(r"[ \u00a0]?([ap])\.?m\b\.?", re.IGNORECASE)
-_LIST_MARK = re.compile(r"\s{0,8}\(?\d{1,3}[.)]\s")
 _FOOTNOTE = re.compile(r"\[(?:\d{1,3}|[A-Z]\d{1,3}|note \d{1,2}|citation needed)\]")
 
 
@@ -113,10 +115,9 @@ class Number:
 
 
 def numbers(text: str) -> list[Number]:
-    """All numbers in order of appearance. List marks and footnote marks are none."""
+    """All numbers in order of appearance. Footnote marks are none; list marks are, where they stand in the text."""
     masked = _FOOTNOTE.sub(lambda match: " " * len(match.group()), text)
-    mark = _LIST_MARK.match(masked)
-    matches = _NUMBER.finditer(masked, mark.end() if mark else 0)
+    matches = _NUMBER.finditer(masked)
     found: list[Number] = []
     words: list[re.Match[str]] = []
     for match in matches:
@@ -153,11 +154,9 @@ def _close(words: list[re.Match[str]], text: str, found: list[Number]) -> None:
             current += _SMALL.get(word, _TENS.get(word, _ORDINALS.get(word, 0)))
     value = total + current
     start, end = words[0].start(), words[-1].end()
-    soft = value <= 12 or words[-1].group().lower() in _ORDINALS
-    dimension, unit = (None if words[-1].group().lower() in _ORDINALS else _unit_after(text, end)) or (
-        None,
-        None,
-    )
+    ordinal = words[-1].group().lower() in _ORDINALS
+    soft = value <= 12 or ordinal
+    dimension, unit = (None, "th") if ordinal else _unit_after(text, end) or (None, None)
     found.append(Number(str(value), start, end, unit, dimension, soft))
     words.clear()
 
@@ -212,17 +211,32 @@ def _plain(match: re.Match[str], text: str) -> Number:
     elif tail == "m" and measure:
         value, end = value * 1_000_000, match.end("tail")
     elif tail in ("st", "nd", "rd", "th"):
-        return Number(_form(value), start, match.end("tail"), None, None, False)
+        return Number(_form(value), start, match.end("tail"), _ordinal(text, match), None, False)
     elif tail in _UNITS:
         measure = measure or _UNITS[tail]
         end = match.end("tail")
     following = _NEXT.match(text, end)
     if following and following.group(1).lower() in _SCALES and len(following.group(1)) > 1:
         value, end = value * _SCALES[following.group(1).lower()], following.end()
-    dimension, unit = measure or _currency_before(text, start) or _unit_after(text, end) or (None, None)
+    measure = measure or _currency_before(text, start) or _unit_after(text, end)
+    dimension, unit = measure or (None, _glued(text, end))
     if match.group("sign"):
         value = -value
     return Number(_form(value), start, end, unit, dimension, False)
+
+
+def _ordinal(text: str, match: re.Match[str]) -> str | None:
+    """Counts are no ranks: `5 repairs`, `the 5th repair`. The days of a date are written either way."""
+    before = _WORD_BEFORE.search(text, max(0, match.start() - 12), match.start())
+    after = _WORD_AFTER.match(text, match.end())
+    beside = {found.group(1) for found in (before, after) if found}
+    return None if any(word[0].isupper() and word.lower() in _MONTHS for word in beside) else "th"
+
+
+def _glued(text: str, end: int) -> str | None:
+    """A unit that is not known, if it is written without a space."""
+    found = _GLUED.match(text, end)
+    return found.group().lower() if found else None
 
 
 def _currency_before(text: str, start: int) -> tuple[str, str] | None:

@@ -81,6 +81,8 @@ _REASONS: dict[Flag, str] = {
     Flag.LIMIT_DROPPED: "leaves out a condition, exception or hedge",
     Flag.WORDS_ADDED: "adds words that the evidence does not have there",
     Flag.WORDS_DROPPED: "leaves out words of the evidence",
+    Flag.FORM_CHANGED: "uses other words or forms of words than the evidence",
+    Flag.REFERENCE_OPEN: "uses a pronoun that does not say what it stands for",
     Flag.ORDER_CHANGED: "puts the words of the evidence in another order",
     Flag.STRENGTHENED: "says more than the evidence",
     Flag.QUOTE_ABSENT: "quotes words that the cited evidence does not contain",

@@ -31,6 +31,9 @@ class Span:
     start: int
     end: int
 
+    lead: str = ""
+    """Of a list item that stands alone: the line above its list."""
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -75,17 +78,26 @@ def sentences(text: str, start: int = 0, end: int | None = None) -> list[Span]:
     A hard-wrapped paragraph is put together again; list items, headings, table rows and short
     lines stand alone. List marks and quote marks in front of a line are left out of the span. A list
     after a line that ends with a colon is one sentence with that line: `not covered:` decides what its
-    items say.
+    items say. Items of a longer list, or of one below a line without a colon, know that line as their `lead`.
     """
     found: list[Span] = []
     leading = False
+    lead = ""
     for block, item in _blocks(text, start, len(text) if end is None else end):
         if leading and item and block.end - found[-1].start <= MAX_SENTENCE:
             found[-1] = Span(found[-1].start, _stripped_end(text, block))
             continue
+        if item:
+            found.extend(Span(span.start, span.end, lead) for span in _split(text, block))
+            continue
         found.extend(_split(text, block))
         leading = bool(found) and text[found[-1].end - 1] == ":"
+        lead = text[found[-1].start : found[-1].end] if found and not _closed(text, found[-1]) else ""
     return found
+
+
+def _closed(text: str, span: Span) -> bool:
+    return text[span.end - 1] in ".!?;\u3002"
 
 
 def _path(trail: list[tuple[int, str]]) -> str:

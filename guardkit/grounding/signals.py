@@ -6,17 +6,21 @@ Each flag is a cue, not a proof, except a number that stands nowhere in the sour
 import re
 from bisect import bisect
 from collections import Counter
+from collections.abc import Sequence
 
 from rapidfuzz.distance import LCSseq
 
 from guardkit.core.drafts import Flag
+from guardkit.grounding.forms import in_order, surplus
 from guardkit.grounding.index import Index, Sentence, Window
-from guardkit.grounding.lexicon import CONDITIONS, LIMITS, NEGATIONS, STRENGTHENERS
+from guardkit.grounding.lexicon import CONDITIONS, LIMITS, STRENGTHENERS
 from guardkit.grounding.numbers import Number
+from guardkit.grounding.surroundings import negations, refers_back, surrounding_flags
 from guardkit.grounding.terms import Terms, number_term
 from guardkit.grounding.tokens import Token
 
 _CLAUSE = re.compile(r"[,;:()\u2013\u2014]|\band\b|\bbut\b|\bwhile\b")
+_ADDED = re.compile(r";|and\b")
 _PRONOUNS = frozenset(
     "he she it they him her them his hers its their theirs this these those that latter former such".split()
 )
@@ -69,31 +73,37 @@ def word_flags(claim: Terms, window: Window, index: Index) -> set[Flag]:
             flags.add(Flag.WORDS_ADDED)
     if len(window.sentences) > 1:
         flags.add(Flag.SPREAD)
-    for said, supporting in (
-        (claim.order, [term for sentence in window.sentences for term in sentence.spoken.order]),
-        (claim.dates, [term for sentence in window.sentences for term in sentence.spoken.dates]),
+    supporting = [sentence.spoken for sentence in window.sentences]
+    if _reordered(claim.order, [term for spoken in supporting for term in spoken.order]) or _reordered(
+        claim.dates, [term for spoken in supporting for term in spoken.dates]
     ):
-        present = set(supporting)
-        shared = [term for term in said if term in present]
-        if LCSseq.similarity(shared, supporting) < len(shared):
-            flags.add(Flag.ORDER_CHANGED)
+        flags.add(Flag.ORDER_CHANGED)
+    if _reordered(in_order(claim.forms), [one for spoken in supporting for one in in_order(spoken.forms)]):
+        flags.add(Flag.ORDER_CHANGED)
     return flags
 
 
-def wording_flags(claim: Terms, window: Window) -> set[Flag]:
-    """Flags about negation, hedges, exceptions, strong words, pronouns and what was left out.
+def _reordered(said: Sequence[str], supporting: Sequence[str]) -> bool:
+    """Whether what both sides hold stands in another order."""
+    present = set(supporting)
+    shared = [one for one in said if one in present]
+    return LCSseq.similarity(shared, supporting) < len(shared)
+
+
+def wording_flags(claim: Terms, window: Window, index: Index) -> set[Flag]:
+    """Flags about negation, hedges, exceptions, strong words, forms, pronouns and what was left out.
 
     Words are counted, not only looked up: one `not` does not make up for another.
     """
     said = Counter(word.folded for word in claim.words)
     everything = Counter(word.folded for sentence in window.sentences for word in sentence.spoken.words)
-    touched, dropped = _touched(claim, window)
+    touched, forms, dropped = _touched(claim, window)
     flags: set[Flag] = set()
     if dropped:
         flags.add(Flag.WORDS_DROPPED)
-    if _negations(said) > _negations(everything):
+    if negations(said) > negations(everything):
         flags.add(Flag.NEGATION_ADDED)
-    if _negations(said) < _negations(everything):
+    if negations(said) < negations(everything):
         flags.add(Flag.NEGATION_DROPPED)
     if any(count > said[word] for word, count in touched.items() if word in LIMITS or _is_adverb(word)):
         flags.add(Flag.LIMIT_DROPPED)
@@ -101,9 +111,13 @@ def wording_flags(claim: Terms, window: Window) -> set[Flag]:
         flags.add(Flag.LIMIT_DROPPED)
     if any(count > everything[word] for word, count in said.items() if word in STRENGTHENERS):
         flags.add(Flag.STRENGTHENED)
-    if any(word in _PRONOUNS and word not in everything for word in said):
+    if any(word in _PRONOUNS and word not in everything for word in said) or refers_back(claim):
         flags.add(Flag.REFERENCE_OPEN)
-    return flags
+    ours = Counter(one for _, one in claim.forms)
+    theirs = Counter(one for sentence in window.sentences for _, one in sentence.spoken.forms)
+    if surplus(ours, theirs) or surplus(forms, ours):
+        flags.add(Flag.FORM_CHANGED)
+    return flags | surrounding_flags(claim, said, window, index)
 
 
 def conflicting_numbers(first: Sentence, second: Sentence) -> bool:
@@ -153,18 +167,19 @@ def _in_context(term: str, window: Window) -> bool:
     return all(term in sentence.context for sentence in window.sentences)
 
 
-def _negations(words: Counter[str]) -> int:
-    return sum(count for word, count in words.items() if word in NEGATIONS or word.endswith("n't"))
-
-
 def _is_adverb(word: str) -> bool:
     return len(word) > 4 and word.endswith("ly")
 
 
-def _touched(claim: Terms, window: Window) -> tuple[Counter[str], bool]:
-    """Words of those clauses of the supporting sentences that share a term with the claim, and whether the claim
-    leaves out content words of these clauses, or a clause of a few words such as `in theory`."""
+def _touched(claim: Terms, window: Window) -> tuple[Counter[str], Counter[str], bool]:
+    """The clauses of the supporting sentences that the claim speaks of.
+
+    Returns:
+        Their words; their forms; and whether the claim leaves out content of theirs, or a clause that is more than
+        an addition: only what `and` or a semicolon adds can go without changing the rest.
+    """
     touched: Counter[str] = Counter()
+    forms: Counter[str] = Counter()
     dropped = False
     for sentence in window.sentences:
         breaks = [match.start() for match in _CLAUSE.finditer(sentence.text)]
@@ -183,11 +198,12 @@ def _touched(claim: Terms, window: Window) -> tuple[Counter[str], bool]:
                 touched.update(word.folded for word in words)
                 spoken = [word for word in words if word.content and word.stem in sentence.spoken.kinds]
                 dropped = dropped or any(word.stem not in claim.kinds for word in spoken)
-            elif len(words) <= _FEW:
+            elif len(words) <= _FEW or not place or not _ADDED.match(sentence.text, breaks[place - 1]):
                 dropped = True
+        forms.update(one for at, one in sentence.spoken.forms if bisect(breaks, at) in met)
         dropped = dropped or any(
             number_term(number) not in claim.kinds
             for number in sentence.spoken.numbers
             if number_term(number) in sentence.spoken.kinds and bisect(breaks, number.start) in met
         )
-    return touched, dropped
+    return touched, forms, dropped

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from guardkit.grounding.forms import forms
 from guardkit.grounding.lexicon import COMMON
 from guardkit.grounding.numbers import Number, numbers
 from guardkit.grounding.tokens import Token, tokens
@@ -31,6 +32,9 @@ class Terms:
     numbers: tuple[Number, ...]
     words: tuple[Token, ...]
     """All words, those without content too."""
+
+    forms: tuple[tuple[int, str], ...]
+    """Offset and form of every word and sign that can change what is said."""
 
     def weights(self, rarity: Callable[[str], float]) -> dict[str, float]:
         """Weight of each term, by kind and by rarity among the sentences of the sources."""
@@ -67,7 +71,8 @@ def terms(text: str) -> Terms:
             dates.append(number_term(number))
         else:
             places.append((number.start, number_term(number)))
-    return Terms(kinds, tuple(term for _, term in sorted(places)), tuple(dates), found, words)
+    order = tuple(term for _, term in sorted(places))
+    return Terms(kinds, order, tuple(dates), found, words, forms(text, words, found))
 
 
 def _in_date(number: Number, found: Sequence[Number]) -> bool:

@@ -155,7 +155,7 @@ def _least_flagged(spoken: Terms, windows: Sequence[Window], index: Index) -> tu
         flags = frozenset(
             number_flags(spoken, window, index)
             | word_flags(spoken, window, index)
-            | wording_flags(spoken, window)
+            | wording_flags(spoken, window, index)
         )
         read.append((window, flags))
         if not flags:
