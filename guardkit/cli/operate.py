@@ -57,7 +57,10 @@ def policy_check(path: Path) -> None:
     """Load a policy and print what a careful reader would ask about it."""
     loaded = Policy.from_file(path)
     for warning in lint(loaded):
-        out.print(f"[yellow]warning[/] {escape(str(warning))}")
+        where = ", ".join(
+            part for part in (f"line {warning.line}" if warning.line else "", warning.field) if part
+        )
+        out.print(f"[yellow]warning[/] {escape(where)}: {escape(warning.message)} ({warning.code})")
     out.print(f"{escape(loaded.name)} {escape(loaded.version)} {loaded.hash[:12]}")
 
 
