@@ -6,6 +6,7 @@
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 
 import copy
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from langchain_core.tools import BaseTool
 from langchain_core.tracers._streaming import _StreamingCallbackHandler, _V2StreamingCallbackHandler
 from langgraph._internal._runnable import RunnableCallable
 from langgraph.channels import BinaryOperatorAggregate
+from langgraph.errors import GraphBubbleUp
 from langgraph.graph.state import CompiledStateGraph, _pick_mapper  # pyright: ignore[reportPrivateUsage]
 from langgraph.prebuilt import ToolNode
 from langgraph.pregel._read import PregelNode
@@ -36,6 +38,12 @@ RESUMING = "__pregel_resuming"
 
 INTERRUPT = "__interrupt__"
 """Key of interrupts in `updates` and in the result of `invoke`."""
+
+READ = "__pregel_read"
+"""In `configurable` of a node: reads the state as the node itself has changed it, and so holds what it wrote."""
+
+RESUME = "__resume__"
+"""The channel of the answers that a node was given; they outlive its failure."""
 
 STREAM = "__pregel_stream"
 RUNTIME = "__pregel_runtime"
@@ -67,15 +75,42 @@ def colours(bound: Runnable[Any, Any]) -> tuple[bool, bool]:
     return True, True
 
 
+def withdraw(config: RunnableConfig) -> None:
+    """Take back what a node has written to the state, so that it counts as failed and runs again.
+
+    LangGraph keeps the writes of a node whose router raised, and then takes the node for finished: its edges never
+    fire, and the rest of the graph is lost without a word.
+    """
+    for held in getattr(config.get("configurable", {}).get(READ), "args", ()):
+        writes = getattr(held, "writes", None)
+        if isinstance(writes, deque):
+            written = cast("deque[tuple[str, Any]]", writes)
+            kept = [write for write in written if write[0] == RESUME]
+            written.clear()
+            written.extend(kept)
+
+
 class Gate(RunnableCallable):
-    """Lets a node's edges fire only while the turn is open."""
+    """Lets a node's edges fire only while the turn is open. When one raises, the node has failed."""
 
     def __init__(self, inner: Runnable[Any, Any], is_open: Callable[[], bool]) -> None:
         def write(value: Any, config: RunnableConfig) -> Any:
-            return inner.invoke(value, config) if is_open() else value
+            try:
+                return inner.invoke(value, config) if is_open() else value
+            except GraphBubbleUp:
+                raise
+            except BaseException:
+                withdraw(config)
+                raise
 
         async def awrite(value: Any, config: RunnableConfig) -> Any:
-            return await inner.ainvoke(value, config) if is_open() else value
+            try:
+                return await inner.ainvoke(value, config) if is_open() else value
+            except GraphBubbleUp:
+                raise
+            except BaseException:
+                withdraw(config)
+                raise
 
         super().__init__(write, awrite, name="GuardGate", trace=False, recurse=False)
         if hasattr(inner, "_is_channel_writer"):

@@ -143,7 +143,7 @@ class Runs:
                 remedy="use guard.config(thread_id=…, principal=…)",
             )
         resumes = isinstance(given, Command) and given.resume is not None
-        if isinstance(given, Command) and not (resumes or given.update or given.goto):
+        if isinstance(given, Command) and not resumes and not (given.update or cast("object", given.goto)):
             raise InputError(
                 "the input is a Command with neither resume, update nor goto",
                 remedy="send None to go on, Command(resume={id: value}) to answer an interrupt, or new input",

@@ -57,8 +57,7 @@ def woven(graph: Graph, host: NodeHost, guard_tool: ToolGuard) -> dict[str, Any]
     members: dict[str, Any] = dict(graph.nodes)
     for name, node in members.items():
         if name == START:
-            writers = [*node.writers, compat.writer(turn_begins)]
-            nodes[name] = compat.rewritten(node, bound=node.bound, subgraphs=None, writers=writers)
+            nodes[name] = _start(node, compat.writer(turn_begins))
         else:
             nodes[name] = _node(name, node, host, guard_tool, root=True)
     attributes = compat.attributes(graph)
@@ -73,7 +72,7 @@ def woven(graph: Graph, host: NodeHost, guard_tool: ToolGuard) -> dict[str, Any]
 def _inner(graph: Graph, host: NodeHost, guard_tool: ToolGuard) -> Graph:
     members: dict[str, Any] = dict(graph.nodes)
     nodes = {
-        name: node if name == START else _node(name, node, host, guard_tool, root=False)
+        name: _start(node) if name == START else _node(name, node, host, guard_tool, root=False)
         for name, node in members.items()
     }
     return graph.copy({"nodes": nodes})
@@ -98,12 +97,19 @@ def _node(name: str, node: Any, host: NodeHost, guard_tool: ToolGuard, *, root: 
             body, {name: guard_tool(tool) for name, tool in compat.tools_of(body).items()}
         )
     outer = wrapped(cast("Runnable[Any, Any]", bound), name=name, root=root, host=host)
+    own = (compat.writer(channel_update),) if root else ()
+    return compat.rewritten(node, bound=outer, subgraphs=subgraphs, writers=_writers(node, *own))
+
+
+def _start(node: Any, *own: Runnable[Any, Any]) -> Any:
+    return compat.rewritten(node, bound=node.bound, subgraphs=None, writers=_writers(node, *own))
+
+
+def _writers(node: Any, *own: Runnable[Any, Any]) -> list[Runnable[Any, Any]]:
+    """A node's writers, its edges gated. Our own come beside its first one, so that LangGraph joins them."""
     held: list[Runnable[Any, Any]] = node.writers
     first, *edges = held
-    # Beside the first writer, so that LangGraph joins the two.
-    own = [first, compat.writer(channel_update)] if root else [first]
-    writers = [*own, *(compat.gated(edge, turn_open) for edge in edges)]
-    return compat.rewritten(node, bound=outer, subgraphs=subgraphs, writers=writers)
+    return [first, *own, *(compat.gated(edge, turn_open) for edge in edges)]
 
 
 def tools_in(graph: Graph) -> Mapping[str, list[BaseTool]]:
