@@ -143,7 +143,7 @@ class Runs:
                 remedy="use guard.config(thread_id=…, principal=…)",
             )
         resumes = isinstance(given, Command) and given.resume is not None
-        if isinstance(given, Command) and not resumes and not (given.update or cast("object", given.goto)):
+        if isinstance(given, Command) and _is_empty(cast("Command[str]", given)):
             raise InputError(
                 "the input is a Command with neither resume, update nor goto",
                 remedy="send None to go on, Command(resume={id: value}) to answer an interrupt, or new input",
@@ -266,6 +266,10 @@ class Runs:
             waits_for=waits_for,
         )
         self.services.store.close_run(session.run, closing, session.take())
+
+
+def _is_empty(command: Command[str]) -> bool:
+    return command.resume is None and not command.update and not command.goto
 
 
 def caller_of(configurable: Mapping[str, Any]) -> Caller:
