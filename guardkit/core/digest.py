@@ -147,7 +147,8 @@ def action_id(
     Args:
         tenant: the tenant.
         thread_id: the thread.
-        namespace: LangGraph's checkpoint namespace of the graph that proposes the call, without task ids.
+        namespace: LangGraph's checkpoint namespace of the node whose code makes the call, without task ids; empty for a
+            call that a message holds.
         turn: number of the turn, from 1; 0 for a call that a message holds, whose id tells it apart.
         message_id: id of the AIMessage, or `None` for a call made in node code.
         call: the tool call's id, or for node code the task id and the running number of the call.

@@ -38,7 +38,8 @@ class Action(Value):
     """One proposed tool call, with arguments validated by the tool's schema."""
 
     id: str
-    """Stable over resumes, crashes and time travel: hash of tenant, thread, namespace, message id or turn, call id."""
+    """Stable over resumes, crashes and time travel: hash of tenant, thread, message id (for node
+    code: namespace and turn), call id."""
 
     tool: str
     kind: ToolKind

@@ -75,13 +75,13 @@ class Turnwise:
 def identify(run: RunRef, namespace: str, message_id: str | None, call: str) -> str:
     """The id of a proposed call.
 
-    A call of a message is the same one in every turn: a later turn that travels back to it proposes nothing new. A call
-    that no message holds is told apart by its turn.
+    A call of a message is the same one in every node and every turn: another tool node that is handed the message, or a
+    later turn that travels back to it, proposes nothing new. A call that no message holds is told apart by both.
     """
     return action_id(
         tenant=run.tenant,
         thread_id=run.thread_id,
-        namespace=namespace,
+        namespace=namespace if message_id is None else "",
         turn=run.turn if message_id is None else 0,
         message_id=message_id,
         call=call,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -29,6 +31,7 @@ from guardkit import (
 from guardkit.core.approvals import ApprovalState, DecisionKind
 from guardkit.core.audit import AuditEntry
 from guardkit.core.values import JsonObject
+from guardkit.sql.codec import dump
 from guardkit.testing import FakeChannel, ScriptedModel
 from guardkit.worker import Done
 
@@ -136,6 +139,16 @@ class Scene:
         self.guards.append(guard)
         return guard
 
+    @contextmanager
+    def sqlite(self) -> Iterator[sqlite3.Connection]:
+        """A connection of one's own to the database file; what is done on it is committed."""
+        connection = sqlite3.connect(self.url.removeprefix("sqlite:///"), timeout=30)
+        try:
+            with connection:
+                yield connection
+        finally:
+            connection.close()
+
     def close(self) -> None:
         for guard in self.guards:
             guard.database.close()
@@ -236,6 +249,16 @@ def decide(
     )
 
 
+def let_expire(scene: Scene, approval: Approval) -> None:
+    """Let the time to decide be over, without waiting for it."""
+    with scene.sqlite() as connection:
+        request = approval.request.model_copy(update={"expires_at": approval.request.requested_at})
+        connection.execute(
+            "UPDATE gk_approvals SET request = ?, expires_at = requested_at WHERE id = ?",
+            (dump(request), approval.request.id),
+        )
+
+
 def entries(guard: Guard, kind: str | None = None, tenant: str = "default") -> list[AuditEntry]:
     """The audit log, in order."""
     return [entry for entry in guard.store.entries(tenant, limit=10_000) if kind in (None, entry.event.kind)]
@@ -279,6 +302,3 @@ def changed_call(message: AIMessage, **args: Any) -> AIMessage:
     """The message with other arguments in its first call."""
     first, *rest = message.tool_calls
     return message.model_copy(update={"tool_calls": [{**first, "args": {**first["args"], **args}}, *rest]})
-
-
-Checker = Callable[..., Any]
