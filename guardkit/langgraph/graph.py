@@ -233,13 +233,19 @@ _FINALISE = 16
 """Rounds of finalising: one per superstep that could still be left; more would be a fault of the gates."""
 
 
-@contextmanager
-def _current(session: Session) -> Generator[None]:
-    token = RUN.set(session)
-    try:
-        yield
-    finally:
-        RUN.reset(token)
+class _current:  # noqa: N801  # used like a function; entered for every chunk, so it is no generator
+    """Makes a run the current one."""
+
+    __slots__ = ("_session", "_token")
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __enter__(self) -> None:
+        self._token = RUN.set(self._session)
+
+    def __exit__(self, *_: object) -> None:
+        RUN.reset(self._token)
 
 
 def _shown(session: Session, chunk: Any) -> Any:

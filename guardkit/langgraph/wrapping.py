@@ -151,6 +151,8 @@ def _judge(node: Node, options: NodeOptions, output: Any) -> Flow[None]:
     calls: list[Callable[[], Any]] = [partial(check, output, context) for _, check in options.checks]
     results: Sequence[Any] = yield Ask(calls, session.services.check_timeout)
     for (name, _), result in zip(options.checks, results, strict=True):
+        if result is None:
+            continue
         verdict = verdict_of(name, result)
         if verdict.outcome != "pass":
             why = f"{name}: {verdict.why or verdict.outcome}"
