@@ -19,7 +19,7 @@ from guardkit.grounding.surroundings import negations, refers_back, surrounding_
 from guardkit.grounding.terms import Terms, number_term
 from guardkit.grounding.tokens import Token
 
-_CLAUSE = re.compile(r"[,;:()\u2013\u2014]|\band\b|\bbut\b|\bwhile\b")
+_CLAUSE = re.compile(r"[,:](?!\d)|[;()\u2013\u2014]|\band\b|\bbut\b|\bwhile\b")
 _ADDED = re.compile(r";|and\b")
 _PRONOUNS = frozenset(
     "he she it they him her them his hers its their theirs this these those that latter former such".split()
