@@ -1,8 +1,8 @@
 """Canonical JSON and the digest that binds an approval to one exact action.
 
 Canonical form: RFC 8785 (JSON Canonicalization Scheme). Values without exactly one such form are refused with the
-path of the culprit: NaN and infinities, integers outside ±(2^53 - 1), lone surrogates, duplicate keys, and anything
-that is not JSON.
+path of the culprit: NaN and infinities, integers outside ±(2^53 - 1) and floats that are written as such, lone
+surrogates, duplicate keys, and anything that is not JSON.
 """
 
 import hashlib
@@ -17,6 +17,9 @@ from guardkit.core.values import Json, JsonObject
 from guardkit.errors import CanonicalError
 
 _SAFE = 2**53 - 1
+_EXPONENT = 1e21
+"""From here on RFC 8785 writes numbers with an exponent."""
+
 _MAX_DEPTH = 64
 
 
@@ -34,6 +37,13 @@ def _refuse(value: object, path: str, depth: int = 0) -> None:
         case float():
             if not math.isfinite(value):
                 raise CanonicalError(f"{value!r} is not a JSON number", path=path)
+            if _SAFE < abs(value) < _EXPONENT and value.is_integer():
+                # It is written without a fraction or an exponent, so it is read back as an integer.
+                raise CanonicalError(
+                    f"{value!r} is written as an integer outside ±(2^53 - 1)",
+                    path=path,
+                    remedy="pass it as a string",
+                )
         case str():
             if any("\ud800" <= char <= "\udfff" for char in value):
                 raise CanonicalError("the text holds a lone surrogate", path=path)
