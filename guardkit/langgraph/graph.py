@@ -76,7 +76,7 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
                 if shown is not None:
                     yield shown
             with _current(session):
-                status = self._finish(session, config)
+                status = self._finish(session, _newest(entry, config))
         finally:
             with _current(session):
                 chunks.close()
@@ -106,7 +106,7 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
                 if shown is not None:
                     yield shown
             with _current(session):
-                status = await self._afinish(session, config)
+                status = await self._afinish(session, _newest(entry, config))
         finally:
             with _current(session):
                 await chunks.aclose()
@@ -280,6 +280,17 @@ def _value(output: Any) -> Any:
 
 def _without(payload: dict[str, Any]) -> dict[str, Any] | None:
     return {key: value for key, value in payload.items() if key != compat.INTERRUPT} or None
+
+
+def _newest(entry: Entry, config: RunnableConfig) -> RunnableConfig:
+    """The config of a run's newest state: a run that was sent to an old checkpoint has gone on from there."""
+    if entry.embedded:
+        return config
+    configurable = {key: value for key, value in config.get("configurable", {}).items() if key not in _OLD}
+    return cast("RunnableConfig", {**config, "configurable": configurable})
+
+
+_OLD = ("checkpoint_id", "checkpoint_map")
 
 
 def _asked_as(asked: RunnableConfig, config: RunnableConfig) -> RunnableConfig:
