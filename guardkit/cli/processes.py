@@ -1,7 +1,9 @@
 """The processes around an agent: worker and inbox."""
 
 import asyncio
+import contextlib
 import signal
+import socket
 import sys
 from typing import Annotated
 
@@ -9,7 +11,8 @@ import typer
 from rich.markup import escape
 
 from guardkit.cli.base import err, load
-from guardkit.errors import ConfigurationError, MissingKeyError
+from guardkit.core.people import Person
+from guardkit.errors import ConfigurationError, InputError, MissingKeyError
 
 
 def worker(
@@ -53,10 +56,39 @@ def serve(
         raise MissingKeyError(
             "web_secret is not configured", remedy="set GUARDKIT_WEB_SECRET; see guardkit keys new"
         )
+    if link_for and not _may_enter(guard.directory.find(link_for)):
+        raise InputError(
+            f"--link-for {link_for!r} is nobody whom the policy's directory lists as active",
+            remedy="add the person to the directory",
+        )
     web = WebSettings(url=f"http://127.0.0.1:{port}", keys=(secret,))
     door = OneTimeLink(web)
     app = guard.app(settings=web, sign_in=door)
-    if link_for:
-        sys.stdout.write(door.link_for(link_for) + "\n")
-        sys.stdout.flush()
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", server_header=False)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app, log_level="warning", access_log=False, server_header=False, proxy_headers=False, ws="none"
+        )
+    )
+    with _listening(port) as listening:
+        err.print(f"inbox at {web.origin}; stop with Ctrl-C")
+        if link_for:
+            sys.stdout.write(door.link_for(link_for) + "\n")
+            sys.stdout.flush()
+        else:
+            err.print("nobody can sign in without a link; --link-for NAME prints one")
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run(sockets=[listening])
+
+
+def _may_enter(person: Person | None) -> bool:
+    return person is not None and person.active
+
+
+def _listening(port: int) -> socket.socket:
+    """A socket on loopback, and on nothing else."""
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        raise ConfigurationError(
+            f"port {port} on loopback cannot be used: {error.strerror}", remedy="choose another with --port"
+        ) from error

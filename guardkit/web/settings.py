@@ -148,7 +148,8 @@ class WebSettings(Value):
             length = len(key.get_secret_value())
             if length < KEY_LENGTH:
                 raise ConfigurationError(
-                    f"web.keys[{place}] has {length} characters, {KEY_LENGTH} are needed"
+                    f"web.keys[{place}] has {length} characters, {KEY_LENGTH} are needed",
+                    remedy="`guardkit keys new` makes one",
                 )
         self.zone()
 

@@ -104,7 +104,7 @@ def value_of(page: str, name: str) -> str:
     """What is in a field of the edit form."""
     area = re.search(rf'<textarea id="{name}"[^>]*>\n?([^<]*)</textarea>', page)
     if area is not None:
-        return html.unescape(area[1])
+        return re.sub(r"\r\n?", "\n", html.unescape(area[1]))  # as a browser reads it
     line = re.search(rf'<input [^>]*id="{name}"[^>]* value="([^"]*)"', page)
     if line is not None:
         return html.unescape(line[1])
@@ -116,5 +116,5 @@ def value_of(page: str, name: str) -> str:
 
 def all_fields(page: str) -> dict[str, str]:
     """Every visible field of the edit form, as a browser would send it untouched."""
-    names = re.findall(r'<(?:input type="text"|textarea|select)[^>]*? id="(f\d+)"', page) or []
+    names = re.findall(r'<(?:input type="(?:text|date)"|textarea|select)[^>]*? id="(f\d+)"', page) or []
     return {name: value_of(page, name) for name in names}
