@@ -97,6 +97,8 @@ def parse(data: bytes | str, *, path: str = "value") -> Json:
 
     try:
         value = cast("Json", json.loads(data, object_pairs_hook=pairs))
+    except CanonicalError:
+        raise
     except (
         ValueError,
         RecursionError,
