@@ -96,7 +96,7 @@ def test_a_command_that_jumps_to_the_tools_gets_the_same_no(scene: Scene, mode: 
 
     def jump(state: MessagesState) -> Command[Literal["tools", "__end__"]]:
         tried = sum(message.type == "tool" for message in state["messages"])
-        return Command(goto="tools" if tried < 3 else END)
+        return Command(goto="tools") if tried < 3 else Command(goto="__end__")
 
     builder: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
     builder.add_node("agent", think)
