@@ -16,6 +16,10 @@ import pytest
 from tests.docs.pages import ROOT, Block, blocks, pages
 
 
+PATIENCE = 600
+"""Seconds that a page may take: the quickstart starts ten programs, each of which imports LangGraph."""
+
+
 def _name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
@@ -29,6 +33,7 @@ def namespace(request: pytest.FixtureRequest) -> Iterator[types.ModuleType]:
     del sys.modules[module.__name__]
 
 
+@pytest.mark.timeout(PATIENCE)
 @pytest.mark.parametrize("page", pages(), ids=_name)
 def test_a_page_runs(
     page: Path, namespace: types.ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -69,7 +74,7 @@ def _type(page: Path, block: Block, folder: Path) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=PATIENCE / 2,
         check=False,
     )
     assert done.returncode == 0, f"{_name(page)}:{block.line}\n{done.stdout}\n{done.stderr}"
