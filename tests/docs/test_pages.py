@@ -15,7 +15,6 @@ import pytest
 
 from tests.docs.pages import ROOT, Block, blocks, pages
 
-
 PATIENCE = 600
 """Seconds that a page may take: the quickstart starts ten programs, each of which imports LangGraph."""
 
