@@ -34,7 +34,7 @@ from guardkit.policy.source_scope import SOURCE_SCOPE
 from guardkit.policy.syntax import MACROS
 from guardkit.policy.typecheck import FUNCTIONS
 from tests.architecture.source import PACKAGE, imported, syntax
-from tests.docs.pages import ROOT
+from tests.docs.pages import ROOT, pages
 
 REFERENCE = ROOT / "docs" / "reference"
 ROUND = 2
@@ -227,3 +227,17 @@ def test_every_public_name_is_in_the_reference() -> None:
     page = (REFERENCE / "api.md").read_text(encoding="utf-8")
     listed = re.findall(r"^::: guardkit\.(\w+)$", page, re.MULTILINE)
     assert sorted(listed) == sorted(name for name in guardkit.__all__ if not name.startswith("__"))
+
+
+# --- the tree --------------------------------------------------------------------------------------------------------
+
+
+def test_every_path_of_the_tree_that_a_page_names_is_there() -> None:
+    named = re.compile(r"`((?:tests|benchmarks|examples|guardkit|docs|requirements|changes)/[\w./-]+)`")
+    gone = {
+        f"{page.name}: {path}"
+        for page in pages()
+        for path in named.findall(page.read_text(encoding="utf-8"))
+        if not (ROOT / path).exists()
+    }
+    assert gone == set()
