@@ -1,0 +1,235 @@
+"""A smoke run in headless Chromium, with JavaScript and without it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import uvicorn
+from selenium import webdriver
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+from guardkit.core.approvals import ApprovalState
+from tests.web.claims import ARGS, FIRST, Claims
+from tests.web.visits import Inbox
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+
+@contextlib.contextmanager
+def served(claims: Claims) -> Iterator[Inbox]:
+    """The inbox on a free port of loopback."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        inbox = Inbox(claims, url=f"http://127.0.0.1:{listening.getsockname()[1]}")
+        server = uvicorn.Server(uvicorn.Config(inbox.app, log_level="warning", access_log=False, ws="none"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            yield inbox
+        finally:
+            server.should_exit = True
+            thread.join(60)
+
+
+@contextlib.contextmanager
+def browser(chromium: str, *, scripts: bool = True, width: int = 1280) -> Iterator[Any]:
+    driver_path = shutil.which("chromedriver")
+    if driver_path is None:
+        pytest.skip("no chromedriver on this machine")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        f"--window-size={width},900",
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    if not scripts:
+        options.add_experimental_option("prefs", {"profile.managed_default_content_settings.javascript": 2})
+    driver = webdriver.Chrome(options=options, service=Service(driver_path))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    with served(Claims()) as inbox:
+        yield inbox
+
+
+def press(driver: Any, text: str) -> None:
+    driver.find_element(
+        By.XPATH, f"//*[self::button or self::a or self::summary][normalize-space()='{text}']"
+    ).click()
+
+
+def field(driver: Any, label: str) -> Any:
+    found = driver.find_element(By.XPATH, f"//label[starts-with(normalize-space(), '{label} ')]")
+    return driver.find_element(By.ID, found.get_attribute("for"))
+
+
+def waits_for(driver: Any, text: str) -> None:
+    """Waits until the page says something; a click returns before the next page is there."""
+    gone = (NoSuchElementException, StaleElementReferenceException)
+    page = WebDriverWait(driver, 30, ignored_exceptions=gone)
+    page.until(
+        lambda _: text in driver.find_element(By.TAG_NAME, "main").text, f"the page does not say {text!r}"
+    )
+
+
+def complaints(driver: Any) -> list[str]:
+    """What the console holds against the pages."""
+    return [entry["message"] for entry in driver.get_log("browser") if entry["level"] != "DEBUG"]
+
+
+@pytest.mark.promise("P6")
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+def test_somebody_signs_in_edits_approves_and_rejects(inbox: Inbox, chromium: str, scripts: bool) -> None:
+    first = inbox.claims.ask()
+    second = inbox.claims.ask({**ARGS, "claim_id": "C-2042"})
+    with browser(chromium, scripts=scripts) as driver:
+        driver.get("data:text/html,<title>off</title><script>document.title='on'</script>")
+        assert driver.title == ("on" if scripts else "off")
+        link = inbox.link.link_for(FIRST.id)
+        driver.get(link)
+        press(driver, "Continue as Ana Silva")
+        waits_for(driver, "Maria Okafor")
+        assert driver.get_cookie(f"guardkit-{inbox.settings.port}")["httpOnly"]
+
+        driver.find_element(By.CSS_SELECTOR, f'a[href="/approvals/{first.request.id}"]').click()
+        waits_for(driver, "Your decision")
+        press(driver, "Edit, then approve…")
+        waits_for(driver, "You will see the result")
+        amount = field(driver, "Amount")
+        amount.clear()
+        amount.send_keys("12,50")
+        press(driver, "Show the result")
+        waits_for(driver, "Please look at this again")
+        waits_for(driver, "Write a number like 1250.50")
+        amount = field(driver, "Amount")
+        amount.clear()
+        amount.send_keys("900.50")
+        press(driver, "Show the result")
+        waits_for(driver, "900.50")
+        press(driver, "Approve with these changes")
+        waits_for(driver, "Approved by Ana Silva")
+        waits_for(driver, "edited, was")
+
+        driver.get(f"{inbox.settings.origin}/")
+        waits_for(driver, "C-2042")
+        driver.find_element(By.CSS_SELECTOR, f'a[href="/approvals/{second.request.id}"]').click()
+        waits_for(driver, "Your decision")
+        press(driver, "Reject…")
+        press(driver, "Reject")  # the browser itself asks for the reason, and sends nothing
+        waits_for(driver, "Your decision")
+        assert driver.find_elements(By.ID, "e-reject") == []
+        driver.find_element(By.ID, "c-reject").send_keys("The account is not hers.")
+        press(driver, "Reject")
+        waits_for(driver, "Rejected by Ana Silva")
+        waits_for(driver, "The account is not hers.")
+
+        press(driver, "Sign out")
+        waits_for(driver, "You are signed out")
+        driver.get(f"{inbox.settings.origin}/")
+        waits_for(driver, "You are not signed in")
+        driver.get(link)
+        waits_for(driver, "It was used before")
+        refusals = [f"status of {status}" for status in ("422", "403")]
+        unexpected = [text for text in complaints(driver) if not any(refusal in text for refusal in refusals)]
+        assert unexpected == [], "neither the content policy nor anything else complains"
+
+    edited, rejected = inbox.claims.now(first), inbox.claims.now(second)
+    assert edited.state is ApprovalState.APPROVED
+    assert edited.args == {**ARGS, "amount": "900.50"}
+    assert type(edited.args["copies"]) is int
+    assert rejected.state is ApprovalState.REJECTED
+    assert rejected.decisions[0].reason == "The account is not hers."
+
+
+def test_the_content_policy_stops_a_script(inbox: Inbox, chromium: str) -> None:
+    """The check of the console above can fail: an injected inline script is refused, and the console says so."""
+    with browser(chromium) as driver:
+        driver.get(f"{inbox.settings.origin}/sign-in")
+        driver.execute_script(
+            "const made = document.createElement('script');"
+            "made.textContent = 'document.title = \"injected\"';"
+            "document.body.append(made);"
+        )
+        assert driver.title != "injected"
+        assert any("Content Security Policy" in text for text in complaints(driver))
+
+
+def test_a_form_on_another_site_decides_nothing(inbox: Inbox, chromium: str) -> None:
+    approval = inbox.claims.ask()
+    action = f"{inbox.settings.origin}/approvals/{approval.request.id}/approve"
+    with browser(chromium) as driver:
+        driver.get(inbox.link.link_for(FIRST.id))
+        press(driver, "Continue as Ana Silva")
+        waits_for(driver, "Pay claim")
+        token = driver.find_element(By.NAME, "token").get_attribute("value")
+        driver.get(
+            "data:text/html,"
+            f"<form method=post action='{action}'><input name=token value='{token}'>"
+            f"<input name=digest value='{approval.digest}'><button>Win</button></form>"
+        )
+        driver.find_element(By.TAG_NAME, "button").click()
+        waits_for(driver, "did not come from the inbox")
+    assert inbox.claims.now(approval) == approval
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_page_is_wider_than_its_window(inbox: Inbox, chromium: str, width: int) -> None:
+    long = "\u202e" * 40 + "W" * 300
+    approval = inbox.claims.ask(
+        {"amount": "9" * 120, "recipient": long, long: [long]},
+        schema={},
+        tool="pay_" + "x" * 100,
+        thread_id="t" * 200,
+        thought=long,
+        why=(long,),
+    )
+    with browser(chromium) as driver:
+        driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 600},
+        )
+        driver.get(inbox.link.link_for(FIRST.id))
+        press(driver, "Continue as Ana Silva")
+        waits_for(driver, "asked")
+        page = f"/approvals/{approval.request.id}"
+        for path in ("/", "/open", "/history", page, f"{page}/edit", f"{page}/audit", "/nothing"):
+            driver.get(f"{inbox.settings.origin}{path}")
+            wide = driver.execute_script("return document.documentElement.scrollWidth")
+            assert wide <= width, path
+
+
+def test_a_keyboard_is_enough(inbox: Inbox, chromium: str) -> None:
+    approval = inbox.claims.ask()
+    with browser(chromium) as driver:
+        driver.get(inbox.link.link_for(FIRST.id, after=f"/approvals/{approval.request.id}"))
+        driver.switch_to.active_element.send_keys(Keys.ENTER)
+        waits_for(driver, "Your decision")
+        for _ in range(40):
+            active = driver.switch_to.active_element
+            ring = active.value_of_css_property("outline-style")
+            if active.tag_name in ("a", "button", "summary", "textarea"):
+                assert ring == "solid", active.text
+            if active.text == "Approve":
+                break
+            active.send_keys(Keys.TAB)
+        driver.switch_to.active_element.send_keys(Keys.ENTER)
+        waits_for(driver, "Approved by Ana Silva")
+    assert inbox.claims.now(approval).state is ApprovalState.APPROVED
