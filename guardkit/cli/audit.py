@@ -11,7 +11,7 @@ from rich.markup import escape
 from guardkit.cli.base import out, settings, store
 from guardkit.core.audit import AuditEntry, AuditHead, AuditReport, verify
 from guardkit.core.signing import Verifier
-from guardkit.errors import ConfigurationError, InputError
+from guardkit.errors import AuditError, ConfigurationError, InputError
 from guardkit.sql import SQLStore
 
 app = typer.Typer(no_args_is_help=True, help="The hash-chained audit log.")
@@ -35,17 +35,20 @@ def audit_verify(
     head: Annotated[Path | None, typer.Option(help="A signed head, kept outside the database.")] = None,
 ) -> None:
     """Check every chain. Exit status 1 when one does not hold."""
-    signed: AuditHead | None = None
-    if head is not None:
-        signed = AuditHead.model_validate_json(head.read_text(encoding="utf-8"))
-        if not Verifier(settings().keys.audit_public_keys).head(signed):
-            raise ConfigurationError(
-                f"{head.name} is not signed by a known audit key", remedy="set GUARDKIT_AUDIT_PUBLIC_KEYS"
-            )
+    signed = None if head is None else _signed(head)
+    if signed is not None and tenant not in (None, signed.tenant):
+        raise InputError(f"the head is of tenant {signed.tenant!r}, not of {tenant!r}")
     intact = True
     with store() as found:
-        for name in [tenant] if tenant else found.tenants():
-            result = report(found, name, signed if signed and signed.tenant == name else None)
+        # A chain that is gone from the database is still known by its head.
+        known = {*found.tenants(), *([signed.tenant] if signed else [])}
+        for name in [tenant] if tenant else sorted(known):
+            try:
+                result = report(found, name, signed if signed and signed.tenant == name else None)
+            except AuditError as error:
+                intact = False
+                out.print(f"[bold red]broken[/] {escape(name)}: {escape(error.message)}")
+                continue
             intact = intact and result.intact
             if result.intact:
                 tail = result.entries - result.covered
@@ -57,6 +60,21 @@ def audit_verify(
                     f"[bold red]broken[/] {escape(name)}: entry {result.first_bad} {escape(result.problem or '')}"
                 )
     raise typer.Exit(0 if intact else 1)
+
+
+def _signed(path: Path) -> AuditHead:
+    try:
+        head = AuditHead.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path.name} cannot be read as a signed head: {type(error).__name__}",
+            remedy="name a file that `guardkit audit head` printed",
+        ) from None
+    if not Verifier(settings().keys.audit_public_keys).head(head):
+        raise ConfigurationError(
+            f"{path.name} is not signed by a known audit key", remedy="set GUARDKIT_AUDIT_PUBLIC_KEYS"
+        )
+    return head
 
 
 @app.command("head")

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from guardkit.core.digest import sha256
 from guardkit.core.values import Json, JsonObject, Value
+from guardkit.errors import CanonicalError
 
 GENESIS = "0" * 64
 """What the first entry of a tenant's chain points back to."""
@@ -88,6 +89,13 @@ def chain(tenant: str, head: tuple[int, str], at: float, events: Iterable[AuditE
     return entries
 
 
+def _matches(entry: AuditEntry) -> bool:
+    try:
+        return entry.hash == entry_hash(entry.tenant, entry.seq, entry.at, entry.event, entry.previous)
+    except CanonicalError:  # only what was never hashed has no canonical form
+        return False
+
+
 def verify(tenant: str, entries: Iterable[AuditEntry], head: AuditHead | None = None) -> AuditReport:
     """Check a whole chain, in `seq` order, against itself and against a head whose signature was checked.
 
@@ -112,7 +120,7 @@ def verify(tenant: str, entries: Iterable[AuditEntry], head: AuditHead | None = 
             return bad(count, f"found entry {entry.seq} in its place")
         if entry.previous != previous:
             return bad(count, "does not follow the entry before it")
-        if entry.hash != entry_hash(tenant, entry.seq, entry.at, entry.event, entry.previous):
+        if not _matches(entry):
             return bad(count, "was changed after it was written")
         previous = entry.hash
         if head is not None and head.seq == entry.seq:

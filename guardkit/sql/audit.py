@@ -1,8 +1,9 @@
 """The audit chain as rows. Its head's row is locked last in a transaction, so it is locked for a short time."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, union, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from guardkit.core.audit import GENESIS, AuditEntry, AuditEvent, chain
@@ -82,25 +83,28 @@ def entries(connection: Connection, tenant: str, after: int, limit: int) -> list
         select(audit).where(audit.c.tenant == tenant, audit.c.seq > after).order_by(audit.c.seq).limit(limit)
     )
     found: list[AuditEntry] = []
-    for row in rows:
-        try:
-            data = load_json(row.data)
-        except StorageError:
-            data = None
-        if not isinstance(data, dict):
-            raise AuditError(
-                f"audit entry {row.seq} of tenant {tenant!r} was changed after it was written",
-                remedy="compare with a backup and the newest signed head",
-            )
-        event = AuditEvent(kind=row.kind, thread_id=row.thread_id, turn=row.turn, data=data)
-        found.append(
-            AuditEntry(
-                tenant=row.tenant, seq=row.seq, at=row.at, event=event, previous=row.previous, hash=row.hash
-            )
-        )
+    try:
+        found.extend(_read(row) for row in rows)
+    except (StorageError, TypeError, ValueError):
+        # SQLite stores text in columns of numbers, for those who insist.
+        raise AuditError(
+            f"audit entry {found[-1].seq + 1 if found else after + 1} of tenant {tenant!r} "
+            "was changed after it was written",
+            remedy="compare with a backup and the newest signed head",
+        ) from None
     return found
 
 
+def _read(row: Row[Any]) -> AuditEntry:
+    event = AuditEvent.model_validate(
+        {"kind": row.kind, "thread_id": row.thread_id, "turn": row.turn, "data": load_json(row.data)}
+    )
+    return AuditEntry(
+        tenant=row.tenant, seq=row.seq, at=row.at, event=event, previous=row.previous, hash=row.hash
+    )
+
+
 def tenants(connection: Connection) -> list[str]:
-    """Tenants that have a chain."""
-    return list(connection.execute(select(audit_heads.c.tenant).order_by(audit_heads.c.tenant)).scalars())
+    """Tenants that have a chain, also one whose head is gone."""
+    both = union(select(audit_heads.c.tenant), select(audit.c.tenant).distinct())
+    return sorted(connection.execute(both).scalars())
