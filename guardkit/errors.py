@@ -123,8 +123,8 @@ class InputError(GuardkitError):
     code = "input"
 
 
-class CanonicalError(InputError):
-    """A value that has no single canonical JSON form.
+class CanonicalError(InputError, ValueError):
+    """A value that has no single canonical JSON form. Also a `ValueError`, as validators raise.
 
     Attributes:
         path: where in the value, e.g. `args.amount`.

@@ -212,7 +212,7 @@ class Guard(Declarations):
 
         Raises:
             CanaryError: the installed LangGraph does not hold guardkit's gates.
-            CompileError: a node caches its results, or the state has a `guard` key.
+            CompileError: a node caches its results, the state has a `guard` key, or two tools have one name.
             PolicyError: the policy does not fit the tools.
             UndeclaredToolError: a tool is neither decorated nor named by the policy.
         """

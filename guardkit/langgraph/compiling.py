@@ -9,7 +9,7 @@ from langchain_core.tools import BaseTool
 from langgraph.graph import StateGraph
 
 from guardkit.core.steps import ToolKind, Trust
-from guardkit.errors import UndeclaredToolError
+from guardkit.errors import CompileError, UndeclaredToolError
 from guardkit.langgraph.canary import check_insides
 from guardkit.langgraph.declaring import guarded
 from guardkit.langgraph.fingerprint import fingerprint
@@ -47,7 +47,7 @@ def compiled(
 
     Raises:
         CanaryError: the installed LangGraph does not hold guardkit's gates.
-        CompileError: a node caches its results, or the state has a `guard` key.
+        CompileError: a node caches its results, the state has a `guard` key, or two tools have one name.
         PolicyError: the policy does not fit the tools.
         UndeclaredToolError: a tool is neither decorated nor named by the policy.
     """
@@ -67,13 +67,17 @@ def gathered(
     """The guarded form of every tool of a graph.
 
     Raises:
+        CompileError: two tools have one name.
         UndeclaredToolError: a tool is neither decorated nor named by the policy, or shadows a decorated one.
     """
     tools = dict(declared)
     for name, instances in found.items():
         for tool in instances:
             if isinstance(tool, GuardedTool):
-                tools[name] = tool
+                if tools.setdefault(name, tool) is not tool:
+                    raise _doubled(name)
+            elif name in tools and not tools[name].spec.declared:
+                raise _doubled(name)
             elif name in tools:
                 raise UndeclaredToolError(
                     f"the graph holds an undecorated tool {name!r} beside the decorated one",
@@ -87,6 +91,13 @@ def gathered(
             else:
                 tools[name] = guarded(tool, kind=ToolKind.EFFECT, trust=Trust.UNTRUSTED, declared=False)
     return tools
+
+
+def _doubled(name: str) -> CompileError:
+    return CompileError(
+        f"two tools are called {name!r}",
+        remedy="guard one of them and use it everywhere, or give one another name=",
+    )
 
 
 def schema_of(spec: ToolSpec) -> ToolSchema:

@@ -18,7 +18,7 @@ from guardkit.core.values import JsonObject
 from guardkit.errors import CompileError
 from guardkit.langgraph import compat
 from guardkit.langgraph.tools import EFFECT, GuardedTool
-from guardkit.runtime.tools import ToolSpec, schema_version
+from guardkit.runtime.tools import ToolSpec, UnfitArgumentsError, schema_version
 
 _EFFECT_PARAMETER = "effect"
 
@@ -193,7 +193,7 @@ def _validator(
             problem = next(iter(checker.iter_errors(args)), None)
             if problem is not None:
                 where = ".".join(str(part) for part in problem.absolute_path) or "args"
-                raise ValueError(f"{where} does not fit the schema of {tool.name!r}")
+                raise UnfitArgumentsError(f"{where} does not fit the schema of {tool.name!r}")
             return args
 
         return by_schema
@@ -201,7 +201,10 @@ def _validator(
 
     def once(raw: Mapping[str, Any]) -> JsonObject:
         valid = model.model_validate(proposed(raw))
-        dumped = valid.model_dump(mode="json", include={*names, *(valid.model_extra or ())})
+        try:
+            dumped = valid.model_dump(mode="json", include={*names, *(valid.model_extra or ())})
+        except ValueError as error:  # nested too deep, or of a type that has no JSON form
+            raise UnfitArgumentsError(f"the arguments have no JSON form: {error}") from error
         return cast("JsonObject", parse(canonical(dumped, path="args"), path="args"))
 
     if not stable:

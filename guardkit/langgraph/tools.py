@@ -9,7 +9,7 @@ from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool
 from langgraph.config import get_config
 from langgraph.types import interrupt
-from pydantic import PrivateAttr
+from pydantic import PrivateAttr, ValidationError
 
 from guardkit.core.digest import canonical, parse
 from guardkit.core.effects import Effect
@@ -30,7 +30,7 @@ from guardkit.runtime.acting import Acted, Ended, Prepared, Ran, Refused, act, p
 from guardkit.runtime.driver import AsyncHost, SyncHost, adrive, drive
 from guardkit.runtime.needs import Flow
 from guardkit.runtime.observing import Over, observe
-from guardkit.runtime.tools import UNGUARDED, ToolSpec
+from guardkit.runtime.tools import UNGUARDED, ToolSpec, UnfitArgumentsError
 
 EFFECT: ContextVar[Effect | None] = ContextVar("guardkit_effect", default=None)
 """The claim under which the running effect tool runs."""
@@ -83,8 +83,8 @@ class GuardedTool(BaseTool):
             raise ConfigurationError(f"tool {self.name!r} is async only", remedy="use ainvoke or astream")
         try:
             node, batch, injected = self._enter(tool_input, tool_call_id)
-        except CanonicalError as error:
-            return self._unusable(error, tool_call_id)
+        except (CanonicalError, UnfitArgumentsError, ValidationError) as error:
+            return self._unfit(error, tool_call_id)
 
         def call(values: JsonObject, effect: Effect | None) -> Any:
             with _entered(effect):
@@ -107,8 +107,8 @@ class GuardedTool(BaseTool):
                 return await self._inner.arun(tool_input, *args, tool_call_id=tool_call_id, **kwargs)
         try:
             node, batch, injected = self._enter(tool_input, tool_call_id)
-        except CanonicalError as error:
-            return self._unusable(error, tool_call_id)
+        except (CanonicalError, UnfitArgumentsError, ValidationError) as error:
+            return self._unfit(error, tool_call_id)
 
         async def call(values: JsonObject, effect: Effect | None) -> Any:
             with _entered(effect):
@@ -144,19 +144,25 @@ class GuardedTool(BaseTool):
         raw = {name: value for name, value in tool_input.items() if name not in self._spec.injected}
         injected = {name: value for name, value in tool_input.items() if name in self._spec.injected}
         args = self._spec.validate(raw)
-        reads = bound_reads(self._spec, node.state)
+        try:
+            reads = bound_reads(self._spec, node.state)
+        except ValueError as error:
+            raise InputError(str(error), remedy="give the state that field, as JSON") from error
         for name, value in reads.items():
             if name in injected and canonical(injected[name]) != canonical(value):
                 raise InputError(f"tool {self.name!r} was given another value for state field {name!r}")
         step = int(get_config().get("metadata", {}).get("langgraph_step", 0))
         return node, batch_of(node, self._spec, args, reads, call_id, step), injected
 
-    def _unusable(self, error: CanonicalError, call_id: str | None) -> ToolMessage:
-        if call_id is None:
+    def _unfit(self, error: ValueError, call_id: str | None) -> ToolMessage:
+        """What becomes of a call whose arguments are not the tool's: the model is told, or whoever wrote the node."""
+        if isinstance(error, InputError) and call_id is None:
             raise error
-        return ToolMessage(
-            f"{error.path}: {error.message}", name=self.name, tool_call_id=call_id, status="error"
-        )
+        if call_id is None:
+            raise InputError(f"the arguments do not fit tool {self.name!r}: {_problem(error)}") from error
+        if isinstance(error, ValidationError):
+            raise error  # ToolNode tells the model field by field
+        return ToolMessage(_problem(error), name=self.name, tool_call_id=call_id, status="error")
 
     def _flow(self, node: Node, batch: Batch, call_id: str | None) -> Flow[Any]:
         session = node.session
@@ -196,6 +202,18 @@ class GuardedTool(BaseTool):
 
 UNGUARDED_EFFECT = Effect(key="unguarded", attempt=1)
 """The claim that an effect tool sees when it runs unguarded in a unit test."""
+
+
+def _problem(error: ValueError) -> str:
+    """What does not fit, without the values."""
+    match error:
+        case ValidationError():
+            found = error.errors(include_input=False, include_url=False, include_context=False)
+            return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'args'}: {one['msg']}" for one in found[:5])
+        case CanonicalError():
+            return f"{error.path}: {error.message}"
+        case _:
+            return str(error)
 
 
 def _prepare(node: Node, batch: Batch) -> Flow[Prepared | Ended]:

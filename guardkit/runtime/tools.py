@@ -16,6 +16,10 @@ UNGUARDED: ContextVar[bool] = ContextVar("guardkit_unguarded", default=False)
 """Whether a unit test lets guarded tools run outside a guarded run."""
 
 
+class UnfitArgumentsError(ValueError):
+    """Arguments that do not fit a tool's schema. Says where, and quotes no value."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolSpec:
     """A guarded tool's declaration."""
