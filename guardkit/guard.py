@@ -43,7 +43,7 @@ from guardkit.langgraph.weaving import Graph
 from guardkit.langgraph.wrapping import NodeHost
 from guardkit.policy import PeopleDirectory, Policy
 from guardkit.runtime.desk import Desk
-from guardkit.runtime.events import NoTelemetry, Telemetry
+from guardkit.runtime.events import NoTelemetry, Quiet, Telemetry
 from guardkit.runtime.heartbeat import Heartbeat
 from guardkit.runtime.observing import answer
 from guardkit.runtime.session import Services
@@ -109,7 +109,7 @@ class Guard(Declarations):
             tuple(observation_checks) if observation_checks is not None else default_observation_checks(),
             tuple(assessors) if assessors is not None else default_assessors(),
         )
-        self._telemetry: Telemetry = telemetry or NoTelemetry()
+        self._telemetry: Telemetry = NoTelemetry() if telemetry is None else Quiet(telemetry)
         self._decide_at = decide_at
         self._check_timeout = check_timeout
         self._heartbeat = Heartbeat(lease_seconds)
@@ -288,7 +288,7 @@ class Guard(Declarations):
         Raises:
             MissingKeyError: this process has no decision key, so it may not verify people.
         """
-        return Desk(self.store, self.directory, self.keys.decision_signer())
+        return Desk(self.store, self.directory, self.keys.decision_signer(), self._telemetry)
 
     def app(self, *, settings: Any = None, sign_in: Any = None) -> Any:
         """The approval inbox as an ASGI application (a `starlette.applications.Starlette`). Needs the extra `web`.

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypedDict, assert_never, cast
@@ -47,6 +48,7 @@ from guardkit.langgraph.retrieving import Retriever
 from guardkit.langgraph.stopping import NoResultStop
 from guardkit.runtime.driver import AsyncHost, SyncHost, adrive, drive
 from guardkit.runtime.ending import end
+from guardkit.runtime.events import Span, spanned
 
 
 class DraftState(TypedDict):
@@ -81,8 +83,9 @@ def answer_graph(drafting: Drafting, *, messages_key: str) -> CompiledStateGraph
         here, quiet = _here(), hushed(config)
         sources = drafting.retriever.found(state)
         task = _task(drafting, here, drafting.question(state), sources, here.session.services.store.now())
-        with set_config_context(quiet) as context:
+        with _verifying(here) as span, set_config_context(quiet) as context:
             outcome = context.run(_run, ground(task), drafting.model, quiet)
+            _verified(span, outcome)
         return _spoken(drafting, here, outcome, config, messages_key)
 
     async def anode(state: Any, config: RunnableConfig) -> dict[str, Any]:
@@ -90,9 +93,10 @@ def answer_graph(drafting: Drafting, *, messages_key: str) -> CompiledStateGraph
         sources = await drafting.retriever.afound(state)
         now = await here.offload(here.session.services.store.now)
         task = _task(drafting, here, drafting.question(state), sources, now)
-        with set_config_context(quiet) as context:
+        with _verifying(here) as span, set_config_context(quiet) as context:
             running = asyncio.create_task(_arun(ground(task), drafting.model, quiet), context=context)
             outcome = await running
+            _verified(span, outcome)
         return await _aspoken(drafting, here, outcome, config, messages_key)
 
     builder: Any = StateGraph(_schema(messages_key))
@@ -100,6 +104,19 @@ def answer_graph(drafting: Drafting, *, messages_key: str) -> CompiledStateGraph
     builder.add_edge(START, "answer")
     builder.add_edge("answer", END)
     return builder.compile()
+
+
+def _verifying(node: Node) -> AbstractContextManager[Span]:
+    session = node.session
+    return spanned(session.services.telemetry, f"verify_output {session.services.agent}", session.facts)
+
+
+def _verified(span: Span, outcome: Outcome) -> None:
+    rounds = sum(record.kind == "verified" for record in outcome.trail)
+    span.set({"guardkit.result": "answer", "guardkit.cdv.round": rounds})
+    if outcome.kind == "ungrounded":
+        facts = {"guardkit.no_result.reason": outcome.reason.value, "guardkit.no_result.cause": outcome.cause}
+        span.set({"guardkit.result": "no_result", **facts})
 
 
 def _schema(messages_key: str) -> Any:

@@ -236,15 +236,18 @@ _FINALISE = 16
 class _current:  # noqa: N801  # used like a function; entered for every chunk, so it is no generator
     """Makes a run the current one."""
 
-    __slots__ = ("_session", "_token")
+    __slots__ = ("_session", "_span", "_token")
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._span = session.span.active()
 
     def __enter__(self) -> None:
         self._token = RUN.set(self._session)
+        self._span.__enter__()
 
     def __exit__(self, *_: object) -> None:
+        self._span.__exit__(None, None, None)
         RUN.reset(self._token)
 
 

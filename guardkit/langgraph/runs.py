@@ -192,6 +192,8 @@ class Runs:
         )
         opened = services.store.open_run(opening, [])
         session = Session.opened(services, opened, continued=not entry.new_turn)
+        facts = {**session.facts, "guardkit.turn.continued": session.continued}
+        session.span = services.telemetry.start(f"run_turn {services.agent}", facts)
         if not entry.new_turn:
             self._fits(entry, opened, session)
         self.heartbeat.watch(session)
@@ -241,7 +243,10 @@ class Runs:
             steered: whether it only changed the state and entered no node, so that it cannot know what is waited for.
         """
         self.heartbeat.forget(session)
-        if not session.lost:
+        if session.lost:
+            session.span.set({"guardkit.run.status": "lost"})
+            session.span.end()
+        else:
             known = not steered and status != "failed"
             waits_for = tuple(sorted(session.asked)) if status == "paused" else ()
             self._close(
@@ -265,7 +270,11 @@ class Runs:
             marks=session.marks(closing=True),
             waits_for=waits_for,
         )
-        self.services.store.close_run(session.run, closing, session.take())
+        session.span.set({"guardkit.run.status": status})
+        try:
+            self.services.store.close_run(session.run, closing, session.take())
+        finally:
+            session.span.end()
 
 
 def _is_empty(command: Command[str]) -> bool:

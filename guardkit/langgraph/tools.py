@@ -28,6 +28,7 @@ from guardkit.langgraph.outputs import CODEC
 from guardkit.langgraph.stopping import NoResultStop
 from guardkit.runtime.acting import Acted, Ended, Prepared, Ran, Refused, act, prepare
 from guardkit.runtime.driver import AsyncHost, SyncHost, adrive, drive
+from guardkit.runtime.events import Span, spanned
 from guardkit.runtime.needs import Flow
 from guardkit.runtime.observing import Over, observe
 from guardkit.runtime.tools import UNGUARDED, ToolSpec, UnfitArgumentsError
@@ -93,10 +94,11 @@ class GuardedTool(BaseTool):
                 )
 
         host = SyncHost(run_tool=call, pause=interrupt)
-        with node.lock:
-            if batch.key not in node.prepared:
-                node.prepared[batch.key] = drive(_prepare(node, batch), host)
-        return drive(self._flow(node, batch, tool_call_id), host)
+        with self._step(node, tool_call_id):
+            with node.lock:
+                if batch.key not in node.prepared:
+                    node.prepared[batch.key] = drive(_prepare(node, batch), host)
+            return drive(self._flow(node, batch, tool_call_id), host)
 
     async def arun(
         self, tool_input: str | dict[str, Any], *args: Any, tool_call_id: str | None = None, **kwargs: Any
@@ -117,10 +119,11 @@ class GuardedTool(BaseTool):
                 )
 
         host = AsyncHost(run_tool=call, pause=interrupt, offload=node.offload)
-        async with node.alock:
-            if batch.key not in node.prepared:
-                node.prepared[batch.key] = await adrive(_prepare(node, batch), host)
-        return await adrive(self._flow(node, batch, tool_call_id), host)
+        with self._step(node, tool_call_id):
+            async with node.alock:
+                if batch.key not in node.prepared:
+                    node.prepared[batch.key] = await adrive(_prepare(node, batch), host)
+            return await adrive(self._flow(node, batch, tool_call_id), host)
 
     def _run(self, *args: Any, **kwargs: Any) -> Any:
         raise OutsideRunError(
@@ -163,6 +166,11 @@ class GuardedTool(BaseTool):
         if isinstance(error, ValidationError):
             raise error  # ToolNode tells the model field by field
         return ToolMessage(_problem(error), name=self.name, tool_call_id=call_id, status="error")
+
+    def _step(self, node: Node, call_id: str | None) -> contextlib.AbstractContextManager[Span]:
+        facts = {**node.session.facts, "gen_ai.tool.name": self.name, "guardkit.node": node.name}
+        facts |= {"guardkit.tool.kind": self._spec.kind.value, "gen_ai.tool.call.id": call_id or ""}
+        return spanned(node.session.services.telemetry, f"guard_step {self.name}", facts)
 
     def _flow(self, node: Node, batch: Batch, call_id: str | None) -> Flow[Any]:
         session = node.session

@@ -17,6 +17,7 @@ from guardkit.langgraph.node import NODE, RUN, Node
 from guardkit.langgraph.stopping import NoResultStop
 from guardkit.runtime.driver import AsyncHost, Offload, SyncHost, adrive, drive
 from guardkit.runtime.ending import end, stopped
+from guardkit.runtime.events import watched
 from guardkit.runtime.gate import verdict_of
 from guardkit.runtime.needs import Ask, Flow
 from guardkit.runtime.session import Session
@@ -148,7 +149,11 @@ def _node(session: Session, name: str, state: Any, config: RunnableConfig, host:
 def _judge(node: Node, options: NodeOptions, output: Any) -> Flow[None]:
     session = node.session
     context = NodeContext.of(node)
-    calls: list[Callable[[], Any]] = [partial(check, output, context) for _, check in options.checks]
+    telemetry = session.services.telemetry
+    calls: list[Callable[[], Any]] = [
+        watched(telemetry, name, {"guardkit.guard.stage": "output"}, partial(check, output, context))
+        for name, check in options.checks
+    ]
     results: Sequence[Any] = yield Ask(calls, session.services.check_timeout)
     for (name, _), result in zip(options.checks, results, strict=True):
         if result is None:

@@ -16,6 +16,7 @@ from guardkit.core.presentation import present
 from guardkit.core.steps import Action
 from guardkit.core.values import JsonObject
 from guardkit.policy import still_stands
+from guardkit.runtime.events import Span
 from guardkit.runtime.gate import Gated
 from guardkit.runtime.needs import Flow, InStore, Pause
 from guardkit.runtime.session import Session
@@ -85,6 +86,17 @@ def payload(session: Session, approval: Approval) -> JsonObject:
 
 def register(session: Session, requests: Sequence[ApprovalRequest]) -> Flow[list[Approval]]:
     """Write requests that are not there yet, each audited; returns all as they stand."""
+    telemetry = session.services.telemetry
+    spans: dict[str, Span] = {}
+    asked: list[ApprovalRequest] = []
+    for request in requests:
+        facts = {"guardkit.approval.id": request.id, "gen_ai.tool.name": request.action.tool}
+        facts |= {"guardkit.policy.id": request.policy, "guardkit.policy.rule.id": ",".join(request.rules)}
+        span = telemetry.start(
+            f"request_approval {request.action.tool}", {**session.facts, **facts}, kind="producer"
+        )
+        spans[request.id] = span
+        asked.append(request.model_copy(update={"traceparent": span.traceparent() or request.traceparent}))
     events = [
         session.event(
             "approval.requested",
@@ -100,13 +112,20 @@ def register(session: Session, requests: Sequence[ApprovalRequest]) -> Flow[list
         for request in requests
     ]
     store, run = session.services.store, session.run
-    approvals: Sequence[Approval] = yield InStore(lambda: store.register(run, requests, events))
+    approvals: Sequence[Approval] = yield InStore(lambda: store.register(run, asked, events))
     for approval in approvals:
         session.asked.add(approval.request.id)
-        session.services.telemetry.event(
-            "guardkit.approval.requested",
-            {"guardkit.approval.id": approval.request.id, "gen_ai.tool.name": approval.request.action.tool},
-        )
+        span = spans[approval.request.id]
+        # A run that comes here again finds the question asked; only the first one tells of it.
+        if approval.request.traceparent == span.traceparent():
+            span.end()
+            telemetry.event(
+                "guardkit.approval.requested",
+                {
+                    "guardkit.approval.id": approval.request.id,
+                    "gen_ai.tool.name": approval.request.action.tool,
+                },
+            )
     return list(approvals)
 
 
@@ -151,6 +170,7 @@ def wait(session: Session, ids: Sequence[str], own: str) -> Flow[Waited]:
         if not open_ones:
             return Waited(approvals, now)
         shown = next((approval for approval in open_ones if approval.request.id == own), open_ones[0])
+        session.services.telemetry.event("guardkit.run.paused", {"guardkit.approval.id": shown.request.id})
         yield Pause(payload(session, shown))
 
 

@@ -24,6 +24,7 @@ from guardkit.core.ports import Approvals, Audit
 from guardkit.core.signing import Signer
 from guardkit.core.values import Json, JsonObject
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
+from guardkit.runtime.events import Attributes, NoTelemetry, Telemetry
 
 ATTEMPTS = 8
 """How often a decision is tried again because somebody else's came between reading and storing."""
@@ -52,12 +53,20 @@ class Desk:
         store: where approvals and the audit chain are.
         directory: who people are, and what they may decide.
         signer: signs decisions with this process's private key.
+        telemetry: sees decisions go by; none by default.
     """
 
-    def __init__(self, store: DeskStore, directory: Directory, signer: Signer) -> None:
+    def __init__(
+        self,
+        store: DeskStore,
+        directory: Directory,
+        signer: Signer,
+        telemetry: Telemetry | None = None,
+    ) -> None:
         self._store = store
         self._directory = directory
         self._signer = signer
+        self._telemetry = telemetry or NoTelemetry()
 
     def decide(
         self,
@@ -129,7 +138,11 @@ class Desk:
             return after, _event("approval.decided", after, **_facts(decision))
 
         try:
-            return self._change(approval_id, said)
+            after = self._change(approval_id, said)
+            self._tell(
+                "decide_approval", after, {"guardkit.approval.channel": via, "guardkit.approval.said": kind}
+            )
+            return after
         except (DecisionRefusedError, UnknownApprovalError) as error:
             if seen is not None:
                 why = error.reason if isinstance(error, DecisionRefusedError) else "other_tenant"
@@ -193,7 +206,9 @@ class Desk:
         count = 0
         for approval in self._store.expirable(limit):
             closed = close(approval, ApprovalState.EXPIRED, self._store.now())
-            count += self._store.settle(closed, approval.version, [_event("approval.expired", closed)])
+            if self._store.settle(closed, approval.version, [_event("approval.expired", closed)]):
+                self._tell("expire_approval", closed, {})
+                count += 1
         return count
 
     def cancel(self, approval_id: str, by: str, why: str) -> Approval:
@@ -214,6 +229,13 @@ class Desk:
             return after, _event("approval.cancelled", after, by=by, why=why[:_NOTE_LIMIT])
 
         return self._change(approval_id, cancelled)
+
+    def _tell(self, verb: str, approval: Approval, attributes: Attributes) -> None:
+        request = approval.request
+        facts = {"guardkit.approval.id": request.id, "guardkit.approval.outcome": approval.state.value}
+        links = [request.traceparent] if request.traceparent else []
+        name = f"{verb} {request.action.tool}"
+        self._telemetry.start(name, {**facts, **attributes}, kind="consumer", links=links).end()
 
     def _change(self, approval_id: str, change: _Change) -> Approval:
         """Read, change and store, again as long as somebody else's change comes between."""

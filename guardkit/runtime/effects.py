@@ -26,6 +26,7 @@ from guardkit.core.no_result import NoResult, NoResultReason
 from guardkit.core.values import Json
 from guardkit.errors import StorageError
 from guardkit.runtime.ending import end, stopped
+from guardkit.runtime.events import Attributes, spanned
 from guardkit.runtime.gate import Gated, digest_of
 from guardkit.runtime.needs import Ask, Flow, InStore, RunTool
 from guardkit.runtime.session import Session
@@ -52,6 +53,22 @@ class Outcome:
 
 def perform(session: Session, gated: Gated, approval: Approval | None, codec: OutputCodec) -> Flow[Outcome]:
     """Run an allowed or approved effect at most once."""
+    facts = {
+        **session.facts,
+        "gen_ai.tool.name": gated.action.tool,
+        "gen_ai.tool.call.id": gated.action.call_id,
+    }
+    with spanned(session.services.telemetry, f"perform_effect {gated.action.tool}", facts) as span:
+        outcome = yield from _performed(session, gated, approval, codec)
+        state = "in_doubt" if outcome.in_doubt else "done" if outcome.refusal is None else "refused"
+        if outcome.ended is None and not outcome.again:
+            span.set({"guardkit.effect.state": state, "guardkit.effect.fresh": outcome.fresh})
+    return outcome
+
+
+def _performed(
+    session: Session, gated: Gated, approval: Approval | None, codec: OutputCodec
+) -> Flow[Outcome]:
     action, spec = gated.action, gated.spec
     store, run = session.services.store, session.run
     try:
@@ -93,6 +110,7 @@ def perform(session: Session, gated: Gated, approval: Approval | None, codec: Ou
         match claim:
             case Claimed():
                 session.tool_calls += 1
+                _told(session, gated, approval, claim)
                 return (yield from _run(session, gated, approval, key, claim, codec))
             case AlreadyDone():
                 return Outcome(output=codec.decode(claim.result, action.call_id), fresh=False)
@@ -150,6 +168,22 @@ def _run(
     if not recorded:
         return Outcome(in_doubt=True, why=("the run lost its lease while the effect ran",))
     return Outcome(output=output)
+
+
+def _told(session: Session, gated: Gated, approval: Approval | None, claim: Claimed) -> None:
+    """What telemetry is told of a claim, and of the approval that it consumed."""
+    telemetry = session.services.telemetry
+    facts: Attributes = {**session.facts, "gen_ai.tool.name": gated.action.tool}
+    if approval is not None:
+        request = approval.request
+        asked = (request.traceparent or "").split("-")
+        about = {"guardkit.approval.id": request.id, "guardkit.approval.outcome": approval.state.value}
+        if len(asked) == 4:
+            about["guardkit.approval.request.trace_id"] = asked[1]
+        links = [request.traceparent] if request.traceparent else []
+        telemetry.start(f"resume_approval {request.action.tool}", {**facts, **about}, links=links).end()
+        telemetry.event("guardkit.approval.consumed", about)
+    telemetry.event("guardkit.effect.claimed", {**facts, "guardkit.effect.attempt": claim.attempt})
 
 
 def _record(session: Session, gated: Gated, key: str, state: EffectState, result: Json) -> Flow[bool]:

@@ -27,7 +27,13 @@ def end(session: Session, outcome: NoResult) -> Flow[NoResult]:
         session.put_back(pending)
         raise
     session.ended = holds
-    session.services.telemetry.event("guardkit.turn.ended", {"guardkit.no_result.reason": holds.reason.value})
+    reason = {"guardkit.result": "no_result", "guardkit.no_result.reason": holds.reason.value}
+    session.span.set(reason)
+    session.services.telemetry.event("guardkit.turn.ended", {**session.facts, **reason})
+    if holds.reason is NoResultReason.STOPPED_BY_OPERATOR:
+        session.services.telemetry.event(
+            "guardkit.emergency_stop", {**session.facts, "guardkit.stop.source": "operator"}
+        )
     return holds
 
 

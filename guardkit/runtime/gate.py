@@ -24,6 +24,7 @@ from guardkit.core.no_result import NoResultReason
 from guardkit.core.steps import Action, ToolKind
 from guardkit.core.verdicts import CheckContext, Verdict
 from guardkit.policy import Facts
+from guardkit.runtime.events import spanned, watched
 from guardkit.runtime.needs import Ask, Flow
 from guardkit.runtime.session import Session
 from guardkit.runtime.tools import ToolSpec
@@ -73,6 +74,17 @@ def gate(session: Session, spec: ToolSpec, action: Action, context: CheckContext
 
     An edit makes a new action, which is gated from the start, once, and falls no lower than the original.
     """
+    policy = session.services.policy
+    facts = {**session.facts, "guardkit.policy.id": policy.name, "guardkit.policy.version": policy.version}
+    facts |= {"gen_ai.tool.name": action.tool, "gen_ai.tool.call.id": action.call_id}
+    with spanned(session.services.telemetry, f"apply_policy {policy.name}", facts) as span:
+        gated = yield from _gated(session, spec, action, context)
+        rules = ",".join(gated.decision.rules)
+        span.set({"guardkit.decision": gated.decision.kind, "guardkit.policy.rule.id": rules})
+    return gated
+
+
+def _gated(session: Session, spec: ToolSpec, action: Action, context: CheckContext) -> Flow[Gated]:
     original = digest_of(session, action)
     opinions = yield from _opinions(session, spec, action, context)
     decision = strictest(opinions)
@@ -120,8 +132,15 @@ def _opinions(
     if stuck is not None:
         opinions.append(stuck)
     if services.action_checks:
+        about = {**session.facts, "gen_ai.tool.name": action.tool}
         calls: list[Callable[[], Any]] = [
-            partial(check, action, context) for _, check in services.action_checks
+            watched(
+                services.telemetry,
+                name,
+                {**about, "guardkit.guard.stage": "action"},
+                partial(check, action, context),
+            )
+            for name, check in services.action_checks
         ]
         results: Sequence[Any] = yield Ask(calls, services.check_timeout)
         routes = services.policy.review_routes(action)

@@ -11,6 +11,7 @@ from guardkit.core.steps import Action, Observation, Step, Thought
 from guardkit.core.values import JsonObject
 from guardkit.core.verdicts import CheckContext, Verdict
 from guardkit.runtime.ending import end
+from guardkit.runtime.events import watched
 from guardkit.runtime.gate import verdict_of
 from guardkit.runtime.needs import Ask, Flow, InStore, Pause
 from guardkit.runtime.session import Session
@@ -41,7 +42,11 @@ def look(session: Session, observation: Observation, context: CheckContext) -> F
     if observation.action_id in session.observed or not session.services.observation_checks:
         return []
     checks = session.services.observation_checks
-    calls: list[Callable[[], Any]] = [partial(check, observation, context) for _, check in checks]
+    about = {**session.facts, "gen_ai.tool.name": observation.tool, "guardkit.guard.stage": "observation"}
+    calls = [
+        watched(session.services.telemetry, name, about, partial(check, observation, context))
+        for name, check in checks
+    ]
     results: Sequence[Any] = yield Ask(calls, session.services.check_timeout)
     verdicts = [verdict_of(name, result) for (name, _), result in zip(checks, results, strict=True)]
     for verdict in verdicts:

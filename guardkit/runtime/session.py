@@ -17,7 +17,7 @@ from guardkit.core.steps import Observation, Trust
 from guardkit.core.values import JsonObject
 from guardkit.core.verdicts import ActionCheck, ObservationCheck
 from guardkit.policy import Policy
-from guardkit.runtime.events import Telemetry
+from guardkit.runtime.events import NO_SPAN, Attributes, Span, Telemetry
 from guardkit.runtime.tools import ToolSpec
 
 
@@ -51,6 +51,9 @@ class Session:
     turn: Turn
     continued: bool
     """Whether the turn was begun by an earlier run."""
+
+    span: Span = NO_SPAN
+    """What telemetry shows of the run."""
 
     stop: StopOrder | None = None
     """The stop that the last look at the store found in force."""
@@ -121,6 +124,18 @@ class Session:
             loose=loose if closing else (),
             unseen=self.unseen or bool(loose and not closing),
         )
+
+    @property
+    def facts(self) -> Attributes:
+        """What telemetry is told of the run wherever something happens in it."""
+        run = self.run
+        return {
+            "gen_ai.agent.name": self.services.agent,
+            "gen_ai.conversation.id": run.thread_id,
+            "session.id": run.thread_id,
+            "guardkit.run.id": run.run_id,
+            "guardkit.turn": run.turn,
+        }
 
     @property
     def elapsed(self) -> float:
