@@ -109,7 +109,8 @@ class Guard(Declarations):
             tuple(observation_checks) if observation_checks is not None else default_observation_checks(),
             tuple(assessors) if assessors is not None else default_assessors(),
         )
-        self._telemetry: Telemetry = NoTelemetry() if telemetry is None else Quiet(telemetry)
+        self._quiet = Quiet(telemetry or NoTelemetry())
+        self._telemetry: Telemetry = NoTelemetry() if telemetry is None else self._quiet
         self._decide_at = decide_at
         self._check_timeout = check_timeout
         self._heartbeat = Heartbeat(lease_seconds)
@@ -278,6 +279,11 @@ class Guard(Declarations):
     def reply(self, question: Question, text: str) -> Command[Any]:
         """The input that answers a question which the user was asked. It answers no other question."""
         return Command(resume={question.interrupt_id: answer(question.action_id, text)})
+
+    @property
+    def telemetry_faults(self) -> int:
+        """How often the telemetry has raised in this process. No run was touched by it."""
+        return self._quiet.faults
 
     # --- the processes around it -----------------------------------------------------------------------------------
 
