@@ -18,7 +18,7 @@ MAX_CLAIMS = 80
 
 _NOT_GIVEN = re.compile(
     r"\b(?:(?:do|does|did|is|are|was|were|could|can)(?:n't| not)|cannot|can't|no|not|unable to|never) (?:\w+ ){0,3}?"
-    r"(?:know|find|answer|determine|mentioned?|stated?|says?|said|contain(?:s|ed)?|specif(?:y|ies|ied)|provided?|"
+    r"(?:know|find|answer|determine|mention(?:s|ed)?|state[sd]?|says?|said|contain(?:s|ed)?|specif(?:y|ies|ied)|provide[sd]?|"
     r"information|evidence|address(?:es|ed)?|enough|sufficient|cover(?:s|ed)?)\b",
     re.IGNORECASE,
 )

@@ -50,7 +50,7 @@ _UNITS: dict[str, tuple[str, str]] = {
     for dimension, table in {
         "money": "eur:\u20ac|eur|euro|euros usd:$|usd|dollar|dollars|us$ gbp:\u00a3|gbp|pound|pounds "
         "jpy:\u00a5|jpy|yen chf:chf|franc|francs inr:\u20b9|inr|rupee|rupees",
-        "share": "permille:\u2030 %:%|percent|pct|percentage point:point|points",
+        "share": "permille:\u2030 %:%|percent|pct point:point|points|percentage",
         "mass": "kg:kg|kilogram|kilograms|kilo|kilos g:g|gram|grams mg:mg|milligram|milligrams "
         "ug:\u00b5g|\u03bcg|mcg|microgram|micrograms t:tonne|tonnes|ton|tons lb:lb|lbs oz:oz|ounce|ounces",
         "length": "km:km|kilometre|kilometres|kilometer|kilometers m:m|metre|metres|meter|meters "

@@ -63,11 +63,11 @@ def terms(text: str) -> Terms:
         if kinds.get(word.stem) != "name":
             kinds[word.stem] = "name" if name else "common" if word.stem in COMMON else "word"
         places.append((word.start, word.stem))
-    for number in found:
+    for place, number in enumerate(found):
         if number.soft and number.value == "1":
             continue
         kinds[number_term(number)] = "soft_number" if number.soft else "number"
-        if _in_date(number, found):
+        if _in_date(place, found):
             dates.append(number_term(number))
         else:
             places.append((number.start, number_term(number)))
@@ -75,7 +75,9 @@ def terms(text: str) -> Terms:
     return Terms(kinds, order, tuple(dates), found, words, forms(text, words, found))
 
 
-def _in_date(number: Number, found: Sequence[Number]) -> bool:
+def _in_date(place: int, found: Sequence[Number]) -> bool:
+    """Whether the number at a place is a month, a year, or a day beside a month."""
+    number = found[place]
     if number.value.startswith("month:"):
         return True
     if number.unit is not None or not number.value.isdigit():
@@ -85,5 +87,5 @@ def _in_date(number: Number, found: Sequence[Number]) -> bool:
     return len(number.value) <= 2 and any(
         other.value.startswith("month:")
         and (-2 <= other.start - number.end <= 4 or 0 <= number.start - other.end <= 2)
-        for other in found
+        for other in found[max(0, place - 1) : place + 2]
     )
