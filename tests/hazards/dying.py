@@ -72,7 +72,7 @@ def main(when: str, url: str, thread_id: str) -> None:
         policy=policy_of({"pay": ASK}, people=people),
         keys=Keys(decision_public_keys=tuple(os.environ[_PUBLIC].split(","))),
         directory=people,
-        lease_seconds=1.0,
+        lease_seconds=5.0,  # short, so that others soon take over; long enough for a busy machine
         **checks,
     )
     graph = paying(guard, _die if when == "after_the_effect" else None)

@@ -227,7 +227,7 @@ def test_canary_going_on_after_a_scalar_answer_answers_the_next_question_in_stoc
 
 @pytest.mark.promise("P12", "P3")
 def test_a_decision_outlives_the_process_that_was_resumed_with_it(scene: Scene) -> None:
-    guard = scene.guard({"pay": ASK}, lease_seconds=1.0)
+    guard = scene.guard({"pay": ASK})
     graph = paying(guard, None)
     config = guard.config("killed", KIM)
     graph.invoke(ask(), config)

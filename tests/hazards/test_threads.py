@@ -239,7 +239,7 @@ def test_canary_stock_runs_a_sibling_again_when_its_neighbour_is_answered_early(
 
 @pytest.mark.promise("P3", "P12")
 def test_an_effect_whose_process_dies_at_once_is_in_doubt_and_not_repeated(scene: Scene) -> None:
-    guard = scene.guard({"pay": ASK}, lease_seconds=1.0)
+    guard = scene.guard({"pay": ASK})
     graph = paying(guard, None)
     config = guard.config("killed", KIM)
     graph.invoke(ask(), config)
