@@ -1,5 +1,6 @@
 """Tool outputs: what the model reads of them, and how they are kept in the ledger as JSON."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -67,6 +68,21 @@ def decode(kept: Json, call_id: str) -> Any:
         fields = cast("dict[str, Any]", kept["message"])
         return ToolMessage(tool_call_id=call_id, **fields)
     return kept.get("value") if isinstance(kept, Mapping) else kept
+
+
+def recorded(output: Any, tool: str, call_id: str | None) -> Any:
+    """An output from the ledger in the form that the caller expects: a message for a tool call, a value for node code.
+
+    What a reconciliation recorded is no message, and what a tool call recorded is one.
+    """
+    if isinstance(output, ToolMessage):
+        return output if call_id is not None else output.content
+    if call_id is None:
+        return output
+    if output is None:
+        output = "The action took place."
+    content = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
+    return ToolMessage(content, name=tool, tool_call_id=call_id)
 
 
 CODEC = OutputCodec(text=text, failed=failed, with_text=with_text, encode=encode, decode=decode)

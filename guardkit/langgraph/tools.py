@@ -24,7 +24,7 @@ from guardkit.errors import (
 )
 from guardkit.langgraph.batches import Batch, batch_of, bound_reads
 from guardkit.langgraph.node import GUARDED_TOOL, NODE, Node
-from guardkit.langgraph.outputs import CODEC
+from guardkit.langgraph.outputs import CODEC, recorded
 from guardkit.langgraph.stopping import NoResultStop
 from guardkit.runtime.acting import Acted, Ended, Prepared, Ran, Refused, act, prepare
 from guardkit.runtime.driver import AsyncHost, SyncHost, adrive, drive
@@ -185,8 +185,9 @@ class GuardedTool(BaseTool):
                 if call_id is None:
                     raise ActionRejectedError(f"{self.name!r} was refused: {acted.tell_model}")
                 return ToolMessage(acted.tell_model, name=self.name, tool_call_id=call_id, status="error")
-            case Ran(output=output):
-                pass
+            case Ran(output=output, fresh=fresh):
+                if not fresh:
+                    output = recorded(output, self.name, call_id)
         observation = Observation(
             action_id=batch.own,
             tool=self.name,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from guardkit import Effect, Reconciled
+from guardkit.core.values import Json
 from tests.chaos.faults import Points
 
 
@@ -48,6 +49,9 @@ class Bank:
     def __init__(self, folder: Path, points: Points) -> None:
         self.journal = Journal(folder / "bank.jsonl")
         self.points = points
+        self.breaks = False
+        """Whether whoever asks for an effect is interrupted before it hears that it happened."""
+        self.found: Json = "found at the bank"
 
     def look(self, tool: str, args: dict[str, Any]) -> str:
         """Read something."""
@@ -69,12 +73,14 @@ class Bank:
             process=os.getpid(),
         )
         self.points.reach("effect", "after")
+        if self.breaks:
+            raise KeyboardInterrupt
         return f"{tool}: done"
 
     def ask(self, key: str) -> Reconciled:
         """What became of a key. While somebody alive is still at it, that is not known."""
         if any(line["key"] == key for line in self.journal.lines("effect")):
-            return Reconciled(state="done", result="found at the bank")
+            return Reconciled(state="done", result=self.found)
         asked = {line["process"] for line in self.journal.lines("asked for") if line["key"] == key}
         if any(process != os.getpid() and _alive(process) for process in asked):
             return Reconciled(state="unknown")

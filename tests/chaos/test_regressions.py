@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 
+from guardkit import EffectState
 from guardkit.core.runs import TurnStatus
+from guardkit.core.values import Json
+from tests.chaos.people import Crowd
 from tests.chaos.scene import Scene, new_folder, prompt, template
 
 
@@ -21,5 +25,32 @@ def test_a_turn_that_went_on_from_an_old_checkpoint_is_over_when_the_graph_is(tm
     graph.invoke(None, old[0].config)
 
     assert [row.status for row in scene.guard.store.threads(None)] == [TurnStatus.DONE]
+    assert len(scene.bank.journal.lines("effect")) == 1
+    scene.close()
+
+
+@pytest.mark.promise("P3", "P12")
+@pytest.mark.parametrize(
+    ("result", "told"),
+    [("found", "found"), ({"receipt": 7}, '{"receipt": 7}'), (None, "The action took place.")],
+    ids=["text", "data", "nothing"],
+)
+def test_a_reconciled_effect_answers_its_tool_call(tmp_path: Path, result: Json, told: str) -> None:
+    scene = Scene(new_folder(tmp_path, "scene", template(tmp_path)))
+    scene.bank.found = result
+    graph = scene.graph("node", in_async=False)
+    config = scene.config("t")
+    graph.invoke(prompt([[("refund", {"item": "a", "amount": 5})]]), config)
+    Crowd(scene, "all agree").step(random.Random(0))
+    scene.bank.breaks = True
+    with pytest.raises(KeyboardInterrupt):
+        graph.invoke(None, config)
+    scene.bank.breaks = False
+
+    said = graph.invoke(None, config)["messages"]
+
+    assert [message.type for message in said] == ["human", "ai", "tool", "ai"]
+    assert said[2].content == told
+    assert [one.state for one in scene.guard.store.effects()] == [EffectState.DONE]
     assert len(scene.bank.journal.lines("effect")) == 1
     scene.close()

@@ -45,7 +45,7 @@ def verdicts(draw: st.DrawFn) -> Verdict:
         outcome=outcome,
         why=draw(st.none() | names),
         tell_model=draw(st.none() | names),
-        edited_args=draw(arguments) if outcome == "edit" else None,
+        edited_args={**draw(arguments)} if outcome == "edit" else None,
     )
 
 

@@ -242,7 +242,7 @@ def test_that_veto_cannot_be_tolerated() -> None:
 @pytest.mark.parametrize("fields", [{"reject": 0.9}, {"decide": 0.1}, {"accept": 0.3}, {"accept": 1.1}])
 def test_thresholds_that_fall_out_of_order_are_refused(fields: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"order|less than"):
-        VerifierSettings(**fields)
+        VerifierSettings.model_validate(fields)
 
 
 def test_evidence_is_exactly_a_span_of_its_source() -> None:
