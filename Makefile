@@ -20,7 +20,7 @@ demo: $(VENV)/.demo  ## the claims desk, without any key or server (ANSWER=appro
 
 install: $(VENV)/.dev  ## everything to work on guardkit, into .venv
 
-test: $(VENV)/.dev  ## the tests, with a seeded sample of the chaos campaign (PYTEST_ARGS=... is passed on)
+test: $(VENV)/.dev  ## the tests (PYTEST_ARGS=... is passed on)
 	@$(BIN)/python -m pytest -q $(PYTEST_ARGS)
 
 format: $(VENV)/.dev  ## format the code and repair what ruff can
