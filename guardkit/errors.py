@@ -13,8 +13,7 @@
     │   ├── OutsideRunError             a guarded tool called outside a guarded run
     │   └── UnknownApprovalError        no such approval for this tenant
     ├── ActionRefusedError              an action that policy, people or the ledger refuse
-    │   ├── ActionRejectedError         policy or a reviewer said no
-    │   └── EffectInDoubtError          the outcome of an earlier attempt is not known
+    │   └── ActionRejectedError         policy or a reviewer said no
     ├── DecisionRefusedError            an approval decision that does not count, and why
     ├── RunError                        the run may not go on
     │   ├── BusyError                   another run holds the thread
@@ -159,12 +158,6 @@ class ActionRejectedError(ActionRefusedError):
     """Policy or a reviewer rejected the action."""
 
     code = "action_rejected"
-
-
-class EffectInDoubtError(ActionRefusedError):
-    """An earlier attempt under the same effect key has an unknown outcome."""
-
-    code = "effect_in_doubt"
 
 
 class DecisionRefusedError(GuardkitError):

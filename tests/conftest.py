@@ -145,6 +145,8 @@ def chromium() -> str:
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None:
         _missing("no Chromium on this machine", required="GUARDKIT_REQUIRE_BROWSER")
+    if shutil.which("chromedriver") is None:
+        _missing("no chromedriver on this machine", required="GUARDKIT_REQUIRE_BROWSER")
     return found
 
 

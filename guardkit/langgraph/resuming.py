@@ -3,8 +3,8 @@
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
-from guardkit.core.runs import DueThread, Turn, TurnStatus
-from guardkit.errors import FingerprintError, MissingDataError
+from guardkit.core.runs import DueThread, TurnStatus
+from guardkit.errors import MissingDataError
 from guardkit.langgraph.channel import CHANNEL
 from guardkit.langgraph.graph import GuardedGraph
 from guardkit.langgraph.inputs import load_input
@@ -38,7 +38,10 @@ async def resume(graph: GuardedGraph, thread: DueThread) -> None:
     turn = await graph.offload(lambda: store.turn(thread.tenant, thread.thread_id))
     if turn is None:
         raise MissingDataError(f"thread {thread.thread_id!r} is due and has no turn")
-    _fits(graph, turn)
+    # A graph that lacks the paused node looks as if nothing were left to do.
+    problem = graph.runs.changed_since(turn)
+    if problem is not None:
+        raise problem
     config = config_for(thread.tenant, thread.thread_id)
     state = await graph.aget_state(config)
     begun = _turn_of(state.values) == turn.number
@@ -61,15 +64,6 @@ async def resume(graph: GuardedGraph, thread: DueThread) -> None:
                 f"turn {turn.number} of thread {turn.thread_id!r} is paused, and its checkpoint waits for nothing",
                 remedy="look whether the checkpoints were changed, or send new input to begin another turn",
             )
-
-
-def _fits(graph: GuardedGraph, turn: Turn) -> None:
-    # A graph that lacks the paused node looks as if nothing were left to do.
-    if turn.fingerprint != graph.runs.fingerprint and turn.status is not TurnStatus.ENDED:
-        raise FingerprintError(
-            f"the graph {turn.agent!r} changed since turn {turn.number} was begun",
-            remedy="run the old code to finish it, or send new input to begin another turn",
-        )
 
 
 def _turn_of(values: object) -> int | None:

@@ -13,8 +13,8 @@ from langchain_core.runnables.config import ensure_config, merge_configs
 from langgraph.types import Command
 
 from guardkit.core.principals import UNKNOWN, Principal
-from guardkit.core.runs import Closing, Opened, Opening, TurnStatus
-from guardkit.errors import BusyError, FingerprintError, InputError, UndeclaredToolError
+from guardkit.core.runs import Closing, Opened, Opening, Turn, TurnStatus
+from guardkit.errors import BusyError, FingerprintError, GuardkitError, InputError, UndeclaredToolError
 from guardkit.langgraph import compat
 from guardkit.langgraph.inputs import dump_input
 from guardkit.langgraph.node import GUARDED_TOOL, RUN
@@ -201,13 +201,8 @@ class Runs:
 
     def _fits(self, entry: Entry, opened: Opened, session: Session) -> None:
         turn = opened.turn
-        problem: Exception | None = None
-        if turn.fingerprint != self.fingerprint and turn.status is not TurnStatus.ENDED:
-            problem = FingerprintError(
-                f"the graph {self.services.agent!r} changed since turn {turn.number} was begun",
-                remedy="run the old code to finish it, or send new input to begin another turn",
-            )
-        elif entry.principal is not None and entry.principal != turn.principal:
+        problem: GuardkitError | None = self.changed_since(turn)
+        if problem is None and entry.principal is not None and entry.principal != turn.principal:
             problem = InputError(
                 f"turn {turn.number} of thread {turn.thread_id!r} belongs to another principal",
                 remedy="continue it as the principal who began it, or without one",
@@ -218,6 +213,15 @@ class Runs:
             )
             self._close(session, status)
             raise problem
+
+    def changed_since(self, turn: Turn) -> FingerprintError | None:
+        """What is wrong with going on with a turn by this graph's code, if it is not the code that began it."""
+        if turn.fingerprint == self.fingerprint or turn.status is TurnStatus.ENDED:
+            return None
+        return FingerprintError(
+            f"the graph {self.services.agent!r} changed since turn {turn.number} was begun",
+            remedy="run the old code to finish it, or send new input to begin another turn",
+        )
 
     def configured(self, entry: Entry, session: Session) -> RunnableConfig:
         """The config that the run's graph sees: the lease, and the net under the tools."""
