@@ -1,9 +1,12 @@
 """Finding out what a thread needs, and doing it: the same from any process, at any time, as often as it is tried."""
 
-from langchain_core.runnables import RunnableConfig
-from langgraph.types import Command
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from guardkit.core.runs import DueThread, TurnStatus
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import Command, Interrupt
+
+from guardkit.core.runs import DueThread, Turn, TurnStatus
 from guardkit.errors import MissingDataError
 from guardkit.langgraph.channel import CHANNEL
 from guardkit.langgraph.graph import GuardedGraph
@@ -44,14 +47,13 @@ async def resume(graph: GuardedGraph, thread: DueThread) -> None:
         raise problem
     config = config_for(thread.tenant, thread.thread_id)
     state = await graph.aget_state(config)
-    begun = _turn_of(state.values) == turn.number
-    if not begun:
+    questions = [one for one in state.interrupts if _mark(one.value).get("kind") == "approval"]
+    if _turn_of(state.values) != turn.number and not await _asked_in(graph, turn, questions):
         stored = await graph.offload(lambda: store.turn_input(thread.tenant, thread.thread_id, turn.number))
         if stored is None:
             raise MissingDataError(f"the input of turn {turn.number} of thread {thread.thread_id!r} is gone")
         await graph.ainvoke(load_input(stored), config_for(thread.tenant, thread.thread_id, restart=True))
         return
-    questions = [interrupt for interrupt in state.interrupts if _kind(interrupt.value) == "approval"]
     if questions:
         await graph.ainvoke(Command(resume={question.id: WAKE for question in questions}), config)
     elif state.next or turn.status in (TurnStatus.RUNNING, TurnStatus.FAILED):
@@ -70,5 +72,19 @@ def _turn_of(values: object) -> int | None:
     return fields_of(fields_of(values).get(CHANNEL)).get("turn")
 
 
-def _kind(value: object) -> str | None:
-    return fields_of(fields_of(value).get("guardkit")).get("kind")
+def _mark(value: object) -> Mapping[str, Any]:
+    return fields_of(fields_of(value).get("guardkit"))
+
+
+async def _asked_in(graph: GuardedGraph, turn: Turn, questions: Sequence[Interrupt]) -> bool:
+    """Whether the turn asked one of these questions.
+
+    After time travel to an earlier turn's checkpoint the state still bears that turn's number, while what the replay
+    asks belongs to the turn that is continued.
+    """
+    ids = [str(_mark(one.value).get("approval_id")) for one in questions]
+    if not ids:
+        return False
+    store = graph.runs.services.store
+    asked = await graph.offload(lambda: store.approvals(turn.tenant, ids))
+    return any(one.request.turn == turn.number for one in asked)

@@ -54,3 +54,24 @@ def test_a_reconciled_effect_answers_its_tool_call(tmp_path: Path, result: Json,
     assert [one.state for one in scene.guard.store.effects()] == [EffectState.DONE]
     assert len(scene.bank.journal.lines("effect")) == 1
     scene.close()
+
+
+@pytest.mark.promise("P12")
+async def test_an_answer_to_a_replay_of_an_earlier_turn_resumes_the_replay(tmp_path: Path) -> None:
+    scene = Scene(new_folder(tmp_path, "scene", template(tmp_path)))
+    graph = scene.graph("node", in_async=True)
+    config = scene.config("t")
+    await graph.ainvoke(prompt([[("refund", {"item": "a", "amount": 5})]]), config)
+    await graph.ainvoke(prompt([[("note", {"item": "b", "amount": 5})]], name="second"), config)
+    history = [state async for state in graph.aget_state_history(config)]
+    first = [state for state in history if state.next == ("agent",)][-1]
+
+    await graph.ainvoke(None, first.config)
+    while Crowd(scene, "all agree").step(random.Random(0)):
+        pass
+    await scene.guard.worker(graph).once()
+
+    done = [line["tool"] for line in scene.bank.journal.lines("effect")]
+    assert done == ["note", "refund"]
+    assert [row.status for row in scene.guard.store.threads(None)] == [TurnStatus.DONE]
+    scene.close()
