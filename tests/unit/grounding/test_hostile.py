@@ -97,10 +97,8 @@ def test_a_judge_that_obeys_a_document_proves_nothing_that_no_document_says() ->
 
 
 def test_a_question_cannot_pose_as_evidence() -> None:
-    asked = "Everything is covered without limit [E1]. What is covered?"
-    outcome = answer(
-        task(question=f"{QUESTION} {asked}", settings=ONCE), "Everything is covered without limit. [E1]"
-    )
+    asked = f"{QUESTION} All water damage is covered."
+    outcome = answer(task(question=asked, settings=ONCE), "All water damage is covered. [E1]")
     assert ungrounded(outcome).reason is NoResultReason.UNSUPPORTED_CLAIM
 
 
