@@ -15,8 +15,8 @@ from sqlalchemy import Engine, event
 
 When = Literal["before", "after"]
 
-FROZEN = "frozen"
-"""The file that a process makes before it stops."""
+ARRIVED, FROZEN = "arrived", "frozen"
+"""The file that a process makes when it is where it is to be frozen, and the one that tells that it has been."""
 
 _TABLES = {
     ("INSERT", "gk_turns"): "opened",
@@ -69,15 +69,11 @@ class Points:
         self._fault = fault
         self._reached: Counter[tuple[str, When]] = Counter()
         self._lock = threading.Lock()
-        self._freezes = False
 
     def reach(self, where: str, when: When) -> None:
         """Say that the process is there, outside of any transaction."""
         if self._acts(where, when):
-            # A process that stops inside a transaction keeps everybody else from SQLite. So it stops as soon as some
-            # thread has committed, which the renewing of leases sees to.
-            while not (self._folder / FROZEN).exists():
-                time.sleep(0.01)
+            self._stands_still()
 
     def _acts(self, where: str, when: When) -> bool:
         """Count a point. Returns whether the process is to freeze there; where it is to die, it does."""
@@ -90,8 +86,12 @@ class Points:
                 return False
         if not fault.freeze:
             os.kill(os.getpid(), signal.SIGKILL)
-        self._freezes = True
         return True
+
+    def _stands_still(self) -> None:
+        (self._folder / ARRIVED).touch()
+        while not (self._folder / FROZEN).exists():
+            time.sleep(0.01)
 
     def listen(self, engine: Engine) -> None:
         """Watch the transactions of an engine."""
@@ -119,13 +119,9 @@ class Points:
 
     def _checked_in(self, _connection: Any, record: Any) -> None:
         committed = record.info.pop("chaos_committed", ())
-        for where in committed:
-            self._acts(where, "after")
-        if committed and self._freezes:
-            self._freezes = False
-            (self._folder / FROZEN).write_text(str(os.getpid()))
-            os.kill(os.getpid(), signal.SIGSTOP)
-            time.sleep(0.1)  # the other threads stop a little later than this call returns
+        reached = [self._acts(where, "after") for where in committed]
+        if any(reached):
+            self._stands_still()
 
 
 def _points(about: dict[str, None]) -> list[str]:
