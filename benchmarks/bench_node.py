@@ -27,7 +27,7 @@ from measuring import Median, arounds, keep, median, rounds
 from guardkit import Guard, Policy, Principal, Verdict
 from guardkit.core.verdicts import CheckContext
 
-NODES = 12
+NODES = 48
 TARGET = 50.0
 """Microseconds of thread CPU that a guarded node with one inline check may add."""
 
@@ -126,7 +126,7 @@ def measured(case: Case, guard: Guard, asynchronous: bool, number: int) -> dict[
         for kind, graph in (("raw", raw), ("guarded", guarded)):
 
             def run(graph: Any = graph, kind: str = kind) -> Any:
-                config = guard.config(f"{case.name}-{asynchronous}-{kind}-{next(threads)}", PRINCIPAL)
+                config = guard.config(f"{case.name}-{asynchronous}-{kind}-{next(threads)}", PRINCIPAL) | {"recursion_limit": 3 * NODES}
                 given = case.given()
                 return graph.ainvoke(given, config) if asynchronous else graph.invoke(given, config)
 
@@ -147,7 +147,7 @@ def measured(case: Case, guard: Guard, asynchronous: bool, number: int) -> dict[
 
 
 def main() -> None:
-    number = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    number = int(sys.argv[1]) if len(sys.argv) > 1 else 60
     results: list[dict[str, Any]] = []
     print(
         f"µs of thread CPU, median [95% interval] of {number} paired rounds, chains of {NODES} and {2 * NODES} nodes"

@@ -23,7 +23,7 @@ _ASCII_INVISIBLE = re.compile("[\x00-\x08\x0e-\x1b\x7f]+")
 _ACCENTS = re.compile("[\u0300-\u036f]+")
 _ACCENTED = re.compile("[\u00c0-\u024f\u0300-\u036f\u0386-\u03ce\u0400-\u045f\u1e00-\u1fff]")
 _QUOTES = (("\u2019", "'"), ("\u2018", "'"), ("\u02bc", "'"), ("\uff07", "'"))
-_ESCAPES = re.compile(r"\\(?:[nrt]|u([0-9a-f]{4})|x([0-9a-f]{2}))")
+_ESCAPES = re.compile(r"\\(?:[nrtNRT]|[uU]([0-9a-fA-F]{4})|[xX]([0-9a-fA-F]{2}))")
 _ENTITY = re.compile(r"&(?:#\d{2,7}|#x[0-9a-fA-F]{2,6}|[a-zA-Z]{2,8});")
 
 _LOOKALIKES = {
@@ -52,7 +52,7 @@ _ZERO_WIDTHS = re.compile("[\u200b-\u200f\u2060-\u2064\ufeff]{16,}")
 _LEAST = 20
 """Characters from which a run without spaces may be an encoding."""
 
-_WRAPPED = re.compile(r"(?:[A-Za-z0-9+/]{40,200}+\r?\n[ \t]{0,8}){1,}+[A-Za-z0-9+/]{4,200}={0,2}")
+_WRAPPED = re.compile(r"(?:[A-Za-z0-9+/]{40,200}+\r?\n[ \t]{0,8}){1,}+(?:[A-Za-z0-9+/]{2,200}={0,2})?")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{20,}+={0,2}")
 _HEX = re.compile(
     r"(?:[0-9a-fA-F]{2}){12,}+|(?:\\x[0-9a-fA-F]{2}){8,}+|(?:[0-9a-fA-F]{2}[:,]){8,}+[0-9a-fA-F]{2}"
@@ -99,6 +99,8 @@ def plain(text: str) -> str:
     """
     if "&" in text and _ENTITY.search(text):
         text = html.unescape(text)
+    if "\\" in text:
+        text = _ESCAPES.sub(_unescaped, text)
     if text.isascii():
         text = _ASCII_INVISIBLE.sub("", text).lower()
     else:
@@ -108,12 +110,12 @@ def plain(text: str) -> str:
         if _ACCENTED.search(text):
             # Between two normal forms, so that Hangul syllables are whole again afterwards.
             text = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", text)))
-    return _ESCAPES.sub(_unescaped, text) if "\\" in text else text
+    return text
 
 
 def _unescaped(found: re.Match[str]) -> str:
     code = found[1] or found[2]
-    return chr(int(code, 16)).lower() if code else "  "
+    return chr(int(code, 16)) if code else "  "
 
 
 def other_readings(text: str) -> Iterator[tuple[str, str]]:
@@ -201,13 +203,14 @@ def decoded(text: str) -> Iterator[Piece]:
     """
     end = 0
     for at, run in _long_runs(text):
-        if at < end:
-            continue
-        wrapped = _WRAPPED.match(text, at)
+        wrapped = _WRAPPED.match(text, at) if at >= end else None
         if wrapped:
+            # Lines may also be read one by one: what stands above an encoding need not be a part of it.
             end = wrapped.end()
-            yield from _readable("base64", _from_base64(re.sub(r"\s", "", wrapped[0])), at)
-            continue
+            written = re.sub(r"\s", "", wrapped[0])
+            yield from _readable("base64", _from_base64(written), at)
+            for found in _HEX.finditer(written):
+                yield from _readable("hex", _from_hex(found[0]), at)
         for found in _BASE64.finditer(run):
             yield from _readable("base64", _from_base64(found[0]), at + found.start())
         for found in _HEX.finditer(run):

@@ -93,12 +93,11 @@ class Phrasebook:
                     if alternative in slips:
                         for slip in {slip for word in words for slip in _slips(word)}:
                             slipped.setdefault(slip, []).append(place)
+        # Before the slips come in: a plural is also a slip of its singular, and is a word all the same.
+        self._spelt = re.compile("|".join(map(re.escape, sorted(index, key=len, reverse=True))))
         for slip, places in slipped.items():
             index.setdefault(slip, places)
         self._index = {word: tuple(dict.fromkeys(places)) for word, places in index.items()}
-
-        spelt = sorted((word for word in self._index if word not in slipped), key=len, reverse=True)
-        self._spelt = re.compile("|".join(map(re.escape, spelt)))
 
     def split(self, letters: str) -> list[str]:
         """The known words in a run of letters without spaces, the longest at each place; the rest is left out."""

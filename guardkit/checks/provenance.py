@@ -119,8 +119,8 @@ class _Origins:
 def _forms(value: Json) -> tuple[_Form, ...]:
     """How a value can be written; nothing when it carries no origin."""
     match value:
-        case str() if _AMOUNT.fullmatch(value):
-            return _amount(value.lstrip("-"))
+        case str() if _AMOUNT.fullmatch(_canonical(value)):
+            return _amount(_canonical(value).lstrip("-"))
         case str():
             text = folded(value)
             return (_Form(text, len(text)),) if len(text) >= _LEAST else ()

@@ -24,7 +24,7 @@ from guardkit.errors import (
 )
 from guardkit.langgraph.batches import Batch, batch_of, bound_reads
 from guardkit.langgraph.node import GUARDED_TOOL, NODE, Node
-from guardkit.langgraph.outputs import CODEC, recorded
+from guardkit.langgraph.outputs import CODEC, failed, is_update, recorded, text, with_text
 from guardkit.langgraph.stopping import NoResultStop
 from guardkit.runtime.acting import Acted, Ended, Prepared, Ran, Refused, act, prepare
 from guardkit.runtime.driver import AsyncHost, SyncHost, adrive, drive
@@ -191,22 +191,19 @@ class GuardedTool(BaseTool):
         observation = Observation(
             action_id=batch.own,
             tool=self.name,
-            text=CODEC.text(output),
+            text=text(output, node.messages or ()),
             trust=self._spec.trust,
-            failed=CODEC.failed(output),
+            failed=failed(output),
         )
-        if call_id is None:
-            session.loose.append(observation)
+        if call_id is None or is_update(output):
+            session.loose.append(observation)  # the state may hold it in a form in which nobody recognises it
         action = prepared.gated[batch.own].action
         seen = yield from observe(session, action, observation, batch.thought, batch.context)
         if isinstance(seen, Over):
             raise NoResultStop(seen.outcome)
         if seen.text is None:
             return output
-        changed = CODEC.with_text(output, seen.text)
-        if seen.failed and isinstance(changed, ToolMessage):
-            return changed.model_copy(update={"status": "error"})
-        return changed
+        return with_text(output, seen.text, call_id, failed=seen.failed, withheld=seen.withheld)
 
 
 UNGUARDED_EFFECT = Effect(key="unguarded", attempt=1)

@@ -160,7 +160,7 @@ def _run(
             in_doubt=True, why=(f"{gated.action.tool!r} raised {type(error).__name__} after its claim",)
         )
     try:
-        kept: Json = codec.encode(output)
+        kept: Json = codec.encode(output, gated.action.call_id)
     except ValueError as error:
         yield from _record(session, gated, key, EffectState.IN_DOUBT, None)
         return Outcome(in_doubt=True, why=(str(error),))
@@ -246,7 +246,7 @@ def _reconcile(session: Session, gated: Gated, key: str, codec: OutputCodec) -> 
         return False
     state = EffectState.DONE if found.state == "done" else EffectState.NOT_DONE
     event = session.event("effect.reconciled", action=gated.action.id, key=key, state=state.value, by="tool")
-    kept = codec.encode(found.result) if found.state == "done" else None
+    kept = codec.encode(found.result, gated.action.call_id) if found.state == "done" else None
     settled: bool = yield InStore(
         lambda: store.reconcile(tenant, key, state=state, result=kept, by="tool", events=[event])
     )

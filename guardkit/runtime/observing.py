@@ -25,6 +25,8 @@ class Seen:
 
     text: str | None
     failed: bool = False
+    withheld: bool = False
+    """Whether the output itself must not go on, in any part: `text` stands for all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def observe(
     verdicts = yield from look(session, observation, context)
     worst = max(verdicts, key=lambda verdict: _SEVERITY[verdict.outcome], default=None)
     text: str | None = None
-    failed = False
+    failed = withheld = False
     if worst is not None and worst.outcome != "pass":
         session.buffer(
             session.event(
@@ -80,9 +82,9 @@ def observe(
                 why = worst.why or "a check stopped the turn"
                 return Over((yield from end(session, NoResult.because(NoResultReason.CHECK_FAILED, why))))
             case "block":
-                text, failed = worst.tell_model or WITHHELD, True
+                text, failed, withheld = worst.tell_model or WITHHELD, True, True
             case "edit":
-                text = str((worst.edited_args or {}).get("text", WITHHELD))
+                text, withheld = str((worst.edited_args or {}).get("text", WITHHELD)), True
             case "review":
                 session.wary = worst.why or "an observation needs a second look"
             case _:
@@ -100,7 +102,8 @@ def observe(
         case _:
             pass
     yield from _keep(session)
-    return (yield from _follow(session, action, following, text, failed=failed, shown=observation.text))
+    seen = Seen(text, failed, withheld)
+    return (yield from _follow(session, action, following, seen, shown=observation.text))
 
 
 def _keep(session: Session) -> Flow[None]:
@@ -151,26 +154,24 @@ def _follow(
     session: Session,
     action: Action,
     following: next_step.NextStep,
-    text: str | None,
+    seen: Seen,
     *,
-    failed: bool,
     shown: str,
 ) -> Flow[Observed]:
+    before = seen.text if seen.text is not None else shown
     if not isinstance(following, next_step.Continue):
         session.buffer(session.event("step.next", action=action.id, tool=action.tool, next=following.kind))
     match following:
         case next_step.Continue() | next_step.Complete() | next_step.Escalate():
-            return Seen(text, failed)
+            return seen
         case next_step.Retry():
-            return Seen(f"{text if text is not None else shown}\n\n{following.tell_model}", failed=True)
+            return replace(seen, text=f"{before}\n\n{following.tell_model}", failed=True)
         case next_step.Clarify():
             said: str | None = None
             while said is None:
                 said = answer_to(action, (yield Pause(clarification(action, following.question))))
-            before = text if text is not None else shown
-            return Seen(
-                f"{before}\n\nThe user was asked: {following.question}\nThe user answered: {said}", failed
-            )
+            asked = f"The user was asked: {following.question}\nThe user answered: {said}"
+            return replace(seen, text=f"{before}\n\n{asked}")
         case next_step.Stop():
             return Over((yield from end(session, NoResult.because(following.reason, following.why))))
         case _:

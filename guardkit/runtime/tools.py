@@ -81,13 +81,10 @@ def idempotency_key(tenant: str, key: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputCodec:
-    """How the host's tool outputs are read, changed and kept."""
+    """How the host's tool outputs are kept. Each function is also given the id of the tool call, if there is one."""
 
-    text: Callable[[Any], str]
-    failed: Callable[[Any], bool]
-    with_text: Callable[[Any, str], Any]
-    encode: Callable[[Any], Json]
+    encode: Callable[[Any, str | None], Json]
     """Raises `ValueError` for what cannot be kept as JSON."""
 
-    decode: Callable[[Json, str], Any]
-    """From the stored form and the tool call's id."""
+    decode: Callable[[Json, str | None], Any]
+    """From the stored form."""
