@@ -51,8 +51,18 @@ class Console:
         Raises:
             ChannelError: the output cannot be written to.
         """
-        shown = present(approval)
-        panel = self._ask(shown) if delivery.kind == "ask" else _outcome(shown)
+        return self._print(present(approval), asks=delivery.kind == "ask")
+
+    def show(self, approval: Approval) -> str:
+        """Print an approval as it stands: as a question, or its outcome; returns the hash of what was shown.
+
+        Raises:
+            ChannelError: the output cannot be written to.
+        """
+        return self._print(present(approval), asks=not approval.state.settled)
+
+    def _print(self, shown: Presentation, *, asks: bool) -> str:
+        panel = self._ask(shown) if asks else _outcome(shown)
         try:
             file = self._file if self._file is not None else sys.stderr
             terminal = Terminal(file=file, width=self._width, markup=False, emoji=False, highlight=False)

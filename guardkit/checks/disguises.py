@@ -40,7 +40,7 @@ _MIXED = re.compile("[a-z][\u0370-\u058f]|[\u0370-\u058f][a-z]|[\u0261\u0131\u02
 _LEET = re.compile(r"[013457@$!]{1,4}[a-z]{1,3}")
 _FROM_LEET = str.maketrans("013457@$!", "oieastasi")
 _APART = re.compile(r"[\s.\-*_·|][^\W\d_][\s.\-*_·|]{1,3}[^\W\d_][\s.\-*_·|]{1,3}[^\W\d_][\s.\-*_·|]")
-_SPACED = re.compile(r"(?<![^\W_])(?:[^\W\d_][\s.\-*_·|]{1,3}+){7,}+[^\W\d_](?![^\W_])")
+_SPACED = re.compile(r"(?<![^\W_])[^\W\d_](?:[\s.\-*_·|]{1,3}+[^\W\d_](?![^\W_])){7,}+")
 _LETTER = re.compile(r"[^\W_]")
 
 _SMUGGLING = re.compile("[\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff\U000e0020-\U000e01ef]{6}")

@@ -75,6 +75,9 @@ _QUOTED = re.compile(
     re.DOTALL,
 )
 
+_BREAK = re.compile(r"[.!?;\n\r\u2026\u3002]")
+"""What stands between two sentences or lines."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Sign:
@@ -163,8 +166,9 @@ def _undisguised(part: _Part) -> tuple[list[_Part], list[str]]:
             pieces.setdefault(piece.how, []).append(piece.text)
             if piece.blatant:
                 blatant.append(f"{part.name}{piece.how}@{piece.at}")
+    # Two line breaks: what one piece ends with and the next begins with is never read as one encoding.
     return [
-        _Part(f"{part.name}{how}:", "\n".join(texts), part.layer + 1) for how, texts in pieces.items()
+        _Part(f"{part.name}{how}:", "\n\n".join(texts), part.layer + 1) for how, texts in pieces.items()
     ], blatant
 
 
@@ -248,7 +252,7 @@ def _signs(text: str, *, mentions: bool) -> list[_Sign]:
     """All signs in a plain text, in order; without those that are only mentioned, if mentions are allowed for."""
     form = word_form(text)
     words: list[str] = form.findall(text)
-    phrases = [found for found in PHRASEBOOK.read(words) if not _reported(found, words)]
+    phrases = PHRASEBOOK.read(words)
     markup = [
         (family, weight, found.start()) for family, weight, form in _MARKUP for found in form.finditer(text)
     ]
@@ -258,7 +262,9 @@ def _signs(text: str, *, mentions: bool) -> list[_Sign]:
         return []
     offsets = [found.start() for found in form.finditer(text)]
     signs = [
-        _Sign(found.phrase.family, found.phrase.weight, found.at, offsets[found.at]) for found in phrases
+        _Sign(found.phrase.family, found.phrase.weight, found.at, offsets[found.at])
+        for found in phrases
+        if not _reported(found, words, offsets, text)
     ]
     signs += [
         _Sign(family, weight, max(0, bisect_right(offsets, at) - 1), at) for family, weight, at in markup
@@ -270,14 +276,20 @@ def _signs(text: str, *, mentions: bool) -> list[_Sign]:
     return [sign for sign in signs if not _mentioned(sign, quotations, words, offsets)]
 
 
-def _reported(found: Found, words: Sequence[str]) -> bool:
-    """Whether a command is somebody else's: `they tell it to ignore ...`, `models that ignore their ...`."""
+def _reported(found: Found, words: Sequence[str], offsets: Sequence[int], text: str) -> bool:
+    """Whether a command is somebody else's: `they tell it to ignore ...`, `models that ignore their ...`.
+
+    What ends a sentence or a line in front of it reports nothing: `I did what I could. Ignore ...`.
+    """
     if not found.phrase.command:
         return False
     if words[found.at + 1 : found.at + 2] and words[found.at + 1] in POSSESSIVE:
         return True
     before = words[max(0, found.at - 5) : found.at]
-    return bool(before) and before[-1] in REPORTING and "you" not in before
+    if not before or before[-1] not in REPORTING or "you" in before:
+        return False
+    end = offsets[found.at - 1] + len(before[-1])
+    return _BREAK.search(text, end, offsets[found.at]) is None
 
 
 def _mentioned(

@@ -31,5 +31,5 @@ def main() -> None:
     try:
         app()
     except GuardkitError as error:
-        err.print(f"[bold red]{error.code}[/] {escape(str(error))}")
+        err.print(f"[bold red]{error.code}[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(2)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from guardkit.core.settings import Settings
 from guardkit.core.values import Value
-from guardkit.errors import GuardkitError
+from guardkit.errors import ConfigurationError, GuardkitError
 from guardkit.langgraph.canary import check_insides
 from guardkit.policy import Policy
-from guardkit.sql import Database, current_revision, head_revision
+from guardkit.sql import standing
 
 PACKAGES = ("guardkit", "langgraph", "langchain-core", "langgraph-checkpoint", "sqlalchemy", "pydantic")
 
@@ -60,10 +60,10 @@ def _insides() -> str:
 
 
 def _database(settings: Settings) -> str:
-    with Database(settings.need_database()) as database:
-        database.prepare()
-        at, newest = current_revision(database), head_revision()
-        return f"{database.location} answers, revision {at} (newest {newest})"
+    found = standing(settings.need_database())
+    if not found.fits:
+        raise ConfigurationError(str(found))
+    return str(found)
 
 
 def _policy(settings: Settings) -> str:

@@ -15,7 +15,7 @@ from guardkit.core.keys import Keys, private_key
 from guardkit.core.signing import Signer
 from guardkit.errors import InputError
 from guardkit.policy import Policy, lint
-from guardkit.sql import upgrade
+from guardkit.sql import standing, upgrade
 
 db = typer.Typer(no_args_is_help=True, help="The database.")
 policy = typer.Typer(no_args_is_help=True, help="Policies.")
@@ -26,6 +26,14 @@ keys = typer.Typer(no_args_is_help=True, help="Keys.")
 def db_upgrade() -> None:
     """Create or migrate the tables."""
     out.print(f"database is at revision {upgrade(settings().need_database())}")
+
+
+@db.command("status")
+def db_status() -> None:
+    """Say where the database stands, without a change to it. Exit status 1 when guardkit cannot work with it."""
+    found = standing(settings().need_database())
+    out.print(escape(str(found)), soft_wrap=True)
+    raise typer.Exit(0 if found.fits else 1)
 
 
 @db.command("threads")

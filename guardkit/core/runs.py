@@ -127,7 +127,8 @@ class Closing(Value):
     marks: Marks = Marks()
     waits_for: tuple[str, ...] | None = None
     """Ids of the approvals that the graph still waits for; what else is pending of the turn is withdrawn, so that nobody
-    is asked about a call that no longer stands, and no such question holds up the others. `None` withdraws nothing."""
+    is asked about a call that no longer stands, and no such question holds up the others. When the turn is done, what was
+    approved and not used is withdrawn as well. `None` withdraws nothing."""
 
 
 StopScope = Literal["run", "thread", "agent", "tenant", "everything"]

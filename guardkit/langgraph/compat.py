@@ -45,6 +45,9 @@ READ = "__pregel_read"
 RESUME = "__resume__"
 """The channel of the answers that a node was given; they outlive its failure."""
 
+DURABILITY = "__pregel_durability"
+"""In `configurable`: when checkpoints are written, where no call says so. A graph hands it on to its subgraphs."""
+
 STREAM = "__pregel_stream"
 RUNTIME = "__pregel_runtime"
 """What a hushed config must not hand on as it is (see hush.py)."""

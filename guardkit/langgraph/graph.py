@@ -124,10 +124,10 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
         await self.offload(lambda: self.runs.close(session, status, steered=steered))
 
     def _entry(self, given: object, config: RunnableConfig | None, kwargs: Mapping[str, Any]) -> Entry | None:
-        if kwargs.get("durability") == "exit":
+        if _keeps_nothing(config, kwargs):
             raise InputError(
                 "durability='exit' keeps no checkpoint that a pause could resume from",
-                remedy="use 'sync' or 'async'",
+                remedy="leave it out, which means 'sync'",
             )
         return self.runs.entry(given, config, self.config)
 
@@ -227,6 +227,14 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
             status = "paused" if (await self.aget_state(inner)).next else "done"
         finally:
             await asyncio.shield(asyncio.ensure_future(self._closing(session, status, steered=True)))
+
+
+def _keeps_nothing(config: RunnableConfig | None, kwargs: Mapping[str, Any]) -> bool:
+    """Whether checkpoints are written at the end only; the graph around this one may have said so."""
+    if kwargs.get("checkpoint_during") is False:
+        return True
+    said = kwargs.get("durability") or fields_of((config or {}).get("configurable")).get(compat.DURABILITY)
+    return said == "exit"
 
 
 _FINALISE = 16

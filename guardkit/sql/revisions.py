@@ -3,6 +3,17 @@
 from guardkit.sql import schema
 from guardkit.sql.database import Database
 from guardkit.sql.engines import Target
+from guardkit.sql.standing import Standing
+
+
+def standing(database: Database | Target) -> Standing:
+    """Look where a database stands.
+
+    Raises:
+        ConfigurationError: not a database that guardkit knows.
+        StorageError: it cannot be reached.
+    """
+    return schema.look(_target(database))
 
 
 def upgrade(database: Database | Target) -> str:
@@ -28,7 +39,7 @@ def current_revision(database: Database | Target) -> str | None:
         ConfigurationError: not a database that guardkit knows.
         StorageError: it cannot be reached.
     """
-    return schema.current(_target(database))
+    return standing(database).revision
 
 
 def head_revision() -> str:

@@ -213,6 +213,10 @@ def _withdrawn(
 ) -> list[AuditEvent]:
     if closing.waits_for is None:
         return []
+    if status in (TurnStatus.DONE, TurnStatus.ENDED):
+        return approvals.cancel_open(
+            connection, run.tenant, run.thread_id, now, why="the turn is over", turn=run.turn
+        )
     events = approvals.withdraw(connection, run, now, but=closing.waits_for)
     if (
         events

@@ -16,6 +16,7 @@ from guardkit.errors import ConfigurationError, StorageError
 from guardkit.sql.dialects import family
 from guardkit.sql.engines import Backend, Target, backend, enter_wal, reading, writing
 from guardkit.sql.faults import told
+from guardkit.sql.standing import Standing, Tables
 from guardkit.sql.tables import metadata
 
 VERSION_TABLE = "gk_alembic_version"
@@ -48,19 +49,27 @@ def head() -> str:
     return _known()[0]
 
 
-def current(target: Target) -> str | None:
-    """The revision of a database; `None` when it has no tables of guardkit's.
+def look(target: Target) -> Standing:
+    """Where a database stands, without a change to it.
 
     Raises:
         ConfigurationError: not a URL of a database that guardkit knows.
         StorageError: it cannot be reached.
     """
+    newest, known = _known()
     with _opened(target) as found:
-        if found.missing():
-            # Connecting would create the file.
-            return None
-        with told(found.location, sqlite=found.sqlite), reading(found.engine) as connection:
-            return revision(connection, found.location)
+        at = None
+        if not found.missing():  # connecting would create the file
+            with told(found.location, sqlite=found.sqlite), reading(found.engine) as connection:
+                at = revision(connection, found.location)
+    tables: Tables = "missing" if at is None else "newer" if at not in known else "older"
+    return Standing(
+        location=found.location,
+        revision=at,
+        newest=newest,
+        tables="current" if at == newest else tables,
+        made_on_use=found.sqlite,
+    )
 
 
 def upgrade(target: Target) -> str:

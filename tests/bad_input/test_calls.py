@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypedDict
 import pytest
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.errors import GraphRecursionError
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command, Overwrite
@@ -156,10 +157,22 @@ def test_a_thread_without_a_turn_has_nothing_to_continue_and_no_outcome(scene: S
 def test_a_durability_that_could_not_be_resumed_is_refused(scene: Scene, mode: Mode) -> None:
     guard, graph = asking(scene, [])
     config = guard.config("c-1", KIM)
-    with pytest.raises(InputError, match=r"durability='exit'.*'sync' or 'async'"):
+    with pytest.raises(InputError, match=r"durability='exit'.*means 'sync'"):
         run(graph, ask(), config, mode, durability="exit")
     with pytest.raises(InputError, match=r"durability='exit'"):
+        run(graph, ask(), config, mode, checkpoint_during=False)
+    with pytest.raises(InputError, match=r"durability='exit'"):
         list(graph.stream(ask(), config, durability="exit"))
+    assert changed_nothing(guard)
+
+
+@pytest.mark.promise("P12")
+def test_a_graph_around_that_keeps_nothing_is_refused(scene: Scene, mode: Mode) -> None:
+    guard, graph = asking(scene, [])
+    builder = StateGraph(MessagesState).add_node("inner", graph).add_edge(START, "inner")
+    outer = builder.compile(checkpointer=InMemorySaver())
+    with pytest.raises(InputError, match=r"durability='exit'"):
+        run(outer, ask(), guard.config("c-1", KIM), mode, durability="exit")
     assert changed_nothing(guard)
 
 

@@ -60,7 +60,7 @@ def judge(scene: Scene, graph: GuardedGraph, scripts: Iterable[Script]) -> Findi
     _judge_effects(found, effects, proposed, said)
     _judge_answers(found, said)
     _judge_ledger(found, effects, ledger)
-    _judge_questions(found, approvals.values(), threads, ledger, proposed)
+    _judge_questions(found, approvals.values(), threads, ledger, proposed, _claims(scene))
     _judge_threads(found, threads, scene, graph)
     _judge_store(found, scene)
     found.other += [f"{line['role']} raised {line['error']}" for line in scene.errors.lines()]
@@ -154,13 +154,11 @@ def _judge_questions(
     threads: Sequence[ThreadRow],
     ledger: Sequence[EffectRecord],
     proposed: set[Any],
+    claims: Counter[str],
 ) -> None:
     turns = {row.thread_id: row for row in threads}
     keys = {record.key for record in ledger}
-    consumers = Counter(record.approval_id for record in ledger if record.approval_id)
-    found.repeated += [
-        f"approval {one} was used {times} times" for one, times in consumers.items() if times > 1
-    ]
+    found.repeated += [f"approval {one} was used {times} times" for one, times in claims.items() if times > 1]
     for approval in approvals:
         request = approval.request
         found.counts[f"approval {approval.state.value}"] += 1
@@ -172,8 +170,8 @@ def _judge_questions(
         over = row.status in _OVER or row.turn > request.turn
         if approval.state is ApprovalState.PENDING and over:
             found.other.append(f"{name} is open although its turn is over")
-        if approval.state is ApprovalState.CONSUMED and consumers[request.id] != 1:
-            found.other.append(f"{name} is consumed and in no row of the ledger")
+        if (approval.state is ApprovalState.CONSUMED) != (claims[request.id] == 1):
+            found.other.append(f"{name} is {approval.state.value} and was claimed {claims[request.id]} times")
         if (
             approval.state is ApprovalState.APPROVED
             and over
@@ -182,6 +180,14 @@ def _judge_questions(
             found.other.append(f"{name} was approved, its turn is over, and nothing was done")
         if not proposed:
             found.wrong.append(f"{name}: nothing was proposed")
+
+
+def _claims(scene: Scene) -> Counter[str]:
+    """How often each approval was claimed, by the audit log; a row of the ledger only knows its last claim."""
+    store = scene.guard.store
+    entries = [entry for tenant in store.tenants() for entry in store.entries(tenant, limit=100_000)]
+    used = [entry.event.data.get("approval") for entry in entries if entry.event.kind == "effect.claimed"]
+    return Counter(str(approval) for approval in used if approval is not None)
 
 
 def _judge_threads(found: Findings, threads: Sequence[ThreadRow], scene: Scene, graph: GuardedGraph) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from guardkit import EffectState
+from guardkit import ApprovalState, EffectState
 from guardkit.core.runs import TurnStatus
 from guardkit.core.values import Json
 from tests.chaos.people import Crowd
@@ -74,4 +74,29 @@ async def test_an_answer_to_a_replay_of_an_earlier_turn_resumes_the_replay(tmp_p
     done = [line["tool"] for line in scene.bank.journal.lines("effect")]
     assert done == ["note", "refund"]
     assert [row.status for row in scene.guard.store.threads(None)] == [TurnStatus.DONE]
+    scene.close()
+
+
+@pytest.mark.promise("P2")
+def test_an_approval_whose_turn_went_elsewhere_is_withdrawn_and_stays_so(tmp_path: Path) -> None:
+    scene = Scene(new_folder(tmp_path, "scene", template(tmp_path)))
+    graph = scene.graph("node", in_async=False)
+    store = scene.guard.store
+    config = scene.config("t")
+    graph.invoke(prompt([[("note", {"item": "a", "amount": 5})]]), config)
+    old = [state for state in graph.get_state_history(config) if state.next == ("agent",)][-1]
+    graph.invoke(prompt([[("refund", {"item": "b", "amount": 5})]], name="second"), config)
+    asking = graph.get_state(config)
+    Crowd(scene, "all agree").step(random.Random(0))
+    assert [one.state for one in store.listed()] == [ApprovalState.APPROVED]
+
+    graph.invoke(None, old.config)
+
+    assert [one.state for one in store.listed()] == [ApprovalState.CANCELLED]
+    assert [line["tool"] for line in scene.bank.journal.lines("effect")] == ["note"]
+
+    said = graph.invoke(None, asking.config)["messages"]
+    assert said[-2].status == "error"
+    assert [one.state for one in store.listed()] == [ApprovalState.CANCELLED]
+    assert [line["tool"] for line in scene.bank.journal.lines("effect")] == ["note"]
     scene.close()

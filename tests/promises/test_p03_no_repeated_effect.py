@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from langgraph.graph import START, MessagesState, StateGraph
 
-from guardkit import Effect, EffectNotDone, EffectState, Guard, NoResultReason, Reconciled
+from guardkit import Effect, EffectNotDone, EffectState, Guard, NoResultReason, Reconciled, SQLAlchemySaver
 from guardkit.core.audit import AuditEvent
 from guardkit.testing import calls
-from tests.promises.scene import KIM, Mode, Scene, ask, compiled, ended, entries, run, told
+from tests.promises.scene import KIM, Mode, Scene, agent, ask, compiled, ended, entries, run, told
 
 pytestmark = pytest.mark.promise("P3")
 
@@ -326,3 +326,35 @@ def test_the_claim_is_written_before_and_the_outcome_after(scene: Scene, mode: M
     assert seen == [EffectState.CLAIMED]
     assert _state(guard) is EffectState.DONE
     assert [one.event.data["state"] for one in entries(guard, "effect.recorded")] == ["done"]
+
+
+class SlowSaver(SQLAlchemySaver):
+    """A saver on a busy disk."""
+
+    def put(self, *args: Any, **options: Any) -> Any:
+        time.sleep(0.1)
+        return super().put(*args, **options)
+
+    async def aput(self, *args: Any, **options: Any) -> Any:
+        await asyncio.sleep(0.1)
+        return await super().aput(*args, **options)
+
+
+def test_an_effect_starts_when_the_message_that_proposed_it_is_kept(scene: Scene, mode: Mode) -> None:
+    """Were it not, a process killed in between would have the model propose the same action as a new one."""
+    kept: list[bool] = []
+    guard = scene.guard({"pay": "allow"})
+
+    @guard.effect
+    def pay(claim: str) -> str:
+        """Pay a claim."""
+        found = SQLAlchemySaver(guard.database).get_tuple({"configurable": {"thread_id": "t"}})
+        assert found is not None
+        messages = found.checkpoint["channel_values"]["messages"]
+        kept.append(bool(messages[-1].tool_calls))
+        return "paid"
+
+    slow = SlowSaver(guard.database)
+    graph = guard.compile(agent([PAY, "Done."], [pay]), checkpointer=slow)
+    run(graph, ask(), guard.config("t", KIM), mode)
+    assert kept == [True]

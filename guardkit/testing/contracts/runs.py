@@ -143,6 +143,17 @@ class RunsContract:
         expect(kinds.count("approval.cancelled"), 1, "audited cancellations")
         expect([thread.thread_id for thread in store.due()], ["t"], "what is due once nothing is pending")
 
+    def test_an_approval_that_a_finished_turn_did_not_use_is_withdrawn(self, store: Store) -> None:
+        pending, approved = samples.paused(store, approvals=2)
+        samples.approved(store, approved)
+        run = store.open_run(samples.opening(new_turn=False), []).run
+        store.close_run(run, samples.closing("done").model_copy(update={"waits_for": ()}), [])
+        found = store.approvals(TENANT, [pending.request.id, approved.request.id])
+        expect([a.state for a in found], [ApprovalState.CANCELLED] * 2, "approvals of the finished turn")
+        kinds = [entry.event.kind for entry in store.entries(TENANT)]
+        expect(kinds.count("approval.cancelled"), 2, "audited cancellations")
+        expect(list(store.due()), [], "what is due afterwards")
+
     def test_the_first_outcome_of_a_turn_holds(self, store: Store) -> None:
         run = samples.opened(store).run
         waiting = store.register(run, [samples.request(run)], [])[0]

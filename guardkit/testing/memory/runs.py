@@ -106,7 +106,9 @@ class MemoryRuns(MemoryState):
             elif closing.status == "paused" and stop is not None:
                 thread.wake("stopped", self.now())
             self._add_events(run.tenant, listed)
-            if closing.waits_for is not None:
+            if closing.waits_for is not None and (ended or closing.status == "done"):
+                self._void(turn, "the turn is over")
+            elif closing.waits_for is not None:
                 withdrawn = self._void(turn, "the graph no longer waits for it", but=closing.waits_for)
                 if withdrawn and closing.status == "paused" and not self._is_waiting(turn):
                     thread.wake("decided", self.now())

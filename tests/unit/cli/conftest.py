@@ -1,0 +1,134 @@
+"""A desk with a paused payment, and somebody at its command line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from guardkit import Approval, EffectNotDone, Guard, GuardedGraph, Paused, Policy, Principal
+from guardkit.core.keys import Keys
+from guardkit.core.signing import Signer
+from guardkit.testing import FakeChannel, calls
+from tests.promises.scene import agent
+
+POLICY = """
+policy: claims
+version: "3"
+owner: risk@example.com
+default: reject
+directory: people.yaml
+tools:
+  pay: {otherwise: escalate, approval: desk}
+approvals:
+  desk:
+    stages:
+      - {role: manager, approvers: [dana@example.com], channel: desk, assurance: local_operator}
+    exclude_requester: true
+    expires_in: 8h
+    on_expiry: reject
+    valid_for: 30m
+"""
+PEOPLE = "people:\n  - {id: dana, email: dana@example.com, roles: [manager]}\n"
+KIM = Principal(id="kim@example.com")
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+@dataclass
+class Line:
+    """A command line in a folder with a configuration."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def __call__(self, *words: str, **environment: str) -> Ran:
+        done = subprocess.run(
+            [sys.executable, "-m", "guardkit", *words],
+            cwd=self.folder,
+            env={"PATH": "/usr/bin:/bin", "COLUMNS": "200", **self.environment, **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+
+@dataclass
+class Desk:
+    """The agent's side."""
+
+    guard: Guard
+    graph: GuardedGraph
+    paid: list[str]
+    doubtful: list[str]
+
+    def start(self, thread: str) -> Approval:
+        """Begin a turn that asks for a payment."""
+        config = self.guard.config(thread, KIM)
+        outcome = self.guard.outcome(self.graph.invoke({"messages": [("user", "Pay C-1.")]}, config), config)
+        assert isinstance(outcome, Paused)
+        return outcome.approvals[0]
+
+    def go_on(self, thread: str) -> object:
+        """Run the turn as far as it goes, as the worker does."""
+        config = self.guard.config(thread, KIM)
+        return self.guard.outcome(self.graph.invoke(None, config), config)
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> Line:
+    """A command line in an empty folder with a policy, people, keys and no database yet."""
+    keys = Keys.generate()
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    (tmp_path / "people.yaml").write_text(PEOPLE)
+    assert keys.decision_key is not None
+    secret = keys.decision_key.get_secret_value()
+    environment = {
+        "GUARDKIT_DATABASE": "sqlite:///guardkit.db",
+        "GUARDKIT_POLICY": "policy.yaml",
+        "GUARDKIT_DECISION_KEY": secret,
+        "GUARDKIT_DECISION_PUBLIC_KEYS": Signer(secret).public_key,
+    }
+    return Line(tmp_path, environment)
+
+
+@pytest.fixture
+def desk(line: Line) -> Iterator[Desk]:
+    """A claims desk on the command line's database."""
+    keys = Keys(decision_public_keys=(line.environment["GUARDKIT_DECISION_PUBLIC_KEYS"],))
+    guard = Guard(
+        f"sqlite:///{line.folder / 'guardkit.db'}",
+        policy=Policy.from_file(line.folder / "policy.yaml"),
+        keys=keys,
+        channels={"desk": FakeChannel("desk")},
+    )
+    paid: list[str] = []
+    doubtful: list[str] = []
+
+    @guard.effect(key=lambda args: args.claim)
+    def pay(claim: str, cents: int) -> str:
+        """Pay a claim."""
+        if "refused" in doubtful:
+            raise EffectNotDone("the bank is closed")
+        if doubtful:
+            raise TimeoutError("the line went dead")
+        paid.append(claim)
+        return f"paid {cents}"
+
+    script = [calls(("pay", {"claim": "C-[red]1", "cents": 48000})), "Done."]
+    graph = guard.compile(agent(script, [pay]), name="claims")
+    yield Desk(guard, graph, paid, doubtful)
+    guard.database.close()

@@ -1,0 +1,208 @@
+"""The command line: what operators and people at the machine do with it, and what bad input gets."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from guardkit import EffectState, Finished, NoResult
+from tests.unit.cli.conftest import Desk, Line
+
+
+def test_looking_at_a_database_makes_none(line: Line) -> None:
+    looked = line("db", "status")
+    assert looked.status == 0
+    assert "no tables" in looked.out
+    assert line("doctor").status == 0
+    assert not (line.folder / "guardkit.db").exists()
+
+    assert "revision 0001" in line("db", "upgrade").out
+    assert line("db", "status").out.strip().endswith("is at revision 0001, the newest")
+
+
+def test_a_database_of_a_newer_guardkit_is_not_in_order(line: Line) -> None:
+    line("db", "upgrade")
+    with closing(sqlite3.connect(line.folder / "guardkit.db")) as connection, connection:
+        connection.execute("UPDATE gk_alembic_version SET version_num = '9999'")
+    looked = line("db", "status")
+    assert looked.status == 1
+    assert "upgrade guardkit" in looked.out
+    examined = line("doctor", "--json")
+    assert examined.status == 1
+    assert [one["what"] for one in json.loads(examined.out) if not one["ok"]] == ["database"]
+
+
+def test_a_person_decides_what_was_shown(line: Line, desk: Desk) -> None:
+    approval = desk.start("t-1")
+    listed, shown = line("approvals", "list"), line("approvals", "show", approval.request.id)
+    assert approval.request.id in listed.out
+    assert "C-[red]1" in shown.out, "text from a model is shown as it is"
+    assert "48000" in shown.out
+    assert approval.digest[:12] in shown.out
+
+    decided = line(
+        "approvals", "decide", approval.request.id, "approve", "--as", "dana@example.com", "--digest",
+        approval.digest[:12],
+    )  # fmt: skip
+    assert (decided.status, decided.err) == (0, "")
+    assert "approved" in decided.out
+    outcome = desk.go_on("t-1")
+    assert isinstance(outcome, Finished)
+    assert desk.paid == ["C-[red]1"]
+    assert "consumed" in line("approvals", "list", "--all").out
+    assert "dana" in line("approvals", "show", approval.request.id).out
+    assert approval.request.id not in line("approvals", "list").out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["approve", "--as", "dana@example.com", "--digest", "0" * 12], "another action"),
+        (["approve", "--as", "dana@example.com", "--digest", "abc"], "12 hex digits"),
+        (["approve", "--as", "mallory@example.com"], "nobody is known by this identity"),
+        (["reject", "--as", "dana@example.com"], "reason"),
+        (["maybe", "--as", "dana@example.com"], "'maybe'"),
+    ],
+)
+def test_a_decision_that_does_not_hold_is_refused(
+    line: Line, desk: Desk, words: list[str], says: str
+) -> None:
+    approval = desk.start("t-1")
+    refused = line("approvals", "decide", approval.request.id, *words)
+    assert refused.status == 2
+    assert says in refused.err
+    assert len(refused.err.strip().splitlines()) == 1
+    assert line("approvals", "list").out.count("pending") == 1
+
+
+def test_nobody_decides_without_the_key(line: Line, desk: Desk) -> None:
+    approval = desk.start("t-1")
+    del line.environment["GUARDKIT_DECISION_KEY"]
+    refused = line("approvals", "decide", approval.request.id, "approve", "--as", "dana@example.com")
+    assert refused.status == 2
+    assert "GUARDKIT_DECISION_KEY" in refused.err
+
+
+def test_a_stop_ends_a_paused_thread_and_holds_until_it_is_lifted(line: Line, desk: Desk) -> None:
+    desk.start("t-1")
+    stopped = line("stop", "set", "--thread", "t-1", "--why", "audit", "--by", "olga")
+    assert stopped.status == 0
+    outcome = desk.go_on("t-1")
+    assert isinstance(outcome, NoResult)
+    assert outcome.reason == "stopped_by_operator"
+
+    listed = line("stop", "list").out
+    assert "t-1" in listed
+    assert "olga" in listed
+    number = stopped.out.split()[1]
+    assert line("stop", "lift", number, "--why", "done", "--by", "olga").out.strip() == "lifted"
+    assert number not in line("stop", "list").out
+    again = line("stop", "lift", number, "--why", "done", "--by", "olga")
+    assert again.status == 2
+    assert desk.paid == []
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["--thread", "a", "--agent", "b"], ["--everything", "--tenant", "t"]], ids=str
+)
+def test_a_stop_says_one_thing_to_stop(line: Line, words: list[str]) -> None:
+    refused = line("stop", "set", *words, "--why", "w", "--by", "b")
+    assert refused.status == 2
+    assert "--everything" in refused.err
+    assert "in force" not in line("stop", "list").out
+
+
+@pytest.mark.parametrize("outcome", ["done", "not_done"])
+def test_an_operator_settles_an_effect_in_doubt(line: Line, desk: Desk, outcome: str) -> None:
+    approval = desk.start("t-1")
+    desk.doubtful.append("dead")
+    line("approvals", "decide", approval.request.id, "approve", "--as", "dana@example.com")
+    ended = desk.go_on("t-1")
+    assert isinstance(ended, NoResult)
+    assert ended.reason == "effect_in_doubt"
+
+    (record,) = desk.guard.store.effects(state=EffectState.IN_DOUBT)
+    listed = line("effects", "list", "--state", "in_doubt")
+    assert "in_doubt" in listed.out
+    settled = line("effects", "settle", record.key, outcome, "--by", "olga")
+    assert settled.out.strip() == "settled"
+    assert [one.state.value for one in desk.guard.store.effects()] == [outcome]
+    assert line("effects", "settle", record.key, outcome, "--by", "olga").status == 2
+    told = [entry for entry in desk.guard.store.entries("default") if entry.event.kind == "effect.reconciled"]
+    assert [entry.event.data["by"] for entry in told] == ["olga"]
+
+
+def test_an_effect_is_settled_as_done_or_not_done(line: Line) -> None:
+    refused = line("effects", "settle", "k", "perhaps", "--by", "olga")
+    assert refused.status == 2
+    assert "perhaps" in refused.err
+
+
+def test_threads_are_listed_and_only_dead_letters_are_redriven(line: Line, desk: Desk) -> None:
+    desk.start("t-[bold]1")
+    listed = line("db", "threads").out
+    assert "t-[bold]1" in listed
+    assert "paused" in listed
+    refused = line("db", "redrive", "t-[bold]1")
+    assert refused.status == 2
+    assert "not dead-lettered" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("", "GUARDKIT_DATABASE"),
+        ("postgresql+psycopg://me:hunter2@127.0.0.1:9/none", "127.0.0.1:9/none"),
+        ("oracle://x", "oracle"),
+        ("not a url", "URL"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_one_line(line: Line, url: str, says: str) -> None:
+    if url:
+        line.environment["GUARDKIT_DATABASE"] = url
+    else:
+        del line.environment["GUARDKIT_DATABASE"]
+    refused = line("approvals", "list")
+    assert refused.status == 2
+    assert says in refused.err
+    assert "hunter2" not in refused.err + refused.out
+    assert len(refused.err.strip().splitlines()) == 1
+
+
+def test_a_policy_is_checked_and_its_mistake_has_a_place(line: Line) -> None:
+    checked = line("policy", "check", "policy.yaml")
+    assert checked.status == 0
+    assert "claims 3" in checked.out
+    (line.folder / "bad.yaml").write_text('policy: p\nversion: "1"\nowner: me\ndefault: perhaps\n')
+    refused = line("policy", "check", "bad.yaml")
+    assert refused.status == 2
+    assert "bad.yaml" in refused.err
+    assert "4" in refused.err
+
+
+def test_new_keys_work_as_they_are_printed(line: Line) -> None:
+    printed = dict(row.split("=", 1) for row in line("keys", "new").out.strip().splitlines())
+    line.environment.update(printed)
+    examined = json.loads(line("doctor", "--json").out)
+    said = {one["what"]: one["says"] for one in examined}
+    assert said["keys: own decisions count"] == "yes"
+    assert said["keys: audit heads can be checked"] == "yes"
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("nowhere", "module:attribute"),
+        ("nowhere:graph", "nowhere"),
+        ("json:nothing", "nothing"),
+        ("json:__name__", "not a guarded graph"),
+    ],
+)
+def test_a_worker_for_nothing_says_so(line: Line, target: str, says: str) -> None:
+    refused = line("worker", target)
+    assert refused.status == 2
+    assert says in refused.err
+    assert len(refused.err.strip().splitlines()) == 1
