@@ -126,7 +126,9 @@ def measured(case: Case, guard: Guard, asynchronous: bool, number: int) -> dict[
         for kind, graph in (("raw", raw), ("guarded", guarded)):
 
             def run(graph: Any = graph, kind: str = kind) -> Any:
-                config = guard.config(f"{case.name}-{asynchronous}-{kind}-{next(threads)}", PRINCIPAL) | {"recursion_limit": 3 * NODES}
+                config = guard.config(f"{case.name}-{asynchronous}-{kind}-{next(threads)}", PRINCIPAL) | {
+                    "recursion_limit": 3 * NODES
+                }
                 given = case.given()
                 return graph.ainvoke(given, config) if asynchronous else graph.invoke(given, config)
 

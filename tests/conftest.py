@@ -51,7 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--chaos",
         choices=("off", "sample", "full"),
-        default="off",
+        default="sample",
         help="how much of each chaos campaign is run: nothing, a seeded sample, or the whole",
     )
     group.addoption("--chaos-seed", type=int, default=20261124, help="the seed of the chaos campaigns")
