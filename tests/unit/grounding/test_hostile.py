@@ -250,3 +250,40 @@ def test_a_claim_of_more_terms_than_are_looked_at_is_never_accepted() -> None:
 def test_a_task_takes_any_iterable_of_sources() -> None:
     once: Task = task(sources=iter([document()]))
     assert grounded(answer(once, f"{SENTENCE} [E1]")).answer.text == f"{SENTENCE} [1]"
+
+
+@pytest.mark.parametrize(
+    ("says", "claim"),
+    [
+        ("The following rule no longer applies. Glasses are covered up to 300 euros per person.", None),
+        (
+            "Theft from locked rooms is covered; it must be reported within two days.",
+            "Theft from locked rooms is covered.",
+        ),
+        (
+            "Paragraph 5 of version 2.1 covers stolen glasses in full.",
+            "Paragraph 5 of version 2.10 covers stolen glasses in full.",
+        ),
+        (
+            "Möbel are covered against theft from locked rooms.",
+            "Mobel are covered against theft from locked rooms.",
+        ),
+    ],
+    ids=["revoked before", "semicolon", "version", "accents"],
+)
+def test_what_is_documented_as_passing_passes(says: str, claim: str | None) -> None:
+    """The limits that docs/how-to/verified-answers.md tells of. Whoever makes one of them fail corrects the page."""
+    assert assess(claim or says.partition(". ")[2], index_of(says)).band == "accept"
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        "If the door was locked, theft from rooms is covered.",
+        "Theft from rooms is covered unless the door was open.",
+        "Theft from rooms is covered only if it is reported.",
+        "Theft from rooms is covered, except for cash.",
+    ],
+)
+def test_a_condition_in_the_sentence_may_not_be_left_out(says: str) -> None:
+    assert assess("Theft from rooms is covered.", index_of(says)).band != "accept"
