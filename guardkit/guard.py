@@ -167,7 +167,8 @@ class Guard(Declarations):
             judges: a panel; a claim that the verifier leaves open counts only if all agree.
             sufficiency: judges before drafting whether the sources answer the question.
             settings: thresholds and limits.
-            seconds: time for one answer, from retrieval to verification.
+            seconds: time for one answer, from retrieval to verification. Async calls are cut off then; a synchronous
+                one that is late is waited for, and its reply does not count.
             messages_key: the state key that holds the messages.
             on_outcome: sees the whole trail, unverified text included, in this process only.
 

@@ -186,6 +186,11 @@ class RejectionReason(StrEnum):
     POLICY = "policy"
     """The policy's own condition on sources says no, or could not be evaluated."""
 
+    @property
+    def words(self) -> str:
+        """For people."""
+        return self.value.replace("_", " ")
+
 
 class SourceRejection(Value):
     """A source that was not admitted, and why. Holds nothing of its text.

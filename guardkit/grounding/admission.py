@@ -13,7 +13,7 @@ from guardkit.core.sources import (
     text_sha256,
 )
 
-WITHHELD = "(another tenant's)"
+WITHHELD = "a document of another tenant"
 """Stands for the id and title of another tenant's source."""
 
 _VOUCHED = frozenset({Authority.AUTHORITATIVE, Authority.APPROVED})

@@ -106,7 +106,7 @@ def _speaking(session: Session, refused: Sequence[Source], found: Relevance) -> 
             read = relevance(session.task.question, Index([source]), session.task.settings.relevance)
             if read.band == "covered" and read.score >= found.score + _NEARER:
                 rejection = rejection.model_copy(update={"speaks_to_question": True})
-                speaking.append(f"{rejection.title} ({rejection.reason.value})")
+                speaking.append(f"{rejection.title} ({rejection.reason.words})")
         marked.append(rejection)
     session.rejected = tuple(marked)
     return speaking

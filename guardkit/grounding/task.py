@@ -45,7 +45,7 @@ class Task:
     """Monotonic seconds; needed with a deadline."""
 
     deadline: float | None = None
-    """On that clock; nothing more is asked after it."""
+    """On that clock; nothing more is asked after it, and what is replied after it does not count."""
 
 
 class Ended(Exception):
@@ -86,16 +86,21 @@ class Session:
         """Put a request to the driver, within the budget.
 
         Raises:
-            Ended: the calls or the time are spent.
+            Ended: the calls or the time are spent, or the reply came late.
         """
-        task = self.task
-        if self._calls + calls > task.settings.max_calls:
-            limit = task.settings.max_calls
+        limit = self.task.settings.max_calls
+        if self._calls + calls > limit:
             raise Ended(NoResultReason.BUDGET_EXHAUSTED, "calls", f"all {limit} calls of models are spent")
+        self._in_time()
+        self._calls += calls
+        reply = yield request
+        self._in_time()
+        return reply
+
+    def _in_time(self) -> None:
+        task = self.task
         if task.deadline is not None and task.clock is not None and task.clock() >= task.deadline:
             raise Ended(NoResultReason.BUDGET_EXHAUSTED, "deadline", "the time for the answer is spent")
-        self._calls += calls
-        return (yield request)
 
     def ask_model(self, messages: Messages) -> Generator[Request, Any, str]:
         """The drafting model's reply. What the model raised is raised here and ends the flow.
@@ -112,7 +117,9 @@ class Session:
 
     def ungrounded(self, ended: Ended) -> Ungrounded:
         """The outcome of a flow that ended."""
-        refused = (f"{rejection.title}: {rejection.reason.value}" for rejection in self.rejected)
+        refused = (
+            f"{rejection.title} (not admitted: {rejection.reason.words})" for rejection in self.rejected
+        )
         return Ungrounded(
             reason=ended.reason,
             cause=ended.cause,

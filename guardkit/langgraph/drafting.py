@@ -70,7 +70,12 @@ class Drafting:
     sufficiency: SufficiencyJudge | None = None
     settings: GroundingSettings = field(default_factory=GroundingSettings)
     seconds: float | None = None
-    """Seconds for one answer, from retrieval to verification."""
+    """Seconds for one answer, from retrieval to verification. Async calls are cut off then; a synchronous one that is
+    late is waited for, and its reply does not count."""
+
+    def deadline(self) -> float | None:
+        """When an answer that is begun now is late, in monotonic seconds."""
+        return None if self.seconds is None else time.monotonic() + self.seconds
 
     on_outcome: Callable[[Outcome], None] | None = None
     """Sees the whole trail, unverified text included, in this process only."""
@@ -80,21 +85,22 @@ def answer_graph(drafting: Drafting, *, messages_key: str) -> CompiledStateGraph
     """A graph of one node that answers the question in the messages, or ends the turn."""
 
     def node(state: Any, config: RunnableConfig) -> dict[str, Any]:
-        here, quiet = _here(), hushed(config)
+        here, quiet, deadline = _here(), hushed(config), drafting.deadline()
         sources = drafting.retriever.found(state)
-        task = _task(drafting, here, drafting.question(state), sources, here.session.services.store.now())
+        now = here.session.services.store.now()
+        task = _task(drafting, here, drafting.question(state), sources, now, deadline)
         with _verifying(here) as span, set_config_context(quiet) as context:
             outcome = context.run(_run, ground(task), drafting.model, quiet)
             _verified(span, outcome)
         return _spoken(drafting, here, outcome, config, messages_key)
 
     async def anode(state: Any, config: RunnableConfig) -> dict[str, Any]:
-        here, quiet = _here(), hushed(config)
+        here, quiet, deadline = _here(), hushed(config), drafting.deadline()
         sources = await drafting.retriever.afound(state)
         now = await here.offload(here.session.services.store.now)
-        task = _task(drafting, here, drafting.question(state), sources, now)
+        task = _task(drafting, here, drafting.question(state), sources, now, deadline)
         with _verifying(here) as span, set_config_context(quiet) as context:
-            running = asyncio.create_task(_arun(ground(task), drafting.model, quiet), context=context)
+            running = asyncio.create_task(_arun(task, drafting.model, quiet), context=context)
             outcome = await running
             _verified(span, outcome)
         return await _aspoken(drafting, here, outcome, config, messages_key)
@@ -149,7 +155,14 @@ def _here() -> Node:
     return node
 
 
-def _task(drafting: Drafting, node: Node, question: str, sources: Sequence[Source], now: float) -> Task:
+def _task(
+    drafting: Drafting,
+    node: Node,
+    question: str,
+    sources: Sequence[Source],
+    now: float,
+    deadline: float | None,
+) -> Task:
     session = node.session
     return Task(
         question=question,
@@ -163,7 +176,7 @@ def _task(drafting: Drafting, node: Node, question: str, sources: Sequence[Sourc
         sufficiency=drafting.sufficiency,
         settings=drafting.settings,
         clock=time.monotonic,
-        deadline=None if drafting.seconds is None else time.monotonic() + drafting.seconds,
+        deadline=deadline,
     )
 
 
@@ -204,9 +217,9 @@ def _run(flow: Generator[Request, Any, Outcome], model: BaseChatModel, quiet: Ru
         flow.close()
 
 
-async def _arun(
-    flow: Generator[Request, Any, Outcome], model: BaseChatModel, quiet: RunnableConfig
-) -> Outcome:
+async def _arun(task: Task, model: BaseChatModel, quiet: RunnableConfig) -> Outcome:
+    flow = ground(task)
+
     async def said(request: AskModel) -> str:
         return text_of((await model.ainvoke(list(request.messages), quiet)).content)
 
@@ -221,10 +234,18 @@ async def _arun(
             case _:
                 assert_never(request)
 
+    async def in_time(request: Request) -> Any:
+        left = None if task.deadline is None else max(task.deadline - time.monotonic(), 0.0)
+        try:
+            async with asyncio.timeout(left):
+                return await answer(request)
+        except TimeoutError as late:
+            return late
+
     try:
         request = next(flow)
         while True:
-            request = flow.send(await answer(request))
+            request = flow.send(await in_time(request))
     except StopIteration as stop:
         return stop.value
     finally:
