@@ -167,6 +167,30 @@ class ApprovalMachine(RuleBasedStateMachine):
                 assert {decision.person for decision in after.standing()} == others | {person.id}
         self._become(after)
 
+    @precondition(
+        lambda self: (
+            self.approval is not None
+            and self.approval.state is ApprovalState.PENDING
+            and len(set(self.digests)) > 1
+        )
+    )
+    @rule(person=st.sampled_from(STAFF), data=st.data())
+    def somebody_answers_what_was_shown_before_an_edit(self, person: Person, data: st.DataObject) -> None:
+        before = self.now
+        shown = data.draw(st.sampled_from([digest for digest in self.digests if digest != before.digest]))
+        said = ApprovalDecision(
+            approval_id=before.request.id,
+            digest=shown,
+            kind="approve",
+            person=person.id,
+            assurance=Assurance.OIDC,
+            via="web",
+            stage=before.stage() or 0,
+            decided_at=self.clock,
+        )
+        with pytest.raises(DecisionRefusedError):
+            decide(before, said, person)
+
     def _counts(self, before: Approval, said: ApprovalDecision, person: Person) -> None:
         """What must be true of a decision that counted, said in other words than the state machine's."""
         request = before.request
