@@ -90,6 +90,11 @@ class KeyTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class UnderWay:
+    """Another call of the same run performs this very action now."""
+
+
+@dataclass(frozen=True, slots=True)
 class InDoubt:
     """An earlier attempt's outcome is not known."""
 
@@ -111,4 +116,4 @@ class Halted:
     why: str
 
 
-ClaimResult: TypeAlias = Claimed | AlreadyDone | KeyTaken | InDoubt | Lapsed | Halted
+ClaimResult: TypeAlias = Claimed | AlreadyDone | KeyTaken | UnderWay | InDoubt | Lapsed | Halted

@@ -21,6 +21,7 @@ from guardkit.core.effects import (
     KeyTaken,
     Lapsed,
     Reconciled,
+    UnderWay,
 )
 from guardkit.core.no_result import NoResult, NoResultReason
 from guardkit.core.values import Json
@@ -34,6 +35,7 @@ from guardkit.runtime.tools import OutputCodec, idempotency_key
 
 NOT_DONE = "The action did not take place."
 CHANGED = "a check or the key function changed the action after it was decided on"
+UNDER_WAY = "Another call is doing just this. Do not try it again."
 IN_DOUBT = "It is not known whether this action took place. A person has to look; do not try it again."
 
 
@@ -119,6 +121,9 @@ def _performed(
                 return Outcome(
                     refusal="This was done before, under the same key. Do not try it again.", why=(why,)
                 )
+            case UnderWay():
+                why = f"another call of this run performs effect {key!r}"
+                return Outcome(refusal=UNDER_WAY, why=(why,))
             case Lapsed():
                 if attempt == 2 or approval is None:
                     return Outcome(refusal="The approval no longer holds.", why=(claim.why,))

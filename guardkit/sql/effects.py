@@ -16,6 +16,7 @@ from guardkit.core.effects import (
     InDoubt,
     KeyTaken,
     Lapsed,
+    UnderWay,
 )
 from guardkit.core.runs import RunRef, TurnStatus
 from guardkit.core.values import Json
@@ -54,7 +55,7 @@ def claim(
     if halted is not None:
         return halted
     row = effect_rows.locked(connection, run.tenant, key_hash)
-    taken = _taken(connection, row, digest, holding.now)
+    taken = _taken(connection, run, row, digest, holding.now)
     if taken is not None:
         return taken
     lapsed = _lapsed(connection, run, approval, digest, action_id, holding.now)
@@ -81,9 +82,8 @@ def claim(
         connection.execute(effect_rows.changing(run.tenant, key_hash).values(**values))
     elif not dialects.insert_new(connection, effects, {"tenant": run.tenant, "key_hash": key_hash, **values}):
         # Another run inserted the key since it was looked for, which servers with row locks allow.
-        return _taken(
-            connection, effect_rows.locked(connection, run.tenant, key_hash), digest, holding.now
-        ) or InDoubt(1)
+        there = effect_rows.locked(connection, run.tenant, key_hash)
+        return _taken(connection, run, there, digest, holding.now) or InDoubt(1)
     if approval is not None:
         consumed = close(approval, ApprovalState.CONSUMED, holding.now)
         approval_rows.write_changed(connection, consumed)
@@ -102,7 +102,9 @@ def _halted(connection: Connection, run: RunRef, holding: lease.Held) -> Halted 
     return None if order is None else Halted(f"stop {order.id} on {order.scope} is in force")
 
 
-def _taken(connection: Connection, row: Row[Any] | None, digest: str, now: float) -> ClaimResult | None:
+def _taken(
+    connection: Connection, run: RunRef, row: Row[Any] | None, digest: str, now: float
+) -> ClaimResult | None:
     """What stands against claiming a key; `None` when it is free."""
     if row is None:
         return None
@@ -115,7 +117,8 @@ def _taken(connection: Connection, row: Row[Any] | None, digest: str, now: float
         return KeyTaken(row.digest)
     if state is EffectState.DONE:
         return AlreadyDone(effect_rows.result_of(row))
-    return InDoubt(row.attempt)
+    own = (row.thread_id, row.run_id, row.token) == (run.thread_id, run.run_id, run.token)
+    return UnderWay() if own else InDoubt(row.attempt)
 
 
 def _lapsed(

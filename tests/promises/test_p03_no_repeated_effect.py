@@ -328,6 +328,32 @@ def test_the_claim_is_written_before_and_the_outcome_after(scene: Scene, mode: M
     assert [one.event.data["state"] for one in entries(guard, "effect.recorded")] == ["done"]
 
 
+def test_two_calls_of_one_message_with_one_key_do_it_once_and_end_nothing(scene: Scene, mode: Mode) -> None:
+    """Models propose things twice. The second call is told so, whether the first is done by then or not."""
+    guard = scene.guard({"pay": "allow"})
+    paid: list[str] = []
+
+    @guard.effect(key=lambda args: args.claim)
+    def pay(claim: str) -> str:
+        """Pay a claim."""
+        paid.append(claim)
+        time.sleep(0.3)
+        return "paid"
+
+    twice = calls(("pay", {"claim": "C-1"}), ("pay", {"claim": "C-1"}))
+    graph = guard.compile(agent([twice, "Done."], [pay]))
+    config = guard.config("t", KIM)
+    out = run(graph, ask(), config, mode)
+
+    assert paid == ["C-1"]
+    assert sorted(told(out)) in (
+        ["Another call is doing just this. Do not try it again.", "paid"],
+        ["paid", "paid"],
+    )
+    assert out["messages"][-1].text == "Done."
+    assert [one.state for one in guard.store.effects()] == [EffectState.DONE]
+
+
 class SlowSaver(SQLAlchemySaver):
     """A saver on a busy disk."""
 

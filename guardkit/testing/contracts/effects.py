@@ -13,6 +13,7 @@ from guardkit.core.effects import (
     InDoubt,
     KeyTaken,
     Lapsed,
+    UnderWay,
 )
 from guardkit.core.ports import Store
 from guardkit.core.runs import RunRef
@@ -85,7 +86,7 @@ class EffectsContract:
         _claim(store, mine)
         expect(_claim(store, other), InDoubt(1), "the same action from another thread")
         expect(_claim(store, other, digest=_D2), KeyTaken(_D1), "another action from another thread")
-        expect(_claim(store, mine), InDoubt(1), "the same action from the same run")
+        expect(_claim(store, mine), UnderWay(), "the same action from the same run")
         expect(_stands(store), EffectState.CLAIMED, "the state while its run lives")
         expect(_record(store, other, EffectState.DONE), False, "recording another run's claim")
         expect(_reconcile(store, EffectState.DONE), False, "reconciling what is not in doubt")

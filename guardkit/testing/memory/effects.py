@@ -14,6 +14,7 @@ from guardkit.core.effects import (
     InDoubt,
     KeyTaken,
     Lapsed,
+    UnderWay,
 )
 from guardkit.core.runs import RunRef, TurnStatus
 from guardkit.core.values import Json
@@ -67,7 +68,8 @@ class MemoryEffects(MemoryState):
             if halted is not None:
                 return halted
             before = self._claims.get((run.tenant, key))
-            taken = None if before is None else _objection(self._record_of(before), digest)
+            own = before is not None and (before.record.thread_id, before.token) == (run.thread_id, run.token)
+            taken = None if before is None else _objection(self._record_of(before), digest, own=own)
             if taken is not None:
                 return taken
             lapsed = self._lapsed(run, approval, digest, action_id)
@@ -184,14 +186,16 @@ def _settled(kind: str, claim: MemoryClaim, state: EffectState) -> AuditEvent:
     )
 
 
-def _objection(record: EffectRecord, digest: str) -> ClaimResult | None:
+def _objection(record: EffectRecord, digest: str, *, own: bool) -> ClaimResult | None:
     """What stands against claiming a key; `None` when it is free."""
     match record.state:
         case EffectState.WAITING | EffectState.NOT_DONE:
             return None
         case EffectState.IN_DOUBT:
             return InDoubt(record.attempt)
+        case EffectState.CLAIMED if record.digest != digest:
+            return KeyTaken(record.digest)
         case EffectState.CLAIMED:
-            return InDoubt(record.attempt) if record.digest == digest else KeyTaken(record.digest)
+            return UnderWay() if own else InDoubt(record.attempt)
         case EffectState.DONE:
             return AlreadyDone(record.result) if record.digest == digest else KeyTaken(record.digest)
