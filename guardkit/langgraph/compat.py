@@ -45,8 +45,14 @@ READ = "__pregel_read"
 RESUME = "__resume__"
 """The channel of the answers that a node was given; they outlive its failure."""
 
+CHECKPOINTER = "__pregel_checkpointer"
+"""In `configurable` of a subgraph: the saver that it inherits."""
+
 DURABILITY = "__pregel_durability"
 """In `configurable`: when checkpoints are written, where no call says so. A graph hands it on to its subgraphs."""
+
+BY_DEFAULT = "__guardkit_durability"
+"""In `configurable` beside `DURABILITY`: nobody asked for it."""
 
 STREAM = "__pregel_stream"
 RUNTIME = "__pregel_runtime"
@@ -91,6 +97,39 @@ def withdraw(config: RunnableConfig) -> None:
             kept = [write for write in written if write[0] == RESUME]
             written.clear()
             written.extend(kept)
+
+
+def kept_before_effects(config: RunnableConfig, checkpointer: object) -> RunnableConfig:
+    """A run's config with which checkpoints are written before the next step begins, unless somebody chose otherwise.
+
+    Args:
+        config: the run's.
+        checkpointer: the graph's, as it was compiled.
+    """
+    configurable = config.get("configurable", {})
+    saver = configurable.get(CHECKPOINTER) if checkpointer in (None, True) else checkpointer
+    if saver is None or saver is False or DURABILITY in configurable:
+        return config
+    return cast(
+        "RunnableConfig", {**config, "configurable": {**configurable, DURABILITY: "sync", BY_DEFAULT: True}}
+    )
+
+
+def keeps_checkpoints(bound: object) -> bool:
+    """Whether a node is a graph that keeps checkpoints where the graph around it does."""
+    return isinstance(bound, CompiledStateGraph) and cast("Any", bound).checkpointer is not False
+
+
+def for_node_code(config: RunnableConfig) -> RunnableConfig:
+    """A node's config without our default for checkpoints.
+
+    Graphs that the node's code calls may have no saver, and LangGraph's loop fails on `sync` without one.
+    """
+    configurable = config.get("configurable", {})
+    if BY_DEFAULT not in configurable:
+        return config
+    others = {key: value for key, value in configurable.items() if key not in (DURABILITY, BY_DEFAULT)}
+    return cast("RunnableConfig", {**config, "configurable": others})
 
 
 class Gate(RunnableCallable):

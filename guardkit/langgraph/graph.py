@@ -62,7 +62,7 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
             yield from super().stream(input, config, **kwargs)
             return
         session = self.runs.open(entry, input)
-        config = self.runs.configured(entry, session)
+        config = self._configured(entry, session)
         chunks: Any = super().stream(input, config, **kwargs)
         status: Status = "failed"
         try:
@@ -92,7 +92,7 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
                 yield chunk
             return
         session = await self.offload(lambda: self.runs.open(entry, input))
-        config = self.runs.configured(entry, session)
+        config = self._configured(entry, session)
         chunks: Any = super().astream(input, config, **kwargs)
         status: Status = "failed"
         try:
@@ -130,6 +130,13 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
                 remedy="leave it out, which means 'sync'",
             )
         return self.runs.entry(given, config, self.config)
+
+    def _configured(self, entry: Entry, session: Session) -> RunnableConfig:
+        # A claim must not be there before the message that proposed it: a run that is killed in between would let the
+        # model propose the same action as another one.
+        return compat.kept_before_effects(
+            self.runs.configured(entry, session), cast("object", self.checkpointer)
+        )
 
     def _finish(self, session: Session, config: RunnableConfig) -> Status:
         """Leave nothing to run in a turn that has ended; otherwise say whether the turn is paused."""

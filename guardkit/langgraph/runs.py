@@ -231,9 +231,6 @@ class Runs:
             key: value for key, value in entry.configurable.items() if key not in (CALLER, TENANT)
         }
         configurable |= {"thread_id": str(configurable["thread_id"]), RUN_KEY: session.run}
-        # A claim must not be there before the message that proposed it: a run that is killed in between would let the
-        # model propose the same action as another one.
-        configurable.setdefault(compat.DURABILITY, "sync")
         return cast(
             "RunnableConfig",
             {**config, "configurable": configurable, "callbacks": with_net(entry.callbacks)},

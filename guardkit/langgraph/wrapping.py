@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.config import var_child_runnable_config
 
 from guardkit.core.no_result import NoResult, NoResultReason
 from guardkit.core.steps import Thought
@@ -53,6 +54,7 @@ def wrapped(bound: Runnable[Any, Any], *, name: str, root: bool, host: NodeHost)
         host: what the graph's wrappers share.
     """
     options = host.options.get(name, NodeOptions())
+    keeps = compat.keeps_checkpoints(bound)
     sync_host = SyncHost(run_tool=_no_tool, pause=_no_pause)
     async_host = AsyncHost(run_tool=_no_async_tool, pause=_no_pause, offload=host.offload)
 
@@ -63,14 +65,16 @@ def wrapped(bound: Runnable[Any, Any], *, name: str, root: bool, host: NodeHost)
         if session.ended is not None:
             return _closed(session, root)
         node = _node(session, name, state, config, host)
-        token = NODE.set(node)
+        inner = config if keeps else compat.for_node_code(config)
+        token, outer = NODE.set(node), var_child_runnable_config.set(inner)
         try:
-            output = bound.invoke(state, config)
+            output = bound.invoke(state, inner)
         except NoResultStop:
             if not root:
                 raise
             output = None
         finally:
+            var_child_runnable_config.reset(outer)
             NODE.reset(token)
         if options.checks and session.ended is None:
             drive(_judge(node, options, output), sync_host)
@@ -83,14 +87,16 @@ def wrapped(bound: Runnable[Any, Any], *, name: str, root: bool, host: NodeHost)
         if session.ended is not None:
             return _closed(session, root)
         node = _node(session, name, state, config, host)
-        token = NODE.set(node)
+        inner = config if keeps else compat.for_node_code(config)
+        token, outer = NODE.set(node), var_child_runnable_config.set(inner)
         try:
-            output = await bound.ainvoke(state, config)
+            output = await bound.ainvoke(state, inner)
         except NoResultStop:
             if not root:
                 raise
             output = None
         finally:
+            var_child_runnable_config.reset(outer)
             NODE.reset(token)
         if options.checks and session.ended is None:
             await adrive(_judge(node, options, output), async_host)

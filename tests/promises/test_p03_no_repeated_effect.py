@@ -366,7 +366,10 @@ class SlowSaver(SQLAlchemySaver):
         return await super().aput(*args, **options)
 
 
-def test_an_effect_starts_when_the_message_that_proposed_it_is_kept(scene: Scene, mode: Mode) -> None:
+@pytest.mark.parametrize("place", ["graph", "subgraph"])
+def test_an_effect_starts_when_the_message_that_proposed_it_is_kept(
+    scene: Scene, mode: Mode, place: str
+) -> None:
     """Were it not, a process killed in between would have the model propose the same action as a new one."""
     kept: list[bool] = []
     guard = scene.guard({"pay": "allow"})
@@ -374,13 +377,20 @@ def test_an_effect_starts_when_the_message_that_proposed_it_is_kept(scene: Scene
     @guard.effect
     def pay(claim: str) -> str:
         """Pay a claim."""
-        found = SQLAlchemySaver(guard.database).get_tuple({"configurable": {"thread_id": "t"}})
-        assert found is not None
-        messages = found.checkpoint["channel_values"]["messages"]
-        kept.append(bool(messages[-1].tool_calls))
+        saver = SQLAlchemySaver(guard.database)
+        listed = saver.list({"configurable": {"thread_id": "t"}})
+        spaces = {one.config.get("configurable", {})["checkpoint_ns"] for one in listed}
+        for space in spaces:
+            found = saver.get_tuple({"configurable": {"thread_id": "t", "checkpoint_ns": space}})
+            assert found is not None
+            messages = found.checkpoint["channel_values"].get("messages", [])
+            kept.extend(True for message in messages if getattr(message, "tool_calls", None))
         return "paid"
 
     slow = SlowSaver(guard.database)
-    graph = guard.compile(agent([PAY, "Done."], [pay]), checkpointer=slow)
+    builder = agent([PAY, "Done."], [pay])
+    if place == "subgraph":
+        builder = StateGraph(MessagesState).add_node("agent", builder.compile()).add_edge(START, "agent")
+    graph = guard.compile(builder, checkpointer=slow)
     run(graph, ask(), guard.config("t", KIM), mode)
     assert kept == [True]

@@ -335,3 +335,31 @@ def test_the_recursion_limit_holds(scene: Scene, mode: Mode) -> None:
     assert len(both.run({"log": []}, mode)["log"]) == 40
     with pytest.raises(GraphRecursionError):
         run(both.guarded, {"log": []}, {**both.guard.config("u", KIM), "recursion_limit": 5}, mode)
+
+
+def _logging_graph(checkpointer: Any) -> Any:
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(Log)
+    builder.add_node("inner", lambda state: {"log": ["inner"]})
+    builder.add_edge(START, "inner")
+    return builder.compile(checkpointer=checkpointer)
+
+
+@pytest.mark.parametrize("checkpointer", [None, False, True], ids=str)
+@pytest.mark.parametrize("place", ["node", "code"])
+def test_a_subgraph_with_any_checkpointer(scene: Scene, mode: Mode, checkpointer: Any, place: str) -> None:
+    sub = _logging_graph(checkpointer)
+
+    def call(state: Log) -> Any:
+        return {"log": sub.invoke({"log": []})["log"]}
+
+    async def acall(state: Log) -> Any:
+        return {"log": (await sub.ainvoke({"log": []}))["log"]}
+
+    node = sub if place == "node" else call if mode == "sync" else acall
+    assert pair(scene, one_node(node)).run({"log": ["a"]}, mode)["log"][-1] == "inner"
+
+
+def test_a_guarded_graph_without_a_saver(scene: Scene, mode: Mode) -> None:
+    guard = scene.guard({})
+    graph = guard.compile(one_node(lambda state: {"log": ["ran"]})(), checkpointer=False)
+    assert run(graph, {"log": []}, guard.config("t", KIM), mode)["log"] == ["ran"]
