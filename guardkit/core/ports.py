@@ -191,6 +191,10 @@ class Audit(Protocol):
         """Entries with `seq > after`, in order."""
         ...
 
+    def history(self, tenant: str, thread_id: str) -> Sequence[AuditEntry]:
+        """Every entry about a thread, in order."""
+        ...
+
     def tenants(self) -> Sequence[str]:
         """Tenants that have a chain."""
         ...

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, union, update
+from sqlalchemy import Connection, Row, Select, insert, select, union, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from guardkit.core.audit import GENESIS, AuditEntry, AuditEvent, chain
@@ -79,12 +79,30 @@ def entries(connection: Connection, tenant: str, after: int, limit: int) -> list
     Raises:
         AuditError: an entry is no longer readable.
     """
-    rows = connection.execute(
-        select(audit).where(audit.c.tenant == tenant, audit.c.seq > after).order_by(audit.c.seq).limit(limit)
-    )
+    chosen = select(audit).where(audit.c.tenant == tenant, audit.c.seq > after)
+    return _all(connection, chosen.order_by(audit.c.seq).limit(limit), tenant, after)
+
+
+def history(connection: Connection, tenant: str, thread_id: str) -> list[AuditEntry]:
+    """Every entry about a thread, in order.
+
+    Raises:
+        AuditError: an entry is no longer readable.
+    """
+    chosen = select(audit).where(audit.c.tenant == tenant, audit.c.thread_id == thread_id)
+    try:
+        return _all(connection, chosen.order_by(audit.c.seq), tenant, 0)
+    except AuditError:
+        raise AuditError(
+            f"an audit entry about thread {thread_id!r} was changed after it was written",
+            remedy="run `guardkit audit verify`",
+        ) from None
+
+
+def _all(connection: Connection, chosen: Select[Any], tenant: str, after: int) -> list[AuditEntry]:
     found: list[AuditEntry] = []
     try:
-        found.extend(_read(row) for row in rows)
+        found.extend(_read(row) for row in connection.execute(chosen))
     except (StorageError, TypeError, ValueError):
         # SQLite stores text in columns of numbers, for those who insist.
         raise AuditError(

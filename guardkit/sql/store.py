@@ -236,6 +236,11 @@ class SQLStore:
         with self.database.reading() as connection:
             return audit.entries(connection, tenant, after, _limit(limit))
 
+    def history(self, tenant: str, thread_id: str) -> Sequence[AuditEntry]:
+        """Every entry about a thread, in order. Reads the tenant's chain."""
+        with self.database.reading() as connection:
+            return audit.history(connection, tenant, thread_id)
+
     def tenants(self) -> Sequence[str]:
         """Tenants that have a chain. What concerns everybody is in the chain of `*`."""
         with self.database.reading() as connection:

@@ -12,6 +12,15 @@ from guardkit.testing.contracts.samples import EVENT, TENANT
 class AuditContract:
     """The audit chain."""
 
+    def test_the_history_of_a_thread_is_its_entries_in_order(self, store: Store) -> None:
+        mine = [AuditEvent(kind=f"test.{n}", thread_id="h", turn=n, data={"n": n}) for n in (1, 2)]
+        store.append(TENANT, [mine[0], AuditEvent(kind="test.other", thread_id="u"), EVENT])
+        store.append("other", [mine[0]])
+        store.append(TENANT, [mine[1]])
+        found = store.history(TENANT, "h")
+        expect([(entry.seq, entry.event) for entry in found], [(1, mine[0]), (4, mine[1])], "the history")
+        expect(list(store.history(TENANT, "nobody's")), [], "the history of a thread that is not there")
+
     def test_events_are_chained_in_order(self, store: Store) -> None:
         before = store.now()
         store.append(TENANT, [EVENT, EVENT])

@@ -27,6 +27,11 @@ class MemoryAudit(MemoryState):
         with self._lock:
             return self._chains.get(tenant, [])[after : after + limit]
 
+    def history(self, tenant: str, thread_id: str) -> Sequence[AuditEntry]:
+        """Every entry about a thread, in order."""
+        with self._lock:
+            return [one for one in self._chains.get(tenant, []) if one.event.thread_id == thread_id]
+
     def tenants(self) -> Sequence[str]:
         """Tenants that have a chain."""
         with self._lock:

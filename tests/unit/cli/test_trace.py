@@ -1,0 +1,99 @@
+"""`guardkit trace`: the story of a thread, from the database alone."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from guardkit.core.story import Story, span
+from tests.unit.cli.conftest import KIM, Desk, Line
+
+
+def _told(line: Line, *words: str) -> Story:
+    ran = line("trace", *words, "--json")
+    assert (ran.status, ran.err) == (0, "")
+    return Story.model_validate(json.loads(ran.out))
+
+
+def test_an_approved_payment_is_told_from_proposal_to_outcome(line: Line, desk: Desk) -> None:
+    approval = desk.start("t-[1]")
+    waiting = _told(line, "t-[1]")
+    assert [turn.status.value for turn in waiting.turns] == ["paused"]
+    line("approvals", "decide", approval.request.id, "approve", "--as", "dana@example.com")
+    desk.go_on("t-[1]")
+
+    (turn,) = _told(line, "t-[1]").turns
+    assert (turn.status.value, turn.agent, turn.principal) == ("done", "claims", "kim@example.com")
+    (pay,) = turn.actions
+    assert (pay.tool, pay.action_id) == ("pay", approval.request.action.id)
+    kinds = [moment.kind for moment in pay.moments]
+    assert kinds == [
+        "approval.requested",
+        "action.decided",
+        "approval.decided",
+        "effect.claimed",
+        "effect.recorded",
+    ]
+    says = [moment.says for moment in pay.moments]
+    assert says[1].startswith("held for people")
+    assert says[2].startswith("approved by dana (local_operator, via cli), after ")
+    assert says[3].startswith("started under key pay:C-[red]1")
+    assert says[4].startswith("done, after ")
+    assert pay.moments[1].times == 2, "decided again when the run went on"
+
+    shown = line("trace", "t-[1]")
+    assert shown.status == 0
+    for text in ("t-[1]", "turn 1: done", "pay", "approved by dana", "pay:C-[red]1"):
+        assert text in shown.out
+
+
+def test_a_stopped_turn_tells_why(line: Line, desk: Desk) -> None:
+    desk.start("t-1")
+    line("stop", "set", "--thread", "t-1", "--why", "audit", "--by", "olga")
+    desk.go_on("t-1")
+    (turn,) = _told(line, "t-1").turns
+    assert turn.no_result is not None
+    assert turn.no_result.reason == "stopped_by_operator"
+    assert [moment.says for moment in turn.moments] == ["ended without a result: stopped by operator"]
+    (pay,) = turn.actions
+    assert pay.moments[-1].says == "question cancelled: the turn has ended"
+    assert "because: " in line("trace", "t-1").out
+
+
+def test_one_turn_of_several_is_told(line: Line, desk: Desk) -> None:
+    desk.start("t-1")
+    desk.graph.invoke({"messages": [("user", "Never mind.")]}, desk.guard.config("t-1", KIM))
+    assert [turn.number for turn in _told(line, "t-1").turns] == [1, 2]
+    (second,) = _told(line, "t-1", "--turn", "2").turns
+    assert (second.number, second.status.value) == (2, "done")
+    refused = line("trace", "t-1", "--turn", "3")
+    assert refused.status == 2
+    assert "turns 1 to 2, not 3" in refused.err
+
+
+@pytest.mark.parametrize("words", [["nobody"], ["t-1", "--tenant", "other"]], ids=["thread", "tenant"])
+def test_a_thread_that_is_not_there_is_told_so(line: Line, desk: Desk, words: list[str]) -> None:
+    desk.start("t-1")
+    refused = line("trace", *words)
+    assert refused.status == 2
+    assert "no thread" in refused.err
+    assert "guardkit db threads" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (-1.0, "0 ms"),
+        (0.0124, "12 ms"),
+        (0.9994, "999 ms"),
+        (4.25, "4.2 s"),
+        (59.94, "59.9 s"),
+        (60.0, "1 min 0 s"),
+        (185.0, "3 min 5 s"),
+        (10_680.0, "2 h 58 min"),
+        (273_600.0, "3 d 4 h"),
+    ],
+)
+def test_lengths_of_time_in_words(seconds: float, words: str) -> None:
+    assert span(seconds) == words
