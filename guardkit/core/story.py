@@ -124,6 +124,10 @@ def _add(moments: list[Moment], moment: Moment) -> None:
     if moment.kind == "action.decided" and said and said[-1].says == moment.says:
         place = moments.index(said[-1])
         moments[place] = said[-1].model_copy(update={"times": said[-1].times + 1})
+    elif moment.kind == "action.decided" and all(one.kind == "approval.requested" for one in moments):
+        moments.insert(
+            0, moment
+        )  # both are written in one transaction; what was decided comes first for a reader
     else:
         moments.append(moment)
 

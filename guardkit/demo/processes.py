@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -26,6 +27,15 @@ def free_port() -> int:
 def command(*words: str) -> list[str]:
     """The guardkit command of this very installation."""
     return [sys.executable, "-m", "guardkit", *words]
+
+
+def typed(name: str) -> str:
+    """How a program beside this Python is called from where we are: by its name where the shell finds it."""
+    here = Path(sys.executable).parent / name
+    found = shutil.which(name)
+    if found is not None and Path(found).resolve() == here.resolve():
+        return name
+    return os.path.relpath(here) if here.exists() else f"{os.path.relpath(sys.executable)} -m {name}"
 
 
 @contextlib.contextmanager

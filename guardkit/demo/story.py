@@ -1,6 +1,7 @@
 """The demo, scene by scene."""
 
 import contextlib
+import os
 import sys
 import threading
 import time
@@ -19,7 +20,7 @@ from guardkit.core.values import JsonObject
 from guardkit.demo.answering import DOCUMENTS, Desk, chat_model
 from guardkit.demo.desk import claims_desk
 from guardkit.demo.documents import TENANT
-from guardkit.demo.processes import GRAPH, PATIENCE, first_line, free_port, listening, run, running
+from guardkit.demo.processes import GRAPH, PATIENCE, first_line, free_port, listening, run, running, typed
 from guardkit.demo.showing import Stage
 from guardkit.errors import ConfigurationError, DecisionRefusedError
 from guardkit.testing import ExtractiveModel
@@ -296,7 +297,18 @@ class Story:
         self.stage.line(said)
         if status != 0:
             raise ConfigurationError("the audit chain does not verify")
+        os.environ.setdefault("COLUMNS", str(self.stage.console.width))
+        status, told = run("trace", "payment", "--tenant", TENANT)
+        if status != 0:
+            raise ConfigurationError(f"guardkit trace failed: {told}")
+        self.stage.line(f"\n$ guardkit trace payment --tenant {TENANT}")
+        self.stage.line(told)
+        guardkit = typed("guardkit")
         self.stage.line("\nGo on with", "bold")
-        self.stage.line("  guardkit demo --docs DIR --question '…'   your own documents")
-        self.stage.line("  python examples/01_guard_a_tool.py        one guardrail on an ordinary graph")
-        self.stage.line("  guardkit --help                           approvals, audit, stop, doctor")
+        self.stage.line(f"  {guardkit} demo --docs DIR --question '…'   answers from your own documents")
+        self.stage.line(
+            f"  {typed('python')} examples/01_guard_a_tool.py   one guardrail on an ordinary graph"
+        )
+        self.stage.line(
+            f"  GUARDKIT_DATABASE={os.environ['GUARDKIT_DATABASE']} {guardkit} db threads   what the demo left behind"
+        )

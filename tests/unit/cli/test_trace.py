@@ -29,18 +29,18 @@ def test_an_approved_payment_is_told_from_proposal_to_outcome(line: Line, desk: 
     assert (pay.tool, pay.action_id) == ("pay", approval.request.action.id)
     kinds = [moment.kind for moment in pay.moments]
     assert kinds == [
-        "approval.requested",
         "action.decided",
+        "approval.requested",
         "approval.decided",
         "effect.claimed",
         "effect.recorded",
     ]
     says = [moment.says for moment in pay.moments]
-    assert says[1].startswith("held for people")
+    assert says[0].startswith("held for people")
     assert says[2].startswith("approved by dana (local_operator, via cli), after ")
     assert says[3].startswith("started under key pay:C-[red]1")
     assert says[4].startswith("done, after ")
-    assert pay.moments[1].times == 2, "decided again when the run went on"
+    assert pay.moments[0].times == 2, "decided again when the run went on"
 
     shown = line("trace", "t-[1]")
     assert shown.status == 0
