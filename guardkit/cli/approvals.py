@@ -1,7 +1,9 @@
 """Questions to people, from the command line."""
 
+import contextlib
 import re
 import sys
+import time
 from typing import Annotated
 
 import typer
@@ -11,56 +13,100 @@ from rich.table import Table
 from guardkit.channels import Console
 from guardkit.cli.base import out, settings, store
 from guardkit.core.approvals import Approval, ApprovalState
+from guardkit.core.digest import parse
 from guardkit.core.people import Assurance
 from guardkit.core.presentation import present
-from guardkit.errors import ConfigurationError, InputError
+from guardkit.core.values import JsonObject
+from guardkit.errors import CanonicalError, ConfigurationError, InputError
 from guardkit.policy import Policy
 from guardkit.runtime.desk import Desk
 from guardkit.sql import SQLStore
 
 app = typer.Typer(no_args_is_help=True, help="Questions to people.")
 
+_WAITING = (ApprovalState.PENDING,)
+
+AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
+
 
 @app.command("list")
 def approvals_list(
     tenant: Annotated[str | None, typer.Option()] = None,
     everything: Annotated[bool, typer.Option("--all", help="Settled ones too.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=100_000)] = 100,
+    as_json: AsJson = False,
 ) -> None:
-    """List questions to people."""
-    table = Table("id", "state", "tool", "thread", "asked for", "why")
+    """List questions to people, newest first."""
     with store() as found:
-        states = None if everything else (ApprovalState.PENDING,)
-        for approval in found.listed(tenant=tenant, states=states):
-            request = approval.request
-            table.add_row(
-                request.id, approval.state.value, escape(request.action.tool), escape(request.thread_id),
-                escape(request.principal.id), escape("; ".join(request.why)),
-            )  # fmt: skip
+        listed = found.listed(tenant=tenant, states=None if everything else _WAITING, limit=limit)
+    shown = [present(one) for one in listed]
+    if as_json:
+        sys.stdout.write(f"[{','.join(one.model_dump_json() for one in shown)}]\n")
+        return
+    table = Table("id", "state", "tool", "thread", "asked for", "why")
+    for one in shown:
+        why = escape("; ".join(one.why))
+        table.add_row(
+            one.id, one.state.value, escape(one.tool), escape(one.thread_id), escape(one.asked_by), why
+        )
     out.print(table)
 
 
 @app.command("show")
-def approvals_show(approval_id: str) -> None:
+def approvals_show(approval_id: str, as_json: AsJson = False) -> None:
     """Show one question as people see it, or what became of it."""
     with store() as found:
-        Console(file=sys.stdout).show(_found(found, approval_id))
+        approval = _found(found, approval_id)
+    if as_json:
+        sys.stdout.write(present(approval).model_dump_json() + "\n")
+    else:
+        Console(file=sys.stdout).show(approval)
+
+
+@app.command("watch")
+def approvals_watch(
+    tenant: Annotated[str | None, typer.Option()] = None,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 2.0,
+) -> None:
+    """Show questions as they come, and what becomes of them, until interrupted."""
+    console = Console(file=sys.stdout)
+    seen: dict[str, str] = {}
+    with store() as found, contextlib.suppress(KeyboardInterrupt):
+        while True:
+            waiting = {
+                one.request.id: one for one in found.listed(tenant=tenant, states=_WAITING, limit=1000)
+            }
+            for gone in [one for one in seen if one not in waiting]:
+                del seen[gone]
+                console.show(_found(found, gone))
+            for approval in reversed(waiting.values()):
+                if seen.get(approval.request.id) != approval.digest:
+                    seen[approval.request.id] = approval.digest
+                    console.show(approval)
+            time.sleep(every)
 
 
 @app.command("decide")
 def approvals_decide(
     approval_id: str,
-    decision: Annotated[str, typer.Argument(help="approve, reject or respond.")],
+    decision: Annotated[str, typer.Argument(help="approve, edit, reject or respond.")],
     person: Annotated[str, typer.Option("--as", help="Who decides, as the people directory knows them.")],
     reason: Annotated[str | None, typer.Option()] = None,
+    args: Annotated[
+        str | None, typer.Option(help="For edit: a JSON object of what changes; - reads it.")
+    ] = None,
     digest: Annotated[
         str | None, typer.Option(help="The digest that was shown; another one is refused.")
     ] = None,
 ) -> None:
-    """Decide at the machine, at assurance local_operator. Edits are made in the inbox."""
-    if decision not in ("approve", "reject", "respond"):
-        raise InputError(f"decision {decision!r} is not approve, reject or respond")
+    """Decide at the machine, at assurance local_operator."""
+    if decision not in ("approve", "edit", "reject", "respond"):
+        raise InputError(f"decision {decision!r} is not approve, edit, reject or respond")
+    if (decision == "edit") != (args is not None):
+        raise InputError("--args goes with edit, and only with it")
     if digest is not None and not re.fullmatch(r"[0-9a-f]{12,64}", digest):
         raise InputError("--digest takes 12 hex digits or more", remedy="see guardkit approvals show")
+    changes = None if args is None else _changes(args)
     configured = settings()
     directory = Policy.from_file(configured.need_policy()).directory
     if directory is None:
@@ -82,8 +128,19 @@ def approvals_decide(
             assurance=Assurance.LOCAL_OPERATOR,
             via="cli",
             reason=reason,
+            args=None if changes is None else {**approval.args, **changes},
         )
     out.print(f"approval is {result.state.value}")
+
+
+def _changes(text: str) -> JsonObject:
+    try:
+        changes = parse(sys.stdin.read() if text == "-" else text, path="--args")
+    except CanonicalError as error:
+        raise InputError(f"--args is not JSON: {error}") from error
+    if not isinstance(changes, dict) or not changes:
+        raise InputError("--args is not a JSON object with what changes")
+    return changes
 
 
 def _found(found: SQLStore, approval_id: str) -> Approval:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,13 +58,34 @@ class Line:
         done = subprocess.run(
             [sys.executable, "-m", "guardkit", *words],
             cwd=self.folder,
-            env={"PATH": "/usr/bin:/bin", "COLUMNS": "200", **self.environment, **environment},
+            env=self._environment(environment),
             capture_output=True,
             text=True,
             timeout=120,
             check=False,
         )
         return Ran(done.returncode, done.stdout, done.stderr)
+
+    @contextmanager
+    def running(self, *words: str) -> Iterator[subprocess.Popen[str]]:
+        """A command that runs beside the test; it does not outlive it."""
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "guardkit", *words],
+            cwd=self.folder,
+            env=self._environment({}),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait(30)
+            if process.stdout is not None:
+                process.stdout.close()
+
+    def _environment(self, more: dict[str, str]) -> dict[str, str]:
+        return {"PATH": "/usr/bin:/bin", "COLUMNS": "200", **self.environment, **more}
 
 
 @dataclass

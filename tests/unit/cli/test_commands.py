@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
 from contextlib import closing
+from typing import IO
 
 import pytest
 
@@ -57,9 +59,58 @@ def test_a_person_decides_what_was_shown(line: Line, desk: Desk) -> None:
     assert approval.request.id not in line("approvals", "list").out
 
 
+def test_what_waits_is_there_for_machines(line: Line, desk: Desk) -> None:
+    approval = desk.start("t-1")
+    (listed,) = json.loads(line("approvals", "list", "--json").out)
+    shown = json.loads(line("approvals", "show", approval.request.id, "--json").out)
+    assert listed == shown
+    assert (shown["id"], shown["digest"], shown["state"]) == (approval.request.id, approval.digest, "pending")
+    assert json.loads(line("approvals", "list", "--json", "--tenant", "other").out) == []
+
+
+def test_an_edit_at_the_command_line_changes_what_runs(line: Line, desk: Desk) -> None:
+    approval = desk.start("t-1")
+    decided = line(
+        "approvals", "decide", approval.request.id, "edit", "--as", "dana@example.com",
+        "--args", '{"claim": "C-2"}',
+    )  # fmt: skip
+    assert (decided.status, decided.err) == (0, "")
+    desk.go_on("t-1")
+    assert desk.paid == ["C-2"]
+
+
+def test_questions_are_watched_as_they_come_and_go(line: Line, desk: Desk) -> None:
+    first = desk.start("t-1")
+    with line.running("approvals", "watch", "--every", "0.1") as watching:
+        assert watching.stdout is not None
+        seen = _until(watching.stdout, first.request.id)
+        second = desk.start("t-2")
+        seen += _until(watching.stdout, second.request.id)
+        line("approvals", "decide", first.request.id, "reject", "--as", "dana@example.com", "--reason", "no")
+        seen += _until(watching.stdout, "rejected")
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(30) == 0
+    assert seen.count(second.request.id) == 1, "what has not changed is not shown again"
+
+
+def _until(stream: IO[str], text: str) -> str:
+    """What a process prints until a line holds the text; the test's own timeout ends it otherwise."""
+    said = ""
+    while text not in said:
+        said += stream.readline()
+    return said
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        (["edit", "--as", "dana@example.com"], "--args goes with edit"),
+        (["approve", "--as", "dana@example.com", "--args", '{"cents": 5}'], "--args goes with edit"),
+        (["edit", "--as", "dana@example.com", "--args", "{"], "not JSON"),
+        (["edit", "--as", "dana@example.com", "--args", "[1]"], "not a JSON object"),
+        (["edit", "--as", "dana@example.com", "--args", "{}"], "not a JSON object"),
+        (["edit", "--as", "dana@example.com", "--args", '{"cents": "many"}'], "args.cents"),
+        (["edit", "--as", "dana@example.com", "--args", '{"centz": 5}'], "args.centz"),
         (["approve", "--as", "dana@example.com", "--digest", "0" * 12], "another action"),
         (["approve", "--as", "dana@example.com", "--digest", "abc"], "12 hex digits"),
         (["approve", "--as", "mallory@example.com"], "nobody is known by this identity"),
