@@ -2,6 +2,7 @@
 
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from guardkit.cli.base import out, store
+from guardkit.cli.timeline import page
 from guardkit.core.runs import Turn
 from guardkit.core.story import ActionStory, Moment, Story, Tone, TurnStory, span, tell
 from guardkit.errors import InputError
@@ -22,7 +24,8 @@ def trace(
     thread_id: str,
     tenant: Annotated[str, typer.Option()] = "default",
     turn: Annotated[int | None, typer.Option(min=1, help="Only this turn.")] = None,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a page of its own to this file.")] = None,
 ) -> None:
     """Tell what happened in a thread: what was proposed, decided, asked, answered, done, and why it ended."""
     with store() as found:
@@ -32,9 +35,14 @@ def trace(
         if not chosen:
             raise InputError(f"thread {thread_id!r} has turns 1 to {len(story.turns)}, not {turn}")
         story = story.model_copy(update={"turns": chosen})
+    if html is not None:
+        try:
+            html.write_text(page(story), encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{html} cannot be written: {error.strerror}") from error
     if as_json:
         sys.stdout.write(story.model_dump_json() + "\n")
-    else:
+    elif html is None:
         out.print(_tree(story))
 
 

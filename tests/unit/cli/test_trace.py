@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from html.parser import HTMLParser
 
 import pytest
 
@@ -70,6 +71,51 @@ def test_one_turn_of_several_is_told(line: Line, desk: Desk) -> None:
     refused = line("trace", "t-1", "--turn", "3")
     assert refused.status == 2
     assert "turns 1 to 2, not 3" in refused.err
+
+
+class Tags(HTMLParser):
+    """The elements of a page, and what they refer to."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.attributes: list[tuple[str, str | None]] = []
+        self.data = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.add(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data: str) -> None:
+        self.data += data
+
+
+def test_the_page_is_one_file_in_which_nothing_of_the_thread_is_markup(line: Line, desk: Desk) -> None:
+    thread = "<script>alert(1)</script>"
+    approval = desk.start(thread)
+    line("approvals", "decide", approval.request.id, "edit", "--as", "dana@example.com", "--args",
+         json.dumps({"claim": '"><img src=x onerror=alert(2)>'}))  # fmt: skip
+    desk.go_on(thread)
+    ran = line("trace", thread, "--html", "page.html")
+    assert (ran.status, ran.out, ran.err) == (0, "", "")
+
+    found = Tags((line.folder / "page.html").read_text())
+    assert found.names == {
+        "html", "head", "meta", "title", "style", "body", "h1", "p", "h2", "svg", "text", "line", "rect",
+        "circle", "h3", "small", "ol", "li", "time", "span",
+    }  # fmt: skip
+    assert not {"src", "href", "onerror", "style"} & {name for name, _ in found.attributes}
+    assert ("content", "default-src 'none'; style-src 'unsafe-inline'") in found.attributes
+    for text in (thread, "edited by dana", 'pay:"><img src=x onerror=alert(2)>'):
+        assert text in found.data
+
+
+def test_a_page_that_cannot_be_written_is_told(line: Line, desk: Desk) -> None:
+    desk.start("t-1")
+    refused = line("trace", "t-1", "--html", "nowhere/page.html")
+    assert refused.status == 2
+    assert "nowhere/page.html cannot be written" in refused.err
 
 
 @pytest.mark.parametrize("words", [["nobody"], ["t-1", "--tenant", "other"]], ids=["thread", "tenant"])
