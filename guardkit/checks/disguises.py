@@ -9,6 +9,7 @@ import binascii
 import codecs
 import html
 import re
+import sys
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ _ASCII_INVISIBLE = re.compile("[\x00-\x08\x0e-\x1b\x7f]+")
 _ACCENTS = re.compile("[\u0300-\u036f]+")
 _ACCENTED = re.compile("[\u00c0-\u024f\u0300-\u036f\u0386-\u03ce\u0400-\u045f\u1e00-\u1fff]")
 _QUOTES = (("\u2019", "'"), ("\u2018", "'"), ("\u02bc", "'"), ("\uff07", "'"))
-_ESCAPES = re.compile(r"\\(?:[nrtNRT]|[uU]([0-9a-fA-F]{4})|[xX]([0-9a-fA-F]{2}))")
+_ESCAPES = re.compile(r"\\(?:[nrtNRT]|U([0-9a-fA-F]{8})|[uU]([0-9a-fA-F]{4})|[xX]([0-9a-fA-F]{2}))")
+_SURROGATES = re.compile("[\ud800-\udfff]")
 _ENTITY = re.compile(r"&(?:#\d{2,7}|#x[0-9a-fA-F]{2,6}|[a-zA-Z]{2,8});")
 
 _LOOKALIKES = {
@@ -101,6 +103,8 @@ def plain(text: str) -> str:
         text = html.unescape(text)
     if "\\" in text:
         text = _ESCAPES.sub(_unescaped, text)
+        if _SURROGATES.search(text):
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if text.isascii():
         text = _ASCII_INVISIBLE.sub("", text).lower()
     else:
@@ -114,8 +118,11 @@ def plain(text: str) -> str:
 
 
 def _unescaped(found: re.Match[str]) -> str:
-    code = found[1] or found[2]
-    return chr(int(code, 16)) if code else "  "
+    code = next(filter(None, found.groups()), None)
+    if code is None:
+        return "  "
+    point = int(code, 16)
+    return chr(point) if point <= sys.maxunicode else found[0]
 
 
 def other_readings(text: str) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,9 @@ from guardkit.core.visible import one_line
 _LIMIT = 200
 """Characters of one value in a sentence."""
 
+_LONG = 1000
+"""Characters of one reason."""
+
 Tone: TypeAlias = Literal["plain", "good", "held", "bad"]
 """How a moment is to be read: `held` waits for somebody or went to the model as a no, `bad` is a failure."""
 
@@ -82,7 +85,7 @@ def tell(turns: Sequence[Turn], entries: Iterable[AuditEntry], approvals: Iterab
     first = turns[0]
     return Story(
         tenant=first.tenant,
-        thread_id=first.thread_id,
+        thread_id=one_line(first.thread_id, _LIMIT),
         turns=tuple(_turn(turn, heard[turn.number], calls) for turn in turns),
     )
 
@@ -104,18 +107,35 @@ def _turn(turn: Turn, entries: Sequence[AuditEntry], calls: Mapping[str, tuple[s
         _add(by_call.setdefault(str(action), []), moment)
     return TurnStory(
         number=turn.number,
-        agent=turn.agent,
+        agent=one_line(turn.agent, _LIMIT),
         principal=one_line(turn.principal.id, _LIMIT),
         opened_at=turn.opened_at,
         status=turn.status,
         active_seconds=turn.active_seconds,
         tool_calls=turn.tool_calls,
-        no_result=turn.no_result,
+        no_result=None if turn.no_result is None else _cleaned(turn.no_result),
         actions=tuple(
             ActionStory(action_id=action, tool=tools[action], moments=tuple(moments))
             for action, moments in by_call.items()
         ),
         moments=tuple(rest),
+    )
+
+
+def _cleaned(outcome: NoResult) -> NoResult:
+    """A no result that can be printed: it may name documents, and quote what checks said."""
+
+    def each(texts: Sequence[str]) -> tuple[str, ...]:
+        return tuple(one_line(text, _LONG) for text in texts)
+
+    return outcome.model_copy(
+        update={
+            "message": one_line(outcome.message, _LONG),
+            "why": each(outcome.why),
+            "looked_at": each(outcome.looked_at),
+            "missing": each(outcome.missing),
+            "next_steps": each(outcome.next_steps),
+        }
     )
 
 

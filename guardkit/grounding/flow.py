@@ -44,6 +44,7 @@ def _run(session: Session) -> GroundingFlow:
 
 
 def _answer(session: Session) -> Generator[Request, Any, Grounded]:
+    session.in_time()
     basis = yield from open_basis(session)
     draft, verification = yield from draft_and_verify(session, basis)
     supported = keep(session, basis, draft, verification)

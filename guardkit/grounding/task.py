@@ -91,13 +91,18 @@ class Session:
         limit = self.task.settings.max_calls
         if self._calls + calls > limit:
             raise Ended(NoResultReason.BUDGET_EXHAUSTED, "calls", f"all {limit} calls of models are spent")
-        self._in_time()
+        self.in_time()
         self._calls += calls
         reply = yield request
-        self._in_time()
+        self.in_time()
         return reply
 
-    def _in_time(self) -> None:
+    def in_time(self) -> None:
+        """Nothing, unless the time is over.
+
+        Raises:
+            Ended: it is.
+        """
         task = self.task
         if task.deadline is not None and task.clock is not None and task.clock() >= task.deadline:
             raise Ended(NoResultReason.BUDGET_EXHAUSTED, "deadline", "the time for the answer is spent")

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, TypedDict, assert_never, cast
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langchain_core.messages import AIMessage, AnyMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import set_config_context
 from langgraph.graph import END, START, StateGraph
@@ -42,7 +42,7 @@ from guardkit.grounding import (
 from guardkit.grounding.requests import Request
 from guardkit.langgraph import compat
 from guardkit.langgraph.hush import Speak, for_listeners, hushed
-from guardkit.langgraph.messages import messages_in, text_of
+from guardkit.langgraph.messages import messages_in, of_user, text_of
 from guardkit.langgraph.node import NODE, Node
 from guardkit.langgraph.retrieving import Retriever
 from guardkit.langgraph.stopping import NoResultStop
@@ -96,7 +96,7 @@ def answer_graph(drafting: Drafting, *, messages_key: str) -> CompiledStateGraph
 
     async def anode(state: Any, config: RunnableConfig) -> dict[str, Any]:
         here, quiet, deadline = _here(), hushed(config), drafting.deadline()
-        sources = await drafting.retriever.afound(state)
+        sources = await _found_in_time(drafting, state, deadline)
         now = await here.offload(here.session.services.store.now)
         task = _task(drafting, here, drafting.question(state), sources, now, deadline)
         with _verifying(here) as span, set_config_context(quiet) as context:
@@ -136,7 +136,7 @@ def last_question(messages_key: str) -> Callable[[Any], str]:
 
     def question(state: Any) -> str:
         for message in reversed(messages_in(state, messages_key) or []):
-            if isinstance(message, HumanMessage):
+            if of_user(message):
                 return text_of(message.content)
         raise InputError(
             f"the state's {messages_key!r} hold no human message to answer", remedy="pass question="
@@ -178,6 +178,18 @@ def _task(
         clock=time.monotonic,
         deadline=deadline,
     )
+
+
+async def _found_in_time(drafting: Drafting, state: Any, deadline: float | None) -> Sequence[Source]:
+    """What the retriever finds; nothing when it is late, which the flow sees by itself."""
+    left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
+    try:
+        async with asyncio.timeout(left):
+            return await drafting.retriever.afound(state)
+    except TimeoutError:
+        if deadline is None or time.monotonic() < deadline:
+            raise
+        return ()
 
 
 def _caught(call: Callable[[], Any]) -> Any:

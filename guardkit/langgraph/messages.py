@@ -12,6 +12,9 @@ from guardkit.core.steps import Action, Observation, Step, Thought, ToolKind, Tr
 from guardkit.core.values import JsonObject
 from guardkit.runtime.tools import ToolSpec
 
+WRITER = "guardkit_tool"
+"""In `response_metadata` of a human message: the tool that put it into the state."""
+
 _UNKNOWN: tuple[AIMessage | None, dict[str, Any]] = (None, {})
 
 
@@ -29,6 +32,11 @@ def text_of(content: object) -> str:
                 parts.append(str(fields.get("text", fields)))
         return "\n".join(parts)
     return str(content)
+
+
+def of_user(message: object) -> bool:
+    """Whether the user wrote a message: it is a human one, and no tool has put it into the state."""
+    return isinstance(message, HumanMessage) and WRITER not in message.response_metadata
 
 
 def messages_in(state: object, key: str) -> list[AnyMessage] | None:
@@ -110,10 +118,8 @@ def turnwise(
 
     A tool message of a tool that the guard does not know counts as untrusted.
     """
-    prompt = tuple(text_of(message.content) for message in messages if isinstance(message, HumanMessage))
-    start = (
-        max((i for i, message in enumerate(messages) if isinstance(message, HumanMessage)), default=-1) + 1
-    )
+    prompt = tuple(text_of(message.content) for message in messages if of_user(message))
+    start = max((i for i, message in enumerate(messages) if of_user(message)), default=-1) + 1
     calls: dict[str, tuple[AIMessage, dict[str, Any]]] = {}
     history: list[Step] = []
     observations: list[Observation] = []

@@ -1,15 +1,15 @@
 """Tool outputs: what the model reads of them, and how they are kept in the ledger as JSON."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from langchain_core.messages import BaseMessage, ToolMessage
-from langgraph.types import Command
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langgraph.types import Command, Send
 
 from guardkit.core.values import Json
-from guardkit.langgraph.kept import changed, keep, plain, restore
-from guardkit.langgraph.messages import text_of
+from guardkit.langgraph.kept import answer_in, changed, keep, plain, restore
+from guardkit.langgraph.messages import WRITER, text_of
 from guardkit.runtime.tools import OutputCodec
 
 
@@ -22,8 +22,7 @@ def text(output: Any, known: Sequence[BaseMessage]) -> str:
     """
     if not is_update(output):
         return text_of(output.content) if isinstance(output, ToolMessage) else text_of(output)
-    ids = {message.id for message in known if message.id is not None}
-    return "\n".join(_texts(output, ids))
+    return "\n".join(_texts(output, known))
 
 
 def is_update(output: Any) -> bool:
@@ -33,17 +32,31 @@ def is_update(output: Any) -> bool:
     return isinstance(output, Command)
 
 
-def _texts(part: object, known: Collection[str]) -> Iterator[str]:
+def _texts(part: object, known: Sequence[BaseMessage]) -> Iterator[str]:
     match part:
         case None:
             return
         case BaseMessage():
-            if part.id not in known:
+            if part not in known:
                 yield text_of(part.content)
+                if isinstance(part, AIMessage) and part.tool_calls:
+                    yield json.dumps(part.tool_calls, ensure_ascii=False, default=str)
         case Command():
-            yield from _texts(cast("Command[Any]", part).update, known)
+            command = cast("Command[Any]", part)
+            update: object = command.update
+            fields = (
+                cast("Mapping[str, object]", update).values() if isinstance(update, Mapping) else [update]
+            )
+            for field in fields:
+                yield from _texts(field, known)
+            goto: object = command.goto
+            places = cast("Sequence[object]", goto) if isinstance(goto, list | tuple) else [goto]
+            for place in places:
+                if isinstance(place, Send):
+                    yield from _texts(place.arg, known)
         case Mapping():
-            for item in cast("Mapping[str, object]", part).values():
+            for name, item in cast("Mapping[object, object]", part).items():
+                yield str(name)
                 yield from _texts(item, known)
         case list() | tuple():
             for item in cast("list[object]", part):
@@ -51,12 +64,32 @@ def _texts(part: object, known: Collection[str]) -> Iterator[str]:
         case str():
             yield part
         case _:
-            yield json.dumps(plain(part), ensure_ascii=False)
+            yield _as_text(part)
+
+
+def _as_text(part: object) -> str:
+    try:
+        return json.dumps(plain(part), ensure_ascii=False)
+    except ValueError:
+        return str(part)
 
 
 def failed(output: Any) -> bool:
     """Whether the tool reported an error."""
     return isinstance(output, ToolMessage) and output.status == "error"
+
+
+def not_of_the_user(output: Any, tool: str, known: Sequence[BaseMessage]) -> Any:
+    """The output, with a mark on each human message that it adds: the user did not write it."""
+    if not is_update(output):
+        return output
+
+    def change(message: BaseMessage) -> BaseMessage:
+        if not isinstance(message, HumanMessage) or message in known:
+            return message
+        return message.model_copy(update={"response_metadata": {**message.response_metadata, WRITER: tool}})
+
+    return changed(output, change)
 
 
 def with_text(output: Any, replaced: str, call_id: str | None, *, failed: bool, withheld: bool) -> Any:
@@ -65,14 +98,17 @@ def with_text(output: Any, replaced: str, call_id: str | None, *, failed: bool, 
     What is withheld takes everything with it: the artifact of a message, the state update of a command.
     """
 
-    def change(message: ToolMessage) -> ToolMessage:
-        if message.tool_call_id != call_id:
-            return message
+    def rewritten(message: ToolMessage) -> ToolMessage:
         status = "error" if failed else message.status
         return message.model_copy(update={"content": replaced, "artifact": None, "status": status})
 
+    def change(message: BaseMessage) -> BaseMessage:
+        if isinstance(message, ToolMessage) and message.tool_call_id == call_id:
+            return rewritten(message)
+        return message
+
     if isinstance(output, ToolMessage):
-        return change(output)
+        return rewritten(output)
     if is_update(output) and not withheld:
         return changed(output, change)
     if call_id is None:
@@ -90,17 +126,20 @@ def encode(output: Any, call_id: str | None) -> Json:
         fields = {"content": plain(output.content), "artifact": plain(output.artifact)}
         return {"v": 1, "message": {**fields, "name": output.name, "status": output.status}}
     if is_update(output):
-        return {"v": 1, "update": keep(output, call_id)}
+        return {"v": 1, "update": keep(output, call_id), "call": call_id}
     return {"v": 1, "value": plain(output)}
 
 
 def decode(kept: Json, call_id: str | None) -> Any:
-    """The output again, as the answer to the call `call_id`."""
+    """The output again. An update of the state is for the call that made it; another call only gets the answer."""
     match kept:
         case {"message": Mapping() as fields}:
             return ToolMessage(tool_call_id=call_id or "", **cast("dict[str, Any]", fields))
-        case {"update": Mapping() as held}:
-            return restore(cast("Json", held), call_id or "")
+        case {"update": Mapping() as held, "call": made_by}:
+            if made_by == call_id:
+                return restore(cast("Json", held))
+            answer = answer_in(cast("Json", held))
+            return None if answer is None else answer.model_copy(update={"tool_call_id": call_id or ""})
         case Mapping():
             return kept.get("value")
         case _:

@@ -24,7 +24,7 @@ from guardkit.errors import (
 )
 from guardkit.langgraph.batches import Batch, batch_of, bound_reads
 from guardkit.langgraph.node import GUARDED_TOOL, NODE, Node
-from guardkit.langgraph.outputs import CODEC, failed, is_update, recorded, text, with_text
+from guardkit.langgraph.outputs import CODEC, failed, is_update, not_of_the_user, recorded, text, with_text
 from guardkit.langgraph.stopping import NoResultStop
 from guardkit.runtime.acting import Acted, Ended, Prepared, Ran, Refused, act, prepare
 from guardkit.runtime.driver import AsyncHost, SyncHost, adrive, drive
@@ -188,6 +188,7 @@ class GuardedTool(BaseTool):
             case Ran(output=output, fresh=fresh):
                 if not fresh:
                     output = recorded(output, self.name, call_id)
+        output = not_of_the_user(output, self.name, node.messages or ())
         observation = Observation(
             action_id=batch.own,
             tool=self.name,

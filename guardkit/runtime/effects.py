@@ -72,7 +72,6 @@ def _performed(
     session: Session, gated: Gated, approval: Approval | None, codec: OutputCodec
 ) -> Flow[Outcome]:
     action, spec = gated.action, gated.spec
-    store, run = session.services.store, session.run
     try:
         key = spec.effect_key(action.args, action.id)
     except ValueError as error:
@@ -81,6 +80,15 @@ def _performed(
         return Outcome(refusal="This action is not permitted.", why=(CHANGED,))
     if approval is not None and approval.state is ApprovalState.CONSUMED:
         return (yield from _consumed_before(session, gated, key, codec))
+    with session.claiming(key):
+        return (yield from _claimed(session, gated, approval, key, codec))
+
+
+def _claimed(
+    session: Session, gated: Gated, approval: Approval | None, key: str, codec: OutputCodec
+) -> Flow[Outcome]:
+    action = gated.action
+    store, run = session.services.store, session.run
     for attempt in (1, 2):
         pending = session.take()
         event = session.event(
@@ -121,7 +129,7 @@ def _performed(
                 return Outcome(
                     refusal="This was done before, under the same key. Do not try it again.", why=(why,)
                 )
-            case UnderWay():
+            case UnderWay() if session.shares(key):
                 why = f"another call of this run performs effect {key!r}"
                 return Outcome(refusal=UNDER_WAY, why=(why,))
             case Lapsed():
@@ -130,10 +138,14 @@ def _performed(
                 return Outcome(again=True)
             case Halted():
                 return (yield from _halted(session, claim))
-            case InDoubt():
+            case UnderWay() if attempt == 1:
+                continue  # that call may have come to its end since
+            case InDoubt() | UnderWay():
+                # A claim of this very run that nobody performs any more: its outcome could not be written down.
                 settled = yield from _reconcile(session, gated, key, codec)
                 if not settled:
-                    why = f"effect {key!r} is in doubt since attempt {claim.attempt}"
+                    since = f" since attempt {claim.attempt}" if isinstance(claim, InDoubt) else ""
+                    why = f"effect {key!r} is in doubt{since}"
                     return Outcome(in_doubt=True, why=(why,))
             case _:
                 assert_never(claim)

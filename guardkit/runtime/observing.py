@@ -40,9 +40,15 @@ Observed: TypeAlias = Seen | Over
 
 
 def look(session: Session, observation: Observation, context: CheckContext) -> Flow[list[Verdict]]:
-    """Run the observation checks, once per observation and run. Flags that they raise stay for the turn."""
-    if observation.action_id in session.observed or not session.services.observation_checks:
+    """Run the observation checks, once per observation and run. Flags that they raise stay for the turn.
+
+    A node that runs again and sees the same is told the same.
+    """
+    if not session.services.observation_checks:
         return []
+    before = session.observed.get(observation.action_id)
+    if before is not None and before[0] == observation:
+        return before[1]
     checks = session.services.observation_checks
     about = {**session.facts, "gen_ai.tool.name": observation.tool, "guardkit.guard.stage": "observation"}
     calls = [
@@ -54,7 +60,7 @@ def look(session: Session, observation: Observation, context: CheckContext) -> F
     for verdict in verdicts:
         if verdict.outcome != "pass":
             session.flags.add(verdict.check)
-    session.observed[observation.action_id] = observation
+    session.observed[observation.action_id] = (observation, verdicts)
     return verdicts
 
 

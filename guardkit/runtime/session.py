@@ -2,7 +2,9 @@
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +17,7 @@ from guardkit.core.runs import Marks, Opened, RunRef, StopOrder, Turn
 from guardkit.core.signing import Verifier
 from guardkit.core.steps import Observation, Trust
 from guardkit.core.values import JsonObject
-from guardkit.core.verdicts import ActionCheck, ObservationCheck
+from guardkit.core.verdicts import ActionCheck, ObservationCheck, Verdict
 from guardkit.policy import Policy
 from guardkit.runtime.events import NO_SPAN, Attributes, Span, Telemetry
 from guardkit.runtime.tools import ToolSpec
@@ -72,8 +74,13 @@ class Session:
     """Why every further effect of this turn goes to people."""
 
     flags: set[str] = field(default_factory=set[str])
-    observed: dict[str, Observation] = field(default_factory=dict[str, Observation])
-    """Observations that this run checked, by action id."""
+    observed: dict[str, tuple[Observation, list[Verdict]]] = field(
+        default_factory=dict[str, tuple[Observation, "list[Verdict]"]]
+    )
+    """Observations that this run checked, and what the checks said, by action id."""
+
+    performing: Counter[str] = field(default_factory=Counter[str])
+    """How many calls of this run are between asking for an effect key and recording its outcome."""
 
     loose: list[Observation] = field(default_factory=list[Observation])
     """What tools that node code called have returned: no message of the state holds it."""
@@ -124,6 +131,22 @@ class Session:
             loose=loose if closing else (),
             unseen=self.unseen or bool(loose and not closing),
         )
+
+    @contextmanager
+    def claiming(self, key: str) -> Generator[None]:
+        """While a call asks for an effect key, performs the effect and records its outcome."""
+        with self._lock:
+            self.performing[key] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.performing[key] -= 1
+
+    def shares(self, key: str) -> bool:
+        """Whether a call that is `claiming` a key is not the only one."""
+        with self._lock:
+            return self.performing[key] > 1
 
     @property
     def facts(self) -> Attributes:

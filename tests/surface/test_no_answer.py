@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage
+from langgraph.graph import START, MessagesState, StateGraph
 
 from guardkit import (
     Answer,
@@ -290,6 +291,23 @@ def test_a_judge_that_hangs_is_cut_off_in_an_async_graph(scene: Scene) -> None:
     none = open_desk(scene, "async", draft=FREE, judges=[Hanging()], seconds=0.3).no_result()
     assert none.reason == R.BUDGET_EXHAUSTED
     assert cut == [True]
+
+
+@pytest.mark.promise("P7")
+def test_a_retriever_that_hangs_is_cut_off_in_an_async_graph(scene: Scene) -> None:
+    guard = scene.guard({})
+
+    @guard.retriever
+    async def library(state: Any) -> Sequence[Any]:
+        await asyncio.Event().wait()
+        return []
+
+    node = guard.draft_critique_verify(model=Writer(GOOD).model, retriever=library, seconds=0.2)
+    builder = StateGraph(MessagesState).add_node("answer", node).add_edge(START, "answer")
+    config = guard.config("t", KIM)
+    run(guard.compile(builder), ask(QUESTION), config, "async")
+    none = ended(guard, config)
+    assert (none.reason, none.why) == (R.BUDGET_EXHAUSTED, ("deadline: the time for the answer is spent",))
 
 
 @pytest.mark.promise("P7")

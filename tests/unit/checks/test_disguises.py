@@ -59,6 +59,7 @@ LOOKS: dict[str, Callable[[str], str]] = {
     "hexadecimal entities": lambda text: "".join(f"&#x{ord(letter):X};" for letter in text),
     "escapes": lambda text: code(text, "\\u{:04x}"),
     "capital escapes": lambda text: code(text, "\\u{:04X}"),
+    "long escapes": lambda text: "".join(f"\\U{ord(letter):08x}" for letter in text),
     "invisible escapes": "\\u200b".join,
     "escaped lines": lambda text: text.replace(" ", "\\n"),
     "leet": swapped("013457", "oieast"),
@@ -210,6 +211,9 @@ def test_eight_letters_with_something_between_them_are_put_together(text: str, l
         ("&; &#; &zebra; a&b", "&; &#; &zebra; a&b"),
         ("\\u0050AY \\x4e\\u004Fw", "pay now"),
         ("a\\nb", "a  b"),
+        ("\\ud83d\\ude00 pay", "\U0001f600 pay"),
+        ("\\ud83d pay", "\ufffd pay"),
+        ("\\Uffffffff pay", "\\uffffffff pay"),
         ("p\\u00c4y\\u200b", "pay"),
     ],
 )

@@ -62,6 +62,22 @@ def test_a_stopped_turn_tells_why(line: Line, desk: Desk) -> None:
     assert "because: " in line("trace", "t-1").out
 
 
+def test_nothing_that_is_told_steers_the_terminal(line: Line, desk: Desk) -> None:
+    thread = "t\x1b[2J\u202e\n"
+    desk.start(thread)
+    line("stop", "set", "--thread", thread, "--why", "\x1b]0;gone\x07", "--by", "\u202eolga")
+    desk.go_on(thread)
+    for ran in (
+        line("trace", thread),
+        line("trace", thread, "--json"),
+        line("trace", thread, "--html", "-.html"),
+    ):
+        assert ran.status == 0
+        assert not {"\x1b", "\u202e", "\x07"} & set(ran.out)
+    assert not {"\x1b", "\u202e", "\x07"} & set((line.folder / "-.html").read_text())
+    assert "⟨U+001B⟩" in line("trace", thread).out
+
+
 def test_one_turn_of_several_is_told(line: Line, desk: Desk) -> None:
     desk.start("t-1")
     desk.graph.invoke({"messages": [("user", "Never mind.")]}, desk.guard.config("t-1", KIM))
