@@ -7,14 +7,14 @@ from guardkit.core.approvals import Approval
 from guardkit.core.audit import AuditEntry
 from guardkit.core.no_result import NoResult
 from guardkit.core.runs import Turn, TurnStatus
-from guardkit.core.values import JsonObject, Value
+from guardkit.core.values import Json, JsonObject, Value
 from guardkit.core.visible import one_line
 
 _LIMIT = 200
 """Characters of one value in a sentence."""
 
 _LONG = 1000
-"""Characters of one reason."""
+"""Characters of any text."""
 
 Tone: TypeAlias = Literal["plain", "good", "held", "bad"]
 """How a moment is to be read: `held` waits for somebody or went to the model as a no, `bad` is a failure."""
@@ -83,11 +83,13 @@ def tell(turns: Sequence[Turn], entries: Iterable[AuditEntry], approvals: Iterab
     for entry in entries:
         heard.setdefault(entry.event.turn or 0, []).append(entry)
     first = turns[0]
-    return Story(
+    story = Story(
         tenant=first.tenant,
-        thread_id=one_line(first.thread_id, _LIMIT),
+        thread_id=first.thread_id,
         turns=tuple(_turn(turn, heard[turn.number], calls) for turn in turns),
     )
+    # Names, reasons and keys come from users, documents and models.
+    return Story.model_validate(_visible(story.model_dump(mode="json")))
 
 
 def _turn(turn: Turn, entries: Sequence[AuditEntry], calls: Mapping[str, tuple[str, str]]) -> TurnStory:
@@ -103,17 +105,17 @@ def _turn(turn: Turn, entries: Sequence[AuditEntry], calls: Mapping[str, tuple[s
         if action is None:
             _add(rest, moment)
             continue
-        tools.setdefault(str(action), one_line(str(data.get("tool") or known[1] or ""), _LIMIT))
+        tools.setdefault(str(action), str(data.get("tool") or known[1] or ""))
         _add(by_call.setdefault(str(action), []), moment)
     return TurnStory(
         number=turn.number,
-        agent=one_line(turn.agent, _LIMIT),
-        principal=one_line(turn.principal.id, _LIMIT),
+        agent=turn.agent,
+        principal=turn.principal.id,
         opened_at=turn.opened_at,
         status=turn.status,
         active_seconds=turn.active_seconds,
         tool_calls=turn.tool_calls,
-        no_result=None if turn.no_result is None else _cleaned(turn.no_result),
+        no_result=turn.no_result,
         actions=tuple(
             ActionStory(action_id=action, tool=tools[action], moments=tuple(moments))
             for action, moments in by_call.items()
@@ -122,21 +124,17 @@ def _turn(turn: Turn, entries: Sequence[AuditEntry], calls: Mapping[str, tuple[s
     )
 
 
-def _cleaned(outcome: NoResult) -> NoResult:
-    """A no result that can be printed: it may name documents, and quote what checks said."""
-
-    def each(texts: Sequence[str]) -> tuple[str, ...]:
-        return tuple(one_line(text, _LONG) for text in texts)
-
-    return outcome.model_copy(
-        update={
-            "message": one_line(outcome.message, _LONG),
-            "why": each(outcome.why),
-            "looked_at": each(outcome.looked_at),
-            "missing": each(outcome.missing),
-            "next_steps": each(outcome.next_steps),
-        }
-    )
+def _visible(value: Json) -> Json:
+    """The value with every text in it fit for a line of a terminal or page."""
+    match value:
+        case str():
+            return one_line(value, _LONG)
+        case list():
+            return [_visible(item) for item in value]
+        case dict():
+            return {name: _visible(item) for name, item in value.items()}
+        case _:
+            return value
 
 
 def _add(moments: list[Moment], moment: Moment) -> None:

@@ -63,7 +63,7 @@ def test_a_stopped_turn_tells_why(line: Line, desk: Desk) -> None:
 
 
 def test_nothing_that_is_told_steers_the_terminal(line: Line, desk: Desk) -> None:
-    thread = "t\x1b[2J\u202e\n"
+    thread = "t\x1b[2J\u202et"
     desk.start(thread)
     line("stop", "set", "--thread", thread, "--why", "\x1b]0;gone\x07", "--by", "\u202eolga")
     desk.go_on(thread)
