@@ -38,6 +38,14 @@ PEOPLE = "people:\n  - {id: dana, email: dana@example.com, roles: [manager]}\n"
 KIM = Principal(id="kim@example.com")
 
 
+_INTERRUPTIBLE = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("guardkit", run_name="__main__", alter_sys=True)
+"""
+"""`python -m guardkit` that can be interrupted: what a shell starts in the background ignores SIGINT, and so do its children."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ran:
     """How a command ended."""
@@ -70,7 +78,7 @@ class Line:
     def running(self, *words: str) -> Iterator[subprocess.Popen[str]]:
         """A command that runs beside the test; it does not outlive it."""
         process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "guardkit", *words],
+            [sys.executable, "-u", "-c", _INTERRUPTIBLE, *words],
             cwd=self.folder,
             env=self._environment({}),
             stdout=subprocess.PIPE,
