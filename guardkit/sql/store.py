@@ -237,7 +237,11 @@ class SQLStore:
             return audit.entries(connection, tenant, after, _limit(limit))
 
     def history(self, tenant: str, thread_id: str) -> Sequence[AuditEntry]:
-        """Every entry about a thread, in order. Reads the tenant's chain."""
+        """Every entry about a thread, in order. Reads the tenant's chain.
+
+        Raises:
+            AuditError: an entry is no longer readable.
+        """
         with self.database.reading() as connection:
             return audit.history(connection, tenant, thread_id)
 
