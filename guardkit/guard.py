@@ -14,6 +14,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import StateGraph
 from langgraph.types import Command
 
+from guardkit.channels.host import Attachable, ChannelHost
 from guardkit.checks import (
     Assessor,
     default_action_checks,
@@ -115,6 +116,7 @@ class Guard(Declarations):
         self._check_timeout = check_timeout
         self._heartbeat = Heartbeat(lease_seconds)
         self.graphs: dict[str, GuardedGraph] = {}
+        self._attached: set[str] = set()
 
     @classmethod
     def from_env(cls, folder: str | Path = ".", **options: Any) -> "Guard":
@@ -317,16 +319,40 @@ class Guard(Declarations):
         if settings is None:
             secret = self.keys.web_secret
             settings = web.WebSettings(keys=() if secret is None else (secret,))
+        self._attach()
         return web.inbox(
-            self.desk, self.store, self.directory, settings, sign_in=sign_in or web.OneTimeLink(settings)
+            self.desk,
+            self.store,
+            self.directory,
+            settings,
+            sign_in=sign_in or web.OneTimeLink(settings),
+            channels=self.channels,
         )
+
+    def _attach(self) -> None:
+        """Give the channels what they need of this process, which verifies people."""
+        for name, channel in self.channels.items():
+            if name not in self._attached and isinstance(channel, Attachable):
+                channel.attach(
+                    ChannelHost(
+                        name=name,
+                        desk=self.desk,
+                        store=self.store,
+                        directory=self.directory,
+                        inbox=self._decide_at,
+                        secret=self.keys.web_secret,
+                    )
+                )
+                self._attached.add(name)
 
     def worker(self, *graphs: GuardedGraph, **options: Any) -> Worker:
         """A worker for these graphs, or for all that were compiled.
 
         Raises:
             MissingKeyError: this process has no decision key.
+            ConfigurationError: a channel lacks a token, a key or an extra.
         """
+        self._attach()
         known = {graph.runs.services.agent: graph for graph in graphs} or self.graphs
         return Worker(
             graphs=known,

@@ -6,9 +6,11 @@ and the next one finds the same rows due.
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from guardkit.channels.host import Listening
 from guardkit.core.ports import ApprovalChannel, Store
 from guardkit.core.runs import Delivery, DueThread
 from guardkit.errors import (
@@ -25,6 +27,9 @@ from guardkit.runtime.desk import Desk
 from guardkit.runtime.driver import Offload
 
 log = logging.getLogger("guardkit.worker")
+
+_RECONNECT = 30.0
+"""Seconds until a channel that could not be connected is tried again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +85,23 @@ class Worker:
         self._attempts = attempts
         self._backoff = backoff
         self._places = asyncio.Semaphore(concurrency)
+        self._closed = [channel for channel in channels.values() if isinstance(channel, Listening)]
+        self._open: list[Listening] = []
+        self._listen_at = 0.0
 
     async def run(self, stop: asyncio.Event | None = None) -> None:
         """Work until `stop` is set. A round that the database refuses is tried again after the poll interval."""
         stop = stop or asyncio.Event()
+        try:
+            await self._work(stop)
+        finally:
+            for channel in self._open:
+                await self._offload(channel.close)
+            self._open.clear()
+
+    async def _work(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
+            await self._listen()
             try:
                 done = await self.once()
             except GuardkitError as error:
@@ -95,6 +112,20 @@ class Worker:
                     await asyncio.wait_for(stop.wait(), self._poll)
                 except TimeoutError:
                     continue
+
+    async def _listen(self) -> None:
+        """Connect the channels that hold a connection. One that cannot be connected is tried again later."""
+        if not self._closed or time.monotonic() < self._listen_at:
+            return
+        for channel in tuple(self._closed):
+            try:
+                await self._offload(channel.open)
+            except ChannelError as error:
+                log.warning("a channel cannot be connected: %s", error.message)
+                self._listen_at = time.monotonic() + _RECONNECT
+            else:
+                self._closed.remove(channel)
+                self._open.append(channel)
 
     async def once(self) -> Done:
         """One round: send what has to go out, expire what is over, resume what is due."""

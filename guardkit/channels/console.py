@@ -10,13 +10,13 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from guardkit.core.approvals import Approval, ApprovalState
-from guardkit.core.presentation import Presentation, StageView, present, presentation_hash, utc
+from guardkit.channels.card import Card, Fact, Tone, compose, row_note
+from guardkit.core.approvals import Approval
 from guardkit.core.rows import Change, Row
 from guardkit.core.runs import Delivery
 from guardkit.errors import ChannelError
 
-_GOOD = (ApprovalState.APPROVED, ApprovalState.CONSUMED)
+_COLOURS: dict[Tone, str] = {"waiting": "yellow", "good": "green", "bad": "red", "over": "red"}
 
 
 class Console:
@@ -46,12 +46,12 @@ class Console:
         self._width = width
 
     def send(self, delivery: Delivery, approval: Approval) -> str:
-        """Print an approval, or its outcome; returns the hash of what was shown.
+        """Print an approval as it stands, or its outcome; returns the hash of what was shown.
 
         Raises:
             ChannelError: the output cannot be written to.
         """
-        return self._print(present(approval), asks=delivery.kind == "ask")
+        return self.show(approval)
 
     def show(self, approval: Approval) -> str:
         """Print an approval as it stands: as a question, or its outcome; returns the hash of what was shown.
@@ -59,129 +59,25 @@ class Console:
         Raises:
             ChannelError: the output cannot be written to.
         """
-        return self._print(present(approval), asks=not approval.state.settled)
-
-    def _print(self, shown: Presentation, *, asks: bool) -> str:
-        panel = self._ask(shown) if asks else _outcome(shown)
+        link = None if self._inbox is None else f"{self._inbox.rstrip('/')}/approvals/{approval.request.id}"
+        card = compose(approval, link=link)
         try:
             file = self._file if self._file is not None else sys.stderr
             terminal = Terminal(file=file, width=self._width, markup=False, emoji=False, highlight=False)
-            terminal.print(panel)
+            terminal.print(_panel(card))
             file.flush()
         except (OSError, ValueError) as error:
             raise ChannelError(
                 f"console {self.name!r} cannot be written to: {type(error).__name__}"
             ) from error
-        return presentation_hash(shown)
-
-    def _ask(self, shown: Presentation) -> RenderableType:
-        parts: list[RenderableType] = [_facts(shown), _rows("Arguments", shown.args)]
-        if shown.reads:
-            parts.append(_rows("Also reads", shown.reads))
-        if shown.changes:
-            parts.append(_changes(shown.changes))
-        if shown.thought:
-            parts.append(_titled("The model's words, not verified", Text(shown.thought, style="italic")))
-        parts.append(_stages(shown.stages))
-        if self._inbox is not None:
-            where = f"{self._inbox.rstrip('/')}/approvals/{shown.id}"
-            parts.append(Text.assemble(("Decide at ", "bold"), (where, "underline")))
-        return Panel(
-            Group(*_spaced(parts)),
-            title=Text(f" {shown.title}: waits for approval ", style="bold yellow"),
-            title_align="left",
-            box=ROUNDED,
-            border_style="yellow",
-            padding=(1, 2),
-        )
+        return card.hash
 
 
-def _facts(shown: Presentation) -> Table:
-    table = _grid()
-    table.add_row(_label("Agent"), Text(f"{shown.agent}, thread {shown.thread_id}, turn {shown.turn}"))
-    table.add_row(_label("Acts for"), Text(f"{shown.asked_by} (tenant {shown.tenant})"))
-    for why in shown.why:
-        table.add_row(_label("Why you"), Text(why))
-    if shown.rules:
-        table.add_row(_label("Rules"), Text(", ".join(shown.rules)))
-    table.add_row(_label("Policy"), Text(shown.policy))
-    if shown.expires_at is not None:
-        table.add_row(_label("Until"), Text(f"{utc(shown.expires_at)}, then {_expiry(shown)}"))
-    table.add_row(_label("Approval"), Text(f"{shown.id}, digest {shown.digest_short}"))
-    return table
-
-
-def _expiry(shown: Presentation) -> str:
-    match shown.on_expiry:
-        case "reject":
-            return "rejected"
-        case "no_result":
-            return "the turn ends without a result"
-        case "keep":
-            return "it stays open"
-
-
-def _rows(title: str, rows: Sequence[Row]) -> RenderableType:
-    if not rows:
-        return _titled(title, Text("none", style="dim"))
-    table = Table(box=SIMPLE, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("Name", style="bold", overflow="fold")
-    table.add_column("Value", overflow="fold", ratio=1)
-    table.add_column("Type", style="dim")
-    for row in rows:
-        size = (
-            row.type if row.sha256 is None else f"{row.type}, {row.bytes:,} bytes\nSHA-256 {row.sha256[:12]}"
-        )
-        value = Text(row.text, style="bold yellow" if row.prominent else "")
-        table.add_row(Text(row.path), value, Text(size))
-    return _titled(title, table)
-
-
-def _changes(changes: Sequence[Change]) -> RenderableType:
-    table = Table(box=SIMPLE, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("Name", style="bold", overflow="fold")
-    table.add_column("Asked for", overflow="fold", ratio=1)
-    table.add_column("Now", overflow="fold", ratio=1)
-    for change in changes:
-        before = Text("absent", style="dim") if change.before is None else Text(change.before, style="red")
-        after = Text("absent", style="dim") if change.after is None else Text(change.after, style="green")
-        table.add_row(Text(change.path), before, after)
-    return _titled("Edited", table)
-
-
-def _stages(stages: Sequence[StageView]) -> RenderableType:
-    table = _grid()
-    for stage in stages:
-        who = [*stage.approvers, *(f"group {group}" for group in stage.groups)]
-        role = f" as {stage.role}" if stage.role else ""
-        given = f"; given by {', '.join(stage.given)}" if stage.given else ""
-        table.add_row(
-            _label(f"Stage {stage.number}"),
-            Text(f"{len(stage.given)} of {stage.required}{role}: {', '.join(who)}{given} [{stage.status}]"),
-        )
-    return _titled("Who must approve", table)
-
-
-def _outcome(shown: Presentation) -> RenderableType:
-    outcome = shown.outcome
-    state = shown.state if outcome is None else outcome.state
-    colour = "green" if state in _GOOD else "yellow" if state is ApprovalState.PENDING else "red"
-    table = _grid()
-    if outcome is not None:
-        if outcome.by is not None:
-            table.add_row(_label("By"), Text(outcome.by))
-        if outcome.at is not None:
-            table.add_row(_label("At"), Text(utc(outcome.at)))
-        if outcome.reason:
-            table.add_row(_label("Reason"), Text(outcome.reason))
-    table.add_row(_label("Thread"), Text(f"{shown.thread_id}, turn {shown.turn}"))
-    table.add_row(_label("Approval"), Text(f"{shown.id}, digest {shown.digest_short}"))
-    parts: list[RenderableType] = [table]
-    if shown.changes:
-        parts.append(_changes(shown.changes))
+def _panel(card: Card) -> Panel:
+    colour = _COLOURS[card.tone]
     return Panel(
-        Group(*_spaced(parts)),
-        title=Text(f" {shown.title}: {state.value} ", style=f"bold {colour}"),
+        Group(*_spaced(list(_parts(card)))),
+        title=Text(f" {card.headline} ", style=f"bold {colour}"),
         title_align="left",
         box=ROUNDED,
         border_style=colour,
@@ -189,15 +85,60 @@ def _outcome(shown: Presentation) -> RenderableType:
     )
 
 
-def _grid() -> Table:
+def _parts(card: Card) -> Iterator[RenderableType]:
+    yield _facts(card.facts)
+    if card.tone == "waiting":
+        yield _rows("Arguments", card.args)
+        if card.reads:
+            yield _rows("Also reads", card.reads)
+    if card.changes:
+        yield _changes(card.changes)
+    if card.tone == "waiting":
+        if card.thought:
+            yield _titled("The model's words, not verified", Text(card.thought, style="italic"))
+        yield _titled("Who must approve", _facts(card.stages))
+    if card.said:
+        yield _titled("What people said", _facts(card.said))
+    if card.link is not None:
+        where = "Decide at " if card.choices else "See it at "
+        yield Text.assemble((where, "bold"), (card.link, "underline"))
+
+
+def _rows(title: str, rows: Sequence[Row]) -> RenderableType:
+    if not rows:
+        return _titled(title, Text("none", style="dim"))
+    table = _table("Name", "Value", "Type")
+    for row in rows:
+        note = row_note(row)
+        value = Text(row.text, style="bold yellow" if row.prominent else "")
+        table.add_row(Text(row.path), value, Text(f"{row.type}\n{note}" if note else row.type))
+    return _titled(title, table)
+
+
+def _changes(changes: Sequence[Change]) -> RenderableType:
+    table = _table("Name", "Asked for", "Now")
+    for change in changes:
+        before = Text("absent", style="dim") if change.before is None else Text(change.before, style="red")
+        after = Text("absent", style="dim") if change.after is None else Text(change.after, style="green")
+        table.add_row(Text(change.path), before, after)
+    return _titled("Edited", table)
+
+
+def _facts(facts: Sequence[Fact]) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column()
+    table.add_column(style="dim")
     table.add_column(overflow="fold", ratio=1)
+    for fact in facts:
+        table.add_row(Text(fact.label, style="dim"), Text(fact.text))
     return table
 
 
-def _label(text: str) -> Text:
-    return Text(text, style="dim")
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=SIMPLE, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(first, style="bold", overflow="fold")
+    for name in others:
+        table.add_column(name, overflow="fold", ratio=1)
+    return table
 
 
 def _titled(title: str, body: RenderableType) -> RenderableType:

@@ -57,8 +57,8 @@ class ApprovalStage(Value):
     required: int = Field(default=1, ge=1)
     """How many distinct people must approve."""
 
-    channel: str
-    """Name of the approval channel that reaches them."""
+    channels: tuple[str, ...] = Field(min_length=1)
+    """Names of the approval channels that reach them. The first answer counts, whichever brings it."""
 
     assurance: Assurance = Assurance.CHAT
     """The weakest assurance at which an answer counts."""
@@ -203,6 +203,19 @@ def edited_digest(request: ApprovalRequest, args: JsonObject) -> str:
     )
 
 
+def shown_digest(approval: Approval, version: int) -> str | None:
+    """The digest of what an approval asked for in an earlier version, or `None` when it has not had that version.
+
+    A button carries the version that was shown. Each decision makes a version, and only an edit changes the digest.
+    """
+    if not 0 <= version <= approval.version:
+        return None
+    edits = [said for said in approval.decisions[:version] if said.args is not None]
+    if not edits or edits[-1].args is None:
+        return approval.request.digest
+    return edited_digest(approval.request, edits[-1].args)
+
+
 def waiting_stage(stages: Iterable[ApprovalStage], standing: Iterable[ApprovalDecision]) -> int | None:
     """0-based index of the first stage that lacks approvals of distinct people; `None` when none does."""
     people: dict[int, set[str]] = {}
@@ -267,6 +280,8 @@ def decide(approval: Approval, decision: ApprovalDecision, person: Person) -> Ap
             "assurance_too_low",
             f"this stage needs {request.stages[waiting].assurance.value}, the answer came at {decision.assurance.value}",
         )
+    if decision.assurance is Assurance.EMAIL_LINK:
+        _check_link(approval, decision)
     if (
         request.expires_at is not None
         and request.on_expiry != "keep"
@@ -301,6 +316,19 @@ def decide(approval: Approval, decision: ApprovalDecision, person: Person) -> Ap
     if changed.stage() is None:
         return changed.model_copy(update={"state": ApprovalState.APPROVED, "settled_at": decision.decided_at})
     return changed
+
+
+def _check_link(approval: Approval, decision: ApprovalDecision) -> None:
+    """Whoever reads somebody's mail holds the link: that is enough for one voice, and never for an edit."""
+    if decision.kind == "edit":
+        raise DecisionRefusedError("assurance_too_low", "an edit needs more than a link in a mail")
+    if decision.kind == "approve" and any(
+        said.assurance is Assurance.EMAIL_LINK for said in approval.standing()
+    ):
+        raise DecisionRefusedError(
+            "assurance_too_low",
+            "one approval by a link in a mail already counts; a second needs a surer sign-in",
+        )
 
 
 _ENDS: Mapping[ApprovalState, frozenset[ApprovalState]] = {
@@ -348,6 +376,10 @@ def still_holds(approval: Approval, people: Mapping[str, Person | None], now: fl
         if any(person.answers_to(identity) for identity in request.excluded):
             continue
         stage = request.stages[decision.stage] if decision.stage < len(request.stages) else None
+        if decision.assurance is Assurance.EMAIL_LINK and any(
+            one.assurance is Assurance.EMAIL_LINK for one in valid
+        ):
+            continue
         if stage is not None and stage.admits(person) and decision.assurance.reaches(stage.assurance):
             valid.append(decision)
     if waiting_stage(request.stages, valid) is not None:

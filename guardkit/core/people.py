@@ -1,7 +1,8 @@
 """People who may be asked, and how well a channel knows them."""
 
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from guardkit.core.values import Value
 
@@ -53,4 +54,13 @@ class Directory(Protocol):
 
     def find(self, identity: str) -> Person | None:
         """The one person with this identity, or `None` when nobody or more than one has it."""
+        ...
+
+
+@runtime_checkable
+class Roster(Directory, Protocol):
+    """A directory that can list people: needed by channels that write to each member of a group."""
+
+    def people_of(self, tenant: str) -> Iterable[Person]:
+        """Everybody of a tenant, active or not."""
         ...

@@ -14,11 +14,13 @@ from guardkit.core.effects import ClaimResult, EffectRecord, EffectState
 from guardkit.core.no_result import NoResult
 from guardkit.core.runs import (
     Closing,
+    Contact,
     Delivery,
     DueThread,
     Marks,
     Opened,
     Opening,
+    Post,
     RunRef,
     StopOrder,
     ThreadRow,
@@ -255,7 +257,41 @@ class Queue(Protocol):
         ...
 
 
-class Store(Runs, Approvals, Effects, Audit, Stops, Queue, Protocol):
+class ChannelRecords(Protocol):
+    """What channels must remember: where their messages are, whom they have met, what they have already taken."""
+
+    def keep_post(self, post: Post) -> None:
+        """Insert a copy of a question, or replace the one with the same id."""
+        ...
+
+    def posts(self, tenant: str, approval_id: str) -> Sequence[Post]:
+        """Every copy of a question, oldest first."""
+        ...
+
+    def keep_contact(self, contact: Contact) -> None:
+        """Insert a contact, or replace the one with the same tenant, channel and key."""
+        ...
+
+    def contact(self, tenant: str, channel: str, key: str) -> Contact | None:
+        """The contact with this key."""
+        ...
+
+    def forget_contact(self, tenant: str, channel: str, key: str) -> bool:
+        """Remove a contact. Returns whether it was there."""
+        ...
+
+    def first_time(self, scope: str, key: str, seconds: float) -> bool:
+        """Whether nobody has asked this before, in the last `seconds`, in any process.
+
+        Args:
+            scope: whose keys these are, e.g. a channel's name.
+            key: what must be taken once, e.g. the signature of a request.
+            seconds: how long it is remembered at least.
+        """
+        ...
+
+
+class Store(Runs, Approvals, Effects, Audit, Stops, Queue, ChannelRecords, Protocol):
     """Everything durable, in one database."""
 
     def now(self) -> float:

@@ -30,7 +30,7 @@ class StageView(Value):
     role: str | None
     approvers: tuple[str, ...]
     groups: tuple[str, ...]
-    channel: str
+    channels: tuple[str, ...]
     assurance: Assurance
     required: int
     given: tuple[str, ...]
@@ -207,7 +207,7 @@ def _stages(approval: Approval) -> tuple[StageView, ...]:
                 role=None if stage.role is None else one_line(stage.role, _LINE_LIMIT),
                 approvers=tuple(one_line(name, _LINE_LIMIT) for name in stage.approvers[:_LIST_LIMIT]),
                 groups=tuple(one_line(name, _LINE_LIMIT) for name in stage.groups[:_LIST_LIMIT]),
-                channel=one_line(stage.channel, _LINE_LIMIT),
+                channels=tuple(one_line(name, _LINE_LIMIT) for name in stage.channels[:_LIST_LIMIT]),
                 assurance=stage.assurance,
                 required=stage.required,
                 given=tuple(given.get(index, ())),

@@ -7,7 +7,7 @@ from typing import Literal
 from guardkit.core.no_result import NoResult
 from guardkit.core.principals import Principal
 from guardkit.core.steps import Observation
-from guardkit.core.values import Value
+from guardkit.core.values import JsonObject, Value
 
 
 class TurnStatus(StrEnum):
@@ -207,6 +207,45 @@ class Delivery(Value):
     approval_id: str
     tenant: str
     channel: str
-    kind: Literal["ask", "outcome"]
+    kind: Literal["ask", "update", "outcome"]
+    """`ask` the people of a stage, `update` what earlier messages show, or tell the `outcome`."""
+
     stage: int
     attempts: int
+
+
+class Post(Value):
+    """One copy of a question that a channel has put somewhere, or may have put there."""
+
+    id: str
+    """At most 64 characters, the channel's choice; the same copy keeps its id."""
+
+    approval_id: str
+    tenant: str
+    channel: str
+    delivery: str | None
+    """Id of the delivery that it came from; `None` for a copy that was found later."""
+
+    stage: int
+    recipient: str
+    """Where or to whom, e.g. a conversation's id or `Person.id`."""
+
+    address: JsonObject | None = None
+    """How the channel finds the copy again; `None` while it is not known whether there is one."""
+
+    version: int
+    """The `Approval.version` that it shows."""
+
+    open: bool = True
+    """Whether it still offers to decide."""
+
+
+class Contact(Value):
+    """How a channel reaches somebody who has to be met first, e.g. a conversation that a bot was added to."""
+
+    tenant: str
+    channel: str
+    key: str
+    """E.g. the person's identity in that channel."""
+
+    reference: JsonObject

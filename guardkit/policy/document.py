@@ -109,6 +109,14 @@ Approvers: TypeAlias = Annotated[tuple[Approver, ...], BeforeValidator(_listed),
 """In a file also one bare `{group: name}`."""
 
 
+Channels: TypeAlias = Annotated[
+    tuple[Name, ...],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    Field(min_length=1),
+]
+"""In a file also one bare name."""
+
+
 class StageEntry(Section):
     """Who must answer in one stage of a route."""
 
@@ -117,8 +125,8 @@ class StageEntry(Section):
 
     approvers: Approvers
     required: Annotated[int, Field(ge=1, le=20, strict=True)] = 1
-    channel: Name
-    """The approval channel that reaches them."""
+    channel: Channels
+    """The approval channels that reach them: one name, or several."""
 
     assurance: Assurance = Assurance.CHAT
     """The weakest assurance at which an answer counts."""

@@ -82,6 +82,10 @@ class PeopleDirectory:
         found = self._found(identity)
         return self.people[min(found)] if len(found) == 1 else None
 
+    def people_of(self, tenant: str) -> Iterator[Person]:
+        """Everybody of a tenant, in the file's order."""
+        return (person for person in self.people if person.tenant == tenant)
+
     def identities(self) -> frozenset[str]:
         """Every identity that somebody has, e-mail addresses included."""
         return frozenset(self._exact) | {person.email for person in self.people if person.email is not None}

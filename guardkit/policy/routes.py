@@ -73,6 +73,6 @@ def stage_of(entry: StageEntry) -> ApprovalStage:
         approvers=tuple(who.identity for who in entry.approvers if who.identity is not None),
         groups=tuple(who.group for who in entry.approvers if who.group is not None),
         required=entry.required,
-        channel=entry.channel,
+        channels=entry.channel,
         assurance=entry.assurance,
     )

@@ -78,8 +78,8 @@ def settle(
     approval_rows.write_changed(connection, approval)
     if approval.state.settled:
         deliveries.tell_outcome(connection, approval, now)
-    elif (approval.stage(), approval.digest) != (stored.stage(), stored.digest):
-        deliveries.ask(connection, approval, now)
+    else:
+        deliveries.bring_up_to_date(connection, stored, approval, now)
     if (
         approval.state.settled
         and not stored.state.settled

@@ -34,41 +34,64 @@ def ask(connection: Connection, approval: Approval, now: float) -> None:
         )
         .values(state=_VOID)
     )
-    _insert(connection, approval, kind="ask", stage=stage, now=now)
+    for channel in dict.fromkeys(approval.request.stages[stage].channels):
+        _insert(connection, approval, kind="ask", stage=stage, channel=channel, now=now)
+
+
+def bring_up_to_date(connection: Connection, before: Approval, after: Approval, now: float) -> None:
+    """After a decision that leaves it open: ask who has to answer now, and let every other message show how it stands."""
+    asks_again = (after.stage(), after.digest) != (before.stage(), before.digest)
+    _void(connection, after, "update")
+    for stage, channel in _asked(connection, after):
+        if not (asks_again and stage == after.stage()):
+            _insert(connection, after, kind="update", stage=stage, channel=channel, now=now)
+    if asks_again:
+        ask(connection, after, now)
 
 
 def tell_outcome(connection: Connection, approval: Approval, now: float) -> None:
     """Tell everybody who may have been asked how it ended. Nobody is asked any more."""
-    asked = connection.execute(
-        select(deliveries.c.stage)
+    for stage, channel in _asked(connection, approval):
+        _insert(connection, approval, kind="outcome", stage=stage, channel=channel, now=now)
+    _void(connection, approval, "ask", "update")
+
+
+def _asked(connection: Connection, approval: Approval) -> list[tuple[int, str]]:
+    """The stages and channels whose people may have been asked."""
+    rows = connection.execute(
+        select(deliveries.c.stage, deliveries.c.channel)
         .where(
             deliveries.c.approval_id == approval.request.id,
             deliveries.c.kind == "ask",
             deliveries.c.attempts > 0,
         )
         .distinct()
-    ).scalars()
-    for stage in sorted(asked):
-        _insert(connection, approval, kind="outcome", stage=stage, now=now)
+    ).all()
+    return sorted((row.stage, row.channel) for row in rows)
+
+
+def _void(connection: Connection, approval: Approval, *kinds: str) -> None:
     connection.execute(
         update(deliveries)
         .where(
             deliveries.c.approval_id == approval.request.id,
-            deliveries.c.kind == "ask",
+            deliveries.c.kind.in_(kinds),
             deliveries.c.state == _WAITING,
         )
         .values(state=_VOID)
     )
 
 
-def _insert(connection: Connection, approval: Approval, *, kind: str, stage: int, now: float) -> None:
+def _insert(
+    connection: Connection, approval: Approval, *, kind: str, stage: int, channel: str, now: float
+) -> None:
     request = approval.request
     connection.execute(
         insert(deliveries).values(
-            id=sha256("guardkit.delivery.v1", [request.id, kind, stage, approval.version])[:32],
+            id=sha256("guardkit.delivery.v1", [request.id, kind, stage, channel, approval.version])[:32],
             approval_id=request.id,
             tenant=request.tenant,
-            channel=request.stages[stage].channel,
+            channel=channel,
             kind=kind,
             stage=stage,
             state=_WAITING,

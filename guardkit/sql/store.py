@@ -8,11 +8,13 @@ from guardkit.core.effects import ClaimResult, EffectRecord, EffectState
 from guardkit.core.no_result import NoResult
 from guardkit.core.runs import (
     Closing,
+    Contact,
     Delivery,
     DueThread,
     Marks,
     Opened,
     Opening,
+    Post,
     RunRef,
     StopOrder,
     ThreadRow,
@@ -30,6 +32,7 @@ from guardkit.sql import (
     effect_rows,
     effects,
     names,
+    records,
     runs,
     stops,
     turns,
@@ -303,3 +306,35 @@ class SQLStore:
         """Note that a delivery went out, with the hash of what was rendered, or failed and is tried again later."""
         with self.database.writing() as connection:
             deliveries.delivered(connection, delivery, error=error, rendered=rendered)
+
+    # --- what channels remember ---
+
+    def keep_post(self, post: Post) -> None:
+        """Insert a copy of a question, or replace the one with the same id."""
+        with self.database.writing() as connection:
+            records.keep_post(connection, post)
+
+    def posts(self, tenant: str, approval_id: str) -> Sequence[Post]:
+        """Every copy of a question, oldest first."""
+        with self.database.reading() as connection:
+            return records.of_approval(connection, tenant, approval_id)
+
+    def keep_contact(self, contact: Contact) -> None:
+        """Insert a contact, or replace the one with the same tenant, channel and key."""
+        with self.database.writing() as connection:
+            records.keep_contact(connection, contact)
+
+    def contact(self, tenant: str, channel: str, key: str) -> Contact | None:
+        """The contact with this key."""
+        with self.database.reading() as connection:
+            return records.contact(connection, tenant, channel, key)
+
+    def forget_contact(self, tenant: str, channel: str, key: str) -> bool:
+        """Remove a contact. Returns whether it was there."""
+        with self.database.writing() as connection:
+            return records.forget_contact(connection, tenant, channel, key)
+
+    def first_time(self, scope: str, key: str, seconds: float) -> bool:
+        """Whether nobody has taken this in the last `seconds`, in any process."""
+        with self.database.writing() as connection:
+            return records.first_time(connection, scope, key, seconds)

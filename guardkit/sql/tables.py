@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Dialect,
     Double,
@@ -171,6 +172,48 @@ deliveries = Table(
     **_TABLE,
 )
 """The outbox: one row a message to people."""
+
+posts = Table(
+    "gk_posts",
+    metadata,
+    Column("id", _name(64), primary_key=True),
+    Column("approval_id", _name(64), ForeignKey("gk_approvals.id", name="gk_posts_approval"), nullable=False),
+    Column("tenant", _name(TENANT_LENGTH), nullable=False),
+    Column("channel", _text(), nullable=False),
+    Column("delivery", String(64)),
+    Column("stage", Integer, nullable=False),
+    Column("recipient", _text(), nullable=False),
+    Column("address", _text()),
+    Column("version", Integer, nullable=False),
+    Column("open", Boolean, nullable=False),
+    Column("kept_at", Moment, nullable=False),
+    Index("gk_posts_approval", "approval_id"),
+    **_TABLE,
+)
+"""One row a copy of a question that a channel has put somewhere."""
+
+contacts = Table(
+    "gk_contacts",
+    metadata,
+    Column("tenant", _name(TENANT_LENGTH), primary_key=True),
+    Column("contact_hash", _name(64), primary_key=True),
+    Column("channel", _text(), nullable=False),
+    Column("key", _text(), nullable=False),
+    Column("reference", _text(), nullable=False),
+    Column("kept_at", Moment, nullable=False),
+    **_TABLE,
+)
+"""How channels reach people whom they had to meet first."""
+
+taken = Table(
+    "gk_taken",
+    metadata,
+    Column("taken_hash", _name(64), primary_key=True),
+    Column("until", Moment, nullable=False),
+    Index("gk_taken_until", "until"),
+    **_TABLE,
+)
+"""What must be taken once, e.g. a signed request: remembered until it could no longer pass anyway."""
 
 effects = Table(
     "gk_effects",

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -15,12 +15,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from guardkit.channels.host import ReceivingChannel
 from guardkit.core.people import Directory
 from guardkit.core.ports import Store
 from guardkit.errors import DecisionRefusedError, StorageError, UnknownApprovalError
 from guardkit.runtime.desk import Desk
 from guardkit.web.answering import Answering
 from guardkit.web.detail import Detail
+from guardkit.web.hooks import Hooks
 from guardkit.web.lists import Lists
 from guardkit.web.pages import STATIC, Pages
 from guardkit.web.problems import PageError, bad_request, not_found, refused, unavailable, wrong_method
@@ -40,6 +42,7 @@ def inbox(
     settings: WebSettings,
     *,
     sign_in: SignIn,
+    channels: Mapping[str, object] | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Starlette:
     """The inbox in which people see what waits for them, and decide.
@@ -50,6 +53,7 @@ def inbox(
         directory: who people are.
         settings: URL, keys and sizes.
         sign_in: how people sign in.
+        channels: approval channels by name; those that take answers by HTTP get an address, `/hooks/<name>`.
         clock: returns seconds since the epoch; when sessions end. Approvals go by the store's clock.
 
     Raises:
@@ -61,6 +65,9 @@ def inbox(
     sessions = Sessions(settings, clock)
     reception = Reception(settings, directory, sessions, pages)
     detail = Detail(desk, store, reception, pages)
+    receiving = {
+        name: channel for name, channel in (channels or {}).items() if isinstance(channel, ReceivingChannel)
+    }
 
     async def sign_out(request: Request) -> Response:
         form = await reception.read(request)
@@ -77,6 +84,7 @@ def inbox(
             *Lists(desk, store, reception, pages, settings).routes(),
             *detail.routes(),
             *Answering(desk, detail, reception, pages).routes(),
+            *Hooks(receiving).routes(),
         ],
         middleware=[Middleware(Shield, settings=settings, pages=pages)],
         exception_handlers=_handlers(pages),

@@ -7,6 +7,7 @@ import traceback
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from guardkit.web.hooks import PREFIX
 from guardkit.web.pages import Pages
 from guardkit.web.problems import PageError, bad_request, fault, foreign_request, unknown_host
 from guardkit.web.settings import WebSettings
@@ -38,7 +39,7 @@ class Shield:
 
     A Host header that is not the inbox's own is refused, so a name that an attacker points at this address reaches
     nothing. Anything but a read must come from a page of the inbox, by the browser's own word: `Sec-Fetch-Site`, or
-    `Origin` where a browser does not send that. What fails unforeseen becomes a page without details, and a log entry
+    `Origin` where a browser does not send that; messengers' callbacks excepted, which carry signatures. What fails unforeseen becomes a page without details, and a log entry
     with the place but without the exception's text, which may quote somebody.
 
     Args:
@@ -92,7 +93,8 @@ class Shield:
             return unknown_host()
         if any(char < " " for char in scope["path"]):
             return bad_request("The path holds control characters.")
-        if scope["method"] not in _SAFE and not self._from_here(headers):
+        from_a_browser = not scope["path"].startswith(PREFIX)
+        if from_a_browser and scope["method"] not in _SAFE and not self._from_here(headers):
             return foreign_request()
         return None
 

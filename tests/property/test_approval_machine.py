@@ -17,6 +17,7 @@ from guardkit.core.approvals import (
     close,
     decide,
     edited_digest,
+    shown_digest,
     stage_for,
     still_holds,
 )
@@ -50,7 +51,7 @@ stages = st.lists(
         approvers=st.sampled_from([(), ("ANN@corp.example",), ("slack:bob", "cay")]),
         groups=st.sampled_from([("desk",), ("top", "desk")]),
         required=st.integers(1, 2),
-        channel=st.just("desk"),
+        channels=st.just(("desk",)),
         assurance=st.sampled_from([Assurance.EMAIL_LINK, Assurance.CHAT]),
     ),
     min_size=1,
@@ -65,6 +66,7 @@ class ApprovalMachine(RuleBasedStateMachine):
         self.clock = 0.0
         self.states: list[ApprovalState] = [ApprovalState.PENDING]
         self.digests: list[str] = []
+        self.shown: dict[int, str] = {}
         self.consumed = 0
 
     @property
@@ -284,6 +286,21 @@ class ApprovalMachine(RuleBasedStateMachine):
         assert {decision.digest for decision in standing if decision.kind == "approve"} <= {approval.digest}
 
     @invariant()
+    def a_link_in_a_mail_is_one_voice_and_no_edit(self) -> None:
+        if self.approval is not None:
+            by_link = [said for said in self.approval.standing() if said.assurance is Assurance.EMAIL_LINK]
+            assert [said.kind for said in by_link] in ([], ["approve"])
+
+    @invariant()
+    def every_version_that_was_shown_is_known_by_its_digest(self) -> None:
+        if self.approval is not None:
+            self.shown.setdefault(self.approval.version, self.approval.digest)
+            for version, digest in self.shown.items():
+                assert shown_digest(self.approval, version) == digest
+            assert shown_digest(self.approval, self.approval.version + 1) is None
+            assert shown_digest(self.approval, -1) is None
+
+    @invariant()
     def the_requester_is_never_asked(self) -> None:
         if self.approval is not None and self.approval.state is ApprovalState.PENDING:
             with pytest.raises(DecisionRefusedError) as refused:
@@ -301,7 +318,7 @@ TestApproval = pytest.mark.timeout(600)(pytest.mark.promise("P2", "P5")(Approval
 @pytest.mark.promise("P5")
 def test_one_human_being_counts_once_over_all_stages() -> None:
     run = RunRef(tenant="default", thread_id="t", turn=1, run_id="r", token=1)
-    stage = ApprovalStage(groups=("desk",), channel="desk", assurance=Assurance.CHAT)
+    stage = ApprovalStage(groups=("desk",), channels=("desk",), assurance=Assurance.CHAT)
     approval = Approval.opened(samples.request(run, stages=(stage, stage)))
 
     def approve(approval: Approval) -> Approval:

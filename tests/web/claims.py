@@ -103,10 +103,13 @@ OUTSIDER = Person(
 BYSTANDER = Person(id="p-by", email="by@corp.example", name="Bo Bystander", tenant="acme")
 
 DESK_STAGE = ApprovalStage(
-    role="claims-manager", groups=("claims-desk",), channel="claims-desk", assurance=Assurance.LOCAL_OPERATOR
+    role="claims-manager",
+    groups=("claims-desk",),
+    channels=("claims-desk",),
+    assurance=Assurance.LOCAL_OPERATOR,
 )
 FINANCE_STAGE = ApprovalStage(
-    groups=("finance-desk",), required=2, channel="finance", assurance=Assurance.LOCAL_OPERATOR
+    groups=("finance-desk",), required=2, channels=("finance",), assurance=Assurance.LOCAL_OPERATOR
 )
 
 

@@ -12,7 +12,11 @@ from typing import Any
 import pytest
 import uvicorn
 from selenium import webdriver
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.common.exceptions import (
+    NoSuchElementException,
+    StaleElementReferenceException,
+    WebDriverException,
+)
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -82,11 +86,19 @@ def field(driver: Any, label: str) -> Any:
 
 def waits_for(driver: Any, text: str) -> None:
     """Waits until the page says something; a click returns before the next page is there."""
-    gone = (NoSuchElementException, StaleElementReferenceException)
-    page = WebDriverWait(driver, 30, ignored_exceptions=gone)
-    page.until(
-        lambda _: text in driver.find_element(By.TAG_NAME, "main").text, f"the page does not say {text!r}"
-    )
+
+    def says(_: Any) -> bool:
+        try:
+            return text in driver.find_element(By.TAG_NAME, "main").text
+        except (NoSuchElementException, StaleElementReferenceException):
+            return False
+        except WebDriverException as error:
+            # Chromium's own words when a page goes away between finding an element and reading it.
+            if "does not belong to the document" in str(error):
+                return False
+            raise
+
+    WebDriverWait(driver, 30).until(says, f"the page does not say {text!r}")
 
 
 def complaints(driver: Any) -> list[str]:

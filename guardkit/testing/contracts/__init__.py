@@ -18,6 +18,7 @@ from guardkit.testing.contracts.audit import AuditContract
 from guardkit.testing.contracts.channel import ApprovalChannelContract
 from guardkit.testing.contracts.effects import EffectsContract
 from guardkit.testing.contracts.queue import QueueContract
+from guardkit.testing.contracts.records import ChannelRecordsContract
 from guardkit.testing.contracts.runs import RunsContract
 from guardkit.testing.contracts.stops import StopsContract
 
@@ -25,6 +26,7 @@ __all__ = [
     "ApprovalChannelContract",
     "ApprovalsContract",
     "AuditContract",
+    "ChannelRecordsContract",
     "EffectsContract",
     "QueueContract",
     "RunsContract",
@@ -34,6 +36,12 @@ __all__ = [
 
 
 class StoreContract(
-    RunsContract, ApprovalsContract, EffectsContract, AuditContract, StopsContract, QueueContract
+    RunsContract,
+    ApprovalsContract,
+    EffectsContract,
+    AuditContract,
+    StopsContract,
+    QueueContract,
+    ChannelRecordsContract,
 ):
     """Everything that `guardkit.core.ports.Store` promises. Needs a fixture `store`, empty for each test."""

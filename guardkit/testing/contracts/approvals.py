@@ -11,8 +11,8 @@ from guardkit.testing.contracts.expectations import at_once, expect, holds, refu
 from guardkit.testing.contracts.samples import ADA, BEN, EVENT, NO_RESULT, TENANT
 
 _TWO_STAGES = (
-    ApprovalStage(groups=("desk",), channel="desk"),
-    ApprovalStage(groups=("desk",), channel="finance"),
+    ApprovalStage(groups=("desk",), channels=("desk",)),
+    ApprovalStage(groups=("desk",), channels=("finance",)),
 )
 
 
@@ -120,16 +120,49 @@ class ApprovalsContract:
         expect([(d.channel, d.kind) for d in store.deliveries()], [("desk", "ask")], "the first question")
         once = samples.said(store, approval)
         store.settle(once, 0, [])
-        expect([(d.channel, d.kind) for d in store.deliveries()], [("finance", "ask")], "the second question")
+        expect(
+            sorted((d.channel, d.kind, d.stage) for d in store.deliveries()),
+            [("desk", "update", 0), ("finance", "ask", 1)],
+            "the second question, and the first brought up to date",
+        )
         store.settle(samples.said(store, once, BEN), 1, [])
         outcome = sorted((d.channel, d.kind) for d in store.deliveries())
         expect(
             outcome, [("desk", "outcome"), ("finance", "outcome")], "how it ended, told to all who were asked"
         )
 
+    def test_every_channel_of_a_stage_is_asked_and_told(self, store: Store) -> None:
+        run = samples.opened(store).run
+        stage = ApprovalStage(groups=("desk",), required=2, channels=("desk", "mail"))
+        approval = store.register(run, [samples.request(run, stages=(stage,))], [])[0]
+        asked = store.deliveries()
+        expect(sorted((d.channel, d.kind) for d in asked), [("desk", "ask"), ("mail", "ask")], "the question")
+        holds(asked[0].id != asked[1].id, "each channel has its own delivery")
+        once = samples.said(store, approval)
+        store.settle(once, 0, [])
+        expect(
+            sorted((d.channel, d.kind) for d in store.deliveries()),
+            [("desk", "update"), ("mail", "update")],
+            "what all messages show after the first of two approvals",
+        )
+        store.settle(samples.said(store, once, BEN), 1, [])
+        outcome = sorted((d.channel, d.kind) for d in store.deliveries())
+        expect(outcome, [("desk", "outcome"), ("mail", "outcome")], "how it ended")
+
+    def test_only_the_latest_state_is_shown(self, store: Store) -> None:
+        run = samples.opened(store).run
+        stage = ApprovalStage(groups=("desk",), required=2, channels=("desk",))
+        approval = store.register(run, [samples.request(run, stages=(stage,))], [])[0]
+        store.deliveries()
+        once = samples.said(store, approval)
+        store.settle(once, 0, [])
+        store.settle(samples.said(store, once, BEN), 1, [])
+        kinds = [delivery.kind for delivery in store.deliveries()]
+        expect(kinds, ["outcome"], "an update that was not yet sent is dropped")
+
     def test_an_edit_asks_again(self, store: Store) -> None:
         run = samples.opened(store).run
-        stage = ApprovalStage(groups=("desk",), required=2, channel="desk")
+        stage = ApprovalStage(groups=("desk",), required=2, channels=("desk",))
         approval = store.register(run, [samples.request(run, stages=(stage,))], [])[0]
         first = store.deliveries()
         edited = samples.said(store, approval, kind="edit", args={"claim_id": "C-0", "amount": "1"})

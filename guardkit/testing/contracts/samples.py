@@ -28,7 +28,7 @@ ADA, BEN, CLEO = (
     Person(id=name, email=f"{name}@corp.example", roles=("manager",), groups=("desk",))
     for name in ("ada", "ben", "cleo")
 )
-STAGE = ApprovalStage(role="manager", groups=("desk",), channel="desk")
+STAGE = ApprovalStage(role="manager", groups=("desk",), channels=("desk",))
 NO_RESULT = NoResult.because(NoResultReason.CHECK_FAILED, "a check said so")
 EVENT = AuditEvent(kind="test.happened", thread_id="t", turn=1, data={"n": 1, "of": [1.5, None, "ü"]})
 

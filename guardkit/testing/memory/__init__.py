@@ -3,12 +3,15 @@
 from guardkit.testing.memory.approvals import MemoryApprovals
 from guardkit.testing.memory.effects import MemoryEffects
 from guardkit.testing.memory.queue import MemoryAudit, MemoryQueue, MemoryStops
+from guardkit.testing.memory.records import MemoryRecords
 from guardkit.testing.memory.runs import MemoryRuns
 
 __all__ = ["MemoryStore"]
 
 
-class MemoryStore(MemoryRuns, MemoryApprovals, MemoryEffects, MemoryAudit, MemoryStops, MemoryQueue):
+class MemoryStore(
+    MemoryRuns, MemoryApprovals, MemoryEffects, MemoryAudit, MemoryStops, MemoryQueue, MemoryRecords
+):
     """Everything durable, in this process's memory, with one lock.
 
     It keeps to the ports to the letter, so what passes over it passes over a database too; what only a database can

@@ -10,7 +10,7 @@ from guardkit.core.approvals import Approval, ApprovalState, close
 from guardkit.core.audit import GENESIS, AuditEntry, AuditEvent, chain
 from guardkit.core.digest import canonical
 from guardkit.core.effects import EffectRecord, EffectState
-from guardkit.core.runs import Delivery, RunRef, StopOrder, Turn
+from guardkit.core.runs import Contact, Delivery, Post, RunRef, StopOrder, Turn
 from guardkit.core.values import Json
 from guardkit.errors import StaleRunError
 
@@ -83,6 +83,9 @@ class MemoryState:
         self._chains: dict[str, list[AuditEntry]] = {}
         self._stops: dict[str, StopOrder] = {}
         self._messages: dict[str, MemoryMessage] = {}
+        self._posts: dict[str, Post] = {}
+        self._contacts: dict[tuple[str, str, str], Contact] = {}
+        self._taken: dict[tuple[str, str], float] = {}
         self.rendered: dict[str, str] = {}
 
     def now(self) -> float:
@@ -161,8 +164,8 @@ class MemoryState:
         self._approvals[request.id] = after
         if after.state.settled:
             self._tell_outcome(after)
-        elif (after.stage(), after.digest) != (before.stage(), before.digest):
-            self._ask(after)
+        else:
+            self._bring_up_to_date(before, after)
 
     def _ask(self, approval: Approval) -> None:
         """Ask the people of the stage that is waiting; what was not yet sent to them would show the same."""
@@ -172,16 +175,34 @@ class MemoryState:
         for message in self._asks(approval):
             if message.delivery.stage == stage and message.delivery.attempts == 0:
                 message.state = "void"
-        self._add_message(approval, "ask", stage)
+        for channel in dict.fromkeys(approval.request.stages[stage].channels):
+            self._add_message(approval, "ask", stage, channel)
+
+    def _bring_up_to_date(self, before: Approval, after: Approval) -> None:
+        """After a decision that leaves it open: ask who has to answer now, and let every other message show it."""
+        asks_again = (after.stage(), after.digest) != (before.stage(), before.digest)
+        self._drop(after, "update")
+        for stage, channel in self._asked(after):
+            if not (asks_again and stage == after.stage()):
+                self._add_message(after, "update", stage, channel)
+        if asks_again:
+            self._ask(after)
 
     def _tell_outcome(self, approval: Approval) -> None:
         """Tell all who may have been asked how it ended. Nobody is asked any more."""
-        asks = self._asks(approval)
-        for stage in sorted({ask.delivery.stage for ask in asks if ask.delivery.attempts > 0}):
-            self._add_message(approval, "outcome", stage)
-        for ask in asks:
-            if ask.state == "waiting":
-                ask.state = "void"
+        for stage, channel in self._asked(approval):
+            self._add_message(approval, "outcome", stage, channel)
+        self._drop(approval, "ask", "update")
+
+    def _asked(self, approval: Approval) -> list[tuple[int, str]]:
+        asks = [ask.delivery for ask in self._asks(approval)]
+        return sorted({(ask.stage, ask.channel) for ask in asks if ask.attempts > 0})
+
+    def _drop(self, approval: Approval, *kinds: str) -> None:
+        for message in self._messages.values():
+            mine = message.delivery.approval_id == approval.request.id
+            if mine and message.delivery.kind in kinds and message.state == "waiting":
+                message.state = "void"
 
     def _asks(self, approval: Approval) -> list[MemoryMessage]:
         return [
@@ -190,13 +211,15 @@ class MemoryState:
             if message.delivery.approval_id == approval.request.id and message.delivery.kind == "ask"
         ]
 
-    def _add_message(self, approval: Approval, kind: Literal["ask", "outcome"], stage: int) -> None:
+    def _add_message(
+        self, approval: Approval, kind: Literal["ask", "update", "outcome"], stage: int, channel: str
+    ) -> None:
         request = approval.request
         delivery = Delivery(
-            id=f"{request.id}-{approval.version}-{kind}-{stage}",
+            id=f"{request.id}-{approval.version}-{kind}-{stage}-{channel}",
             approval_id=request.id,
             tenant=request.tenant,
-            channel=request.stages[stage].channel,
+            channel=channel,
             kind=kind,
             stage=stage,
             attempts=0,

@@ -151,7 +151,7 @@ def test_a_document_is_the_file_again(tmp_path: Path) -> None:
 
 
 def test_a_policy_is_built_in_python_from_the_same_models(tmp_path: Path) -> None:
-    stage = StageEntry(approvers=(Approver(identity="first@corp.example"),), channel="claims-desk")
+    stage = StageEntry(approvers=(Approver(identity="first@corp.example"),), channel=("claims-desk",))
     document = PolicyDocument(
         policy="claims",
         version="1",

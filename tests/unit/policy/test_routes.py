@@ -28,11 +28,15 @@ def test_a_route_as_it_is_written(policy: Policy) -> None:
         ApprovalStage(
             role="manager",
             approvers=("first@corp.example", "second@corp.example"),
-            channel="claims-desk",
+            channels=("claims-desk",),
             assurance=Assurance.CHAT,
         ),
         ApprovalStage(
-            role="finance", groups=("finance-desk",), required=2, channel="finance", assurance=Assurance.OIDC
+            role="finance",
+            groups=("finance-desk",),
+            required=2,
+            channels=("finance",),
+            assurance=Assurance.OIDC,
         ),
     )
     assert (route.expires_in, route.valid_for, route.on_expiry) == (28800, 1800, "no_result")

@@ -1,0 +1,174 @@
+"""What a channel is given by the process that it runs in."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from pydantic import SecretStr
+
+from guardkit.channels.http import Receiving
+from guardkit.core.approvals import Approval, ApprovalStage
+from guardkit.core.audit import AuditEvent
+from guardkit.core.people import Directory, Person, Roster
+from guardkit.core.ports import ApprovalChannel, Store
+from guardkit.core.values import Json
+from guardkit.core.visible import one_line
+from guardkit.errors import ChannelError
+from guardkit.runtime.desk import Desk
+
+EVERYBODY = "*"
+"""Whose audit chain a refused callback is in that names no tenant's approval."""
+
+_BURST = 20
+_REFILL = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelHost:
+    """The worker's or the inbox's process, as a channel sees it. It holds the decision key; an agent's has none."""
+
+    name: str
+    """The name by which policies call the channel."""
+
+    desk: Desk
+    """Takes decisions."""
+
+    store: Store
+    directory: Directory
+    inbox: str | None = None
+    """Where people see the whole of an approval: scheme, host and port of the web inbox."""
+
+    secret: SecretStr | None = None
+    """The web secret, which signs links."""
+
+    refusals: "Refusals" = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin to count refusals."""
+        object.__setattr__(self, "refusals", Refusals(self.store, self.name))
+
+    def link(self, approval: Approval) -> str | None:
+        """Where people see the whole of an approval, if there is a web inbox."""
+        return None if self.inbox is None else f"{self.inbox.rstrip('/')}/approvals/{approval.request.id}"
+
+    def who(self, identity: str) -> str:
+        """The name of a person by any identity; the identity itself when nobody has it."""
+        person = self.directory.find(identity)
+        return one_line(identity if person is None else person.name or person.email or person.id, 200)
+
+    def approvers(self, approval: Approval, stage: int) -> Sequence[Person]:
+        """Everybody who may answer in a stage, by the order of the policy and then of the directory.
+
+        Raises:
+            ChannelError: the stage names a group, and the directory cannot list people; or it is nobody.
+        """
+        found = tuple(self._approvers(approval, approval.request.stages[stage]))
+        if not found:
+            raise ChannelError(f"channel {self.name!r}: nobody may answer in stage {stage + 1}")
+        return found
+
+    def _approvers(self, approval: Approval, stage: ApprovalStage) -> Iterator[Person]:
+        request = approval.request
+        named = (self.directory.find(identity) for identity in stage.approvers)
+        if stage.groups and not isinstance(self.directory, Roster):
+            raise ChannelError(
+                f"channel {self.name!r} has to write to a group, and the directory cannot list people",
+                remedy="give it a method people_of(tenant)",
+            )
+        listed = self.directory.people_of(request.tenant) if isinstance(self.directory, Roster) else ()
+        for person in dict.fromkeys(person for person in (*named, *listed) if person is not None):
+            excluded = any(person.answers_to(identity) for identity in request.excluded)
+            if person.active and person.tenant == request.tenant and stage.admits(person) and not excluded:
+                yield person
+
+
+class Refusals:
+    """Callbacks that were refused, in the audit log: each one, or their number where somebody sends many.
+
+    Args:
+        store: where the audit log is.
+        channel: the channel's name.
+        clock: returns seconds; when there is room for another entry.
+    """
+
+    def __init__(self, store: Store, channel: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._channel = channel
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._room = float(_BURST)
+        self._at = clock()
+        self._left_out = 0
+
+    def note(self, why: str, *, approval: Approval | None = None) -> None:
+        """Write down that a callback was refused, without anything that was in it.
+
+        At most 20 at once and one every three seconds are written; the next entry says how many were left out.
+
+        Args:
+            why: a stable identifier, e.g. `bad_signature`.
+            approval: the approval that it was about, when the sender is authentic.
+
+        Raises:
+            StorageError: the log cannot be written.
+        """
+        with self._lock:
+            now = self._clock()
+            self._room = min(_BURST, self._room + (now - self._at) / _REFILL)
+            self._at = now
+            if self._room < 1:
+                self._left_out += 1
+                return
+            self._room -= 1
+            left_out, self._left_out = self._left_out, 0
+        data: dict[str, Json] = {"channel": self._channel, "why": why}
+        if left_out:
+            data["left_out"] = left_out
+        if approval is None:
+            self._store.append(EVERYBODY, [AuditEvent(kind="channel.refused", data=data)])
+            return
+        request = approval.request
+        event = AuditEvent(
+            kind="channel.refused",
+            thread_id=request.thread_id,
+            turn=request.turn,
+            data={**data, "approval": request.id},
+        )
+        self._store.append(request.tenant, [event])
+
+
+@runtime_checkable
+class Attachable(Protocol):
+    """A channel that needs its host: to take answers, or to remember where its messages are."""
+
+    def attach(self, host: ChannelHost) -> None:
+        """Begin to work in this process.
+
+        Raises:
+            ConfigurationError: a token, key or extra is missing.
+        """
+        ...
+
+
+@runtime_checkable
+class Listening(Protocol):
+    """A channel that holds a connection to its messenger while a worker runs."""
+
+    def open(self) -> None:
+        """Connect, and take answers until `close`. Returns when the first connection stands.
+
+        Raises:
+            ChannelError: it cannot be connected.
+        """
+        ...
+
+    def close(self) -> None:
+        """Disconnect. What has been taken is finished first."""
+        ...
+
+
+@runtime_checkable
+class ReceivingChannel(ApprovalChannel, Receiving, Protocol):
+    """A channel with an address on the inbox's server."""

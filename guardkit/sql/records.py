@@ -1,0 +1,131 @@
+"""What channels remember: where their messages are, whom they have met, what they have already taken."""
+
+from typing import Any, cast
+
+from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+
+from guardkit.core.digest import canonical, parse, sha256
+from guardkit.core.runs import Contact, Post
+from guardkit.core.values import JsonObject
+from guardkit.errors import InputError
+from guardkit.sql import dialects, names
+from guardkit.sql.tables import approvals, contacts, posts, taken
+
+_TAKEN = "guardkit.taken.v1"
+_CONTACT = "guardkit.contact.v1"
+_SWEPT = 100
+"""Rows that are over and that one new row clears away at most."""
+
+
+def keep_post(connection: Connection, post: Post) -> None:
+    """Insert a copy of a question, or replace the one with the same id.
+
+    Raises:
+        InputError: the id is too long, or there is no such approval of that tenant.
+    """
+    names.checked("post.id", post.id, 64)
+    tenant = connection.execute(
+        select(approvals.c.tenant).where(approvals.c.id == post.approval_id).with_for_update()
+    ).scalar_one_or_none()
+    if tenant != post.tenant:
+        raise InputError(f"there is no approval {post.approval_id!r} of tenant {post.tenant!r}")
+    values = {
+        "approval_id": post.approval_id,
+        "tenant": post.tenant,
+        "channel": post.channel,
+        "delivery": post.delivery,
+        "stage": post.stage,
+        "recipient": post.recipient,
+        "address": None if post.address is None else canonical(post.address).decode(),
+        "version": post.version,
+        "open": post.open,
+    }
+    # The approval's row is locked, so nobody inserts the same copy between the two statements.
+    there = connection.execute(select(posts.c.approval_id).where(posts.c.id == post.id)).scalar_one_or_none()
+    if there is None:
+        now = dialects.now(connection)
+        connection.execute(insert(posts).values(id=post.id, kept_at=now, **values))
+    elif there != post.approval_id:
+        raise InputError(f"post {post.id!r} is of another approval")
+    else:
+        connection.execute(update(posts).where(posts.c.id == post.id).values(**values))
+
+
+def of_approval(connection: Connection, tenant: str, approval_id: str) -> list[Post]:
+    """Every copy of a question, oldest first."""
+    rows = connection.execute(
+        select(posts)
+        .where(posts.c.approval_id == approval_id, posts.c.tenant == tenant)
+        .order_by(posts.c.kept_at, posts.c.id)
+    ).all()
+    return [_post(row) for row in rows]
+
+
+def _post(row: Row[Any]) -> Post:
+    return Post(
+        id=row.id,
+        approval_id=row.approval_id,
+        tenant=row.tenant,
+        channel=row.channel,
+        delivery=row.delivery,
+        stage=row.stage,
+        recipient=row.recipient,
+        address=None if row.address is None else _object(row.address),
+        version=row.version,
+        open=row.open,
+    )
+
+
+def _object(text: str) -> JsonObject:
+    return cast("JsonObject", parse(text))
+
+
+def keep_contact(connection: Connection, contact: Contact) -> None:
+    """Insert a contact, or replace the one with the same tenant, channel and key."""
+    names.tenant(contact.tenant)
+    forget_contact(connection, contact.tenant, contact.channel, contact.key)
+    connection.execute(
+        insert(contacts).values(
+            tenant=contact.tenant,
+            contact_hash=sha256(_CONTACT, [contact.channel, contact.key]),
+            channel=contact.channel,
+            key=contact.key,
+            reference=canonical(contact.reference).decode(),
+            kept_at=dialects.now(connection),
+        )
+    )
+
+
+def contact(connection: Connection, tenant: str, channel: str, key: str) -> Contact | None:
+    """The contact with this key."""
+    reference = connection.execute(
+        select(contacts.c.reference).where(
+            contacts.c.tenant == tenant, contacts.c.contact_hash == sha256(_CONTACT, [channel, key])
+        )
+    ).scalar_one_or_none()
+    if reference is None:
+        return None
+    return Contact(tenant=tenant, channel=channel, key=key, reference=_object(reference))
+
+
+def forget_contact(connection: Connection, tenant: str, channel: str, key: str) -> bool:
+    """Remove a contact. Returns whether it was there."""
+    gone = connection.execute(
+        delete(contacts).where(
+            contacts.c.tenant == tenant, contacts.c.contact_hash == sha256(_CONTACT, [channel, key])
+        )
+    )
+    return gone.rowcount > 0
+
+
+def first_time(connection: Connection, scope: str, key: str, seconds: float) -> bool:
+    """Whether nobody has taken this in the last `seconds`; see `guardkit.core.ports.ChannelRecords.first_time`."""
+    now = dialects.now(connection)
+    mine = sha256(_TAKEN, [scope, key])
+    over = connection.execute(select(taken.c.taken_hash).where(taken.c.until <= now).limit(_SWEPT)).scalars()
+    connection.execute(
+        delete(taken).where(
+            or_(taken.c.taken_hash == mine, taken.c.taken_hash.in_(list(over))), taken.c.until <= now
+        )
+    )
+    return dialects.insert_new(connection, taken, {"taken_hash": mine, "until": now + seconds})

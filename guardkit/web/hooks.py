@@ -1,0 +1,66 @@
+"""Where messengers deliver people's answers: one address a channel, `/hooks/<name>`."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from guardkit.channels.host import ReceivingChannel
+from guardkit.channels.http import HttpRequest
+from guardkit.errors import StorageError
+
+PREFIX = "/hooks/"
+"""Requests below it are no browser's: each channel checks the signature that its messenger makes."""
+
+BODY_LIMIT = 1024 * 1024
+"""Bytes of the largest request that is read; what messengers send is smaller."""
+
+
+class Hooks:
+    """The addresses of the channels that answers come back through by HTTP.
+
+    Args:
+        channels: by name.
+    """
+
+    def __init__(self, channels: Mapping[str, ReceivingChannel]) -> None:
+        self._channels = channels
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """One address a channel, and what is below it."""
+        return [
+            Route("/hooks/{name}", self._take, methods=["POST"]),
+            Route("/hooks/{name}/{path:path}", self._take, methods=["POST"]),
+        ]
+
+    async def _take(self, request: Request) -> Response:
+        channel = self._channels.get(request.path_params["name"])
+        if channel is None:
+            return Response(status_code=HTTPStatus.NOT_FOUND)
+        body = await _read(request)
+        if body is None:
+            return Response(status_code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        names = [name for name, _ in request.headers.items()]
+        headers = {name: value for name, value in request.headers.items() if names.count(name) == 1}
+        taken = HttpRequest(path=request.path_params.get("path", ""), headers=headers, body=body)
+        try:
+            reply = await run_in_threadpool(channel.receive, taken)
+        except StorageError:
+            return Response(status_code=HTTPStatus.SERVICE_UNAVAILABLE)
+        return Response(reply.body, reply.status, dict(reply.headers))
+
+
+async def _read(request: Request) -> bytes | None:
+    """The body; `None` when it is longer than what is read."""
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > BODY_LIMIT:
+                return None
+    except ClientDisconnect:
+        return None
+    return bytes(body)
