@@ -54,6 +54,14 @@ class ApprovalChannelContract:
         sent = {channel.send(_delivery(approval, channel), approval) for approval in (one, two)}
         expect(len(sent), 2, "the hashes of two questions")
 
+    def test_it_shows_how_it_stands_meanwhile(self, channel: ApprovalChannel) -> None:
+        approval = _approval()
+        asked = channel.send(_delivery(approval, channel), approval)
+        shown = channel.send(
+            _delivery(approval, channel, id=f"{approval.request.id}-1", kind="update"), approval
+        )
+        expect(shown, asked, "the hash of an approval that nobody has changed")
+
     def test_it_tells_the_outcome(self, channel: ApprovalChannel) -> None:
         approval = close(_approval(), ApprovalState.CANCELLED, _AT + 60)
         rendered = channel.send(_delivery(approval, channel, kind="outcome"), approval)

@@ -1,0 +1,120 @@
+"""Channels in the processes of a guard: attached where people are verified, connected while a worker runs."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+from langgraph.graph import START, MessagesState, StateGraph
+from pydantic import SecretStr
+
+from guardkit import Guard, Keys
+from guardkit.channels.host import ChannelHost
+from guardkit.errors import ChannelError, MissingKeyError
+from guardkit.testing import FakeChannel
+
+POLICY = """
+policy: claims
+version: "1"
+owner: me@example.com
+default: reject
+"""
+
+
+class Connected(FakeChannel):
+    """A channel that holds a connection, and notes what happens to it."""
+
+    def __init__(self, *, refusals: int = 0) -> None:
+        super().__init__()
+        self.host: ChannelHost | None = None
+        self.seen: list[str] = []
+        self.refusals = refusals
+        self.connected = threading.Event()
+
+    def attach(self, host: ChannelHost) -> None:
+        self.host = host
+        self.seen.append("attached")
+
+    def open(self) -> None:
+        self.seen.append("opened")
+        if self.refusals:
+            self.refusals -= 1
+            raise ChannelError("nobody there")
+        self.connected.set()
+
+    def close(self) -> None:
+        self.seen.append("closed")
+
+
+def guarded(tmp_path: Any, keys: Keys, **channels: Any) -> Guard:
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    guard = Guard(
+        f"sqlite:///{tmp_path / 'guard.db'}",
+        policy=tmp_path / "policy.yaml",
+        keys=keys,
+        channels=channels,
+        decide_at="https://inbox.example",
+    )
+    builder = StateGraph(MessagesState)
+    builder.add_node("agent", lambda state: {"messages": []})
+    builder.add_edge(START, "agent")
+    guard.compile(builder, name="claims")
+    return guard
+
+
+KEYS = Keys.generate().model_copy(update={"web_secret": SecretStr("w" * 40)})
+
+
+def test_a_channel_is_attached_once_by_the_name_that_policies_use(tmp_path: Any) -> None:
+    channel = Connected()
+    guard = guarded(tmp_path, KEYS, desk=channel)
+    assert channel.seen == [], "the agent's process verifies nobody"
+    guard.worker()
+    guard.app()
+    guard.worker()
+    assert channel.seen == ["attached"]
+    assert channel.host is not None
+    assert (channel.host.name, channel.host.inbox) == ("desk", "https://inbox.example")
+    assert channel.host.secret == KEYS.web_secret
+
+
+def test_a_process_without_the_decision_key_attaches_nothing(tmp_path: Any) -> None:
+    channel = Connected()
+    public = Keys(decision_public_keys=KEYS.decision_public_keys)
+    guard = guarded(tmp_path, public, desk=channel)
+    with pytest.raises(MissingKeyError):
+        guard.worker()
+    assert channel.seen == []
+
+
+def test_a_worker_connects_what_holds_a_connection_and_closes_it(tmp_path: Any) -> None:
+    channel, silent = Connected(), FakeChannel("silent")
+    guard = guarded(tmp_path, KEYS, desk=channel, silent=silent)
+
+    async def work() -> None:
+        stop = asyncio.Event()
+        running = asyncio.create_task(guard.worker(poll=0.01).run(stop))
+        assert await asyncio.to_thread(channel.connected.wait, 60)
+        stop.set()
+        await running
+
+    asyncio.run(work())
+    assert channel.seen == ["attached", "opened", "closed"]
+
+
+def test_a_channel_that_cannot_be_connected_stops_no_other(tmp_path: Any) -> None:
+    broken, well = Connected(refusals=1), Connected()
+    guard = guarded(tmp_path, KEYS, broken=broken, well=well)
+
+    async def work() -> None:
+        stop = asyncio.Event()
+        running = asyncio.create_task(guard.worker(poll=0.01).run(stop))
+        assert await asyncio.to_thread(well.connected.wait, 60)
+        stop.set()
+        await running
+
+    asyncio.run(work())
+    assert broken.seen == ["attached", "opened"], "it was not connected, so it is not closed"
+    assert well.seen == ["attached", "opened", "closed"]
