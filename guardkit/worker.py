@@ -5,14 +5,15 @@ and the next one finds the same rows due.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 
 from guardkit.channels.host import Listening
 from guardkit.core.ports import ApprovalChannel, Store
-from guardkit.core.runs import Delivery, DueThread
+from guardkit.core.runs import DueThread
 from guardkit.errors import (
     BusyError,
     ChannelError,
@@ -25,6 +26,7 @@ from guardkit.langgraph.graph import GuardedGraph
 from guardkit.langgraph.resuming import resume
 from guardkit.runtime.desk import Desk
 from guardkit.runtime.driver import Offload
+from guardkit.runtime.outbox import Outbox
 
 log = logging.getLogger("guardkit.worker")
 
@@ -79,39 +81,52 @@ class Worker:
         self._graphs = graphs
         self._store = store
         self._desk = desk
-        self._channels = channels
+        self._outbox = Outbox(store, channels, offload)
         self._offload = offload
         self._poll = poll
         self._attempts = attempts
         self._backoff = backoff
         self._places = asyncio.Semaphore(concurrency)
-        self._closed = [channel for channel in channels.values() if isinstance(channel, Listening)]
+        self._closed: list[Listening] = [one for one in channels.values() if isinstance(one, Listening)]
         self._open: list[Listening] = []
         self._listen_at = 0.0
 
     async def run(self, stop: asyncio.Event | None = None) -> None:
-        """Work until `stop` is set. A round that the database refuses is tried again after the poll interval."""
+        """Work until `stop` is set. A round that the database refuses is tried again after the poll interval.
+
+        Messages go out beside the resumes: a messenger that is slow holds up no run.
+        """
         stop = stop or asyncio.Event()
         try:
-            await self._work(stop)
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._repeat(self._send, stop))
+                both.create_task(self._repeat(self._go_on, stop))
         finally:
             for channel in self._open:
-                await self._offload(channel.close)
+                await self._outbox.call(channel.close)
+            self._closed += self._open
             self._open.clear()
+            self._outbox.close()
 
-    async def _work(self, stop: asyncio.Event) -> None:
+    async def _repeat(self, work: Callable[[], Awaitable[Done]], stop: asyncio.Event) -> None:
         while not stop.is_set():
-            await self._listen()
             try:
-                done = await self.once()
+                done = await work()
             except GuardkitError as error:
                 log.warning("round failed: %s", error.code)
                 done = Done()
             if done.idle:
-                try:
+                with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), self._poll)
-                except TimeoutError:
-                    continue
+
+    async def once(self) -> Done:
+        """One round: send what has to go out, expire what is over, resume what is due."""
+        delivered = await self._outbox.round()
+        return replace(await self._go_on(), delivered=delivered)
+
+    async def _send(self) -> Done:
+        await self._listen()
+        return Done(delivered=await self._outbox.round())
 
     async def _listen(self) -> None:
         """Connect the channels that hold a connection. One that cannot be connected is tried again later."""
@@ -119,7 +134,7 @@ class Worker:
             return
         for channel in tuple(self._closed):
             try:
-                await self._offload(channel.open)
+                await self._outbox.call(channel.open)
             except ChannelError as error:
                 log.warning("a channel cannot be connected: %s", error.message)
                 self._listen_at = time.monotonic() + _RECONNECT
@@ -127,43 +142,16 @@ class Worker:
                 self._closed.remove(channel)
                 self._open.append(channel)
 
-    async def once(self) -> Done:
-        """One round: send what has to go out, expire what is over, resume what is due."""
-        delivered = await self._deliver()
+    async def _go_on(self) -> Done:
         expired = await self._offload(lambda: self._desk.expire(100))
         due = await self._offload(lambda: self._store.due(agents=tuple(self._graphs)))
         outcomes = await asyncio.gather(*(self._resume(thread) for thread in due))
         return Done(
-            delivered=delivered,
             expired=expired,
             resumed=outcomes.count("resumed"),
             failed=outcomes.count("failed"),
             dead=outcomes.count("dead"),
         )
-
-    async def _deliver(self) -> int:
-        deliveries = await self._offload(self._store.deliveries)
-        sent = 0
-        for delivery in deliveries:
-            sent += await self._offload(lambda delivery=delivery: self._send(delivery))
-        return sent
-
-    def _send(self, delivery: Delivery) -> int:
-        approval = self._store.find(delivery.approval_id)
-        channel = self._channels.get(delivery.channel)
-        if approval is None or channel is None:
-            # A channel that this worker does not have may be another worker's; people still find it in the inbox.
-            self._store.delivered(
-                delivery, error="unknown_channel" if channel is None else "unknown_approval"
-            )
-            return 0
-        try:
-            rendered = channel.send(delivery, approval)
-        except ChannelError as error:
-            self._store.delivered(delivery, error=error.code)
-            return 0
-        self._store.delivered(delivery, error=None, rendered=rendered)
-        return 1
 
     async def _resume(self, thread: DueThread) -> str:
         graph = self._graphs[thread.agent]

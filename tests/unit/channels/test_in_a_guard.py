@@ -12,8 +12,11 @@ from pydantic import SecretStr
 
 from guardkit import Guard, Keys
 from guardkit.channels.host import ChannelHost
+from guardkit.core.approvals import Approval, ApprovalStage
+from guardkit.core.runs import Delivery
 from guardkit.errors import ChannelError, MissingKeyError
 from guardkit.testing import FakeChannel
+from guardkit.testing.contracts import samples
 
 POLICY = """
 policy: claims
@@ -118,3 +121,58 @@ def test_a_channel_that_cannot_be_connected_stops_no_other(tmp_path: Any) -> Non
     asyncio.run(work())
     assert broken.seen == ["attached", "opened"], "it was not connected, so it is not closed"
     assert well.seen == ["attached", "opened", "closed"]
+
+
+class Told(FakeChannel):
+    """Says when it has sent something."""
+
+    def __init__(self) -> None:
+        super().__init__("well")
+        self.told = threading.Event()
+
+    def send(self, delivery: Delivery, approval: Approval) -> str:
+        shown = super().send(delivery, approval)
+        self.told.set()
+        return shown
+
+
+class Slow(FakeChannel):
+    """Sends nothing until it may."""
+
+    def __init__(self) -> None:
+        super().__init__("slow")
+        self.may = threading.Event()
+
+    def send(self, delivery: Delivery, approval: Approval) -> str:
+        assert self.may.wait(60)
+        return super().send(delivery, approval)
+
+
+class Broken(FakeChannel):
+    """Somebody's own channel, with a mistake in it."""
+
+    def send(self, delivery: Delivery, approval: Approval) -> str:
+        raise ZeroDivisionError(approval.request.thought)
+
+
+def test_a_channel_that_is_slow_or_broken_holds_up_no_other(tmp_path: Any, caplog: Any) -> None:
+    slow, well = Slow(), Told()
+    guard = guarded(tmp_path, KEYS, broken=Broken("broken"), slow=slow, well=well)
+    run = guard.store.open_run(samples.opening(), []).run
+    stage = ApprovalStage(groups=("desk",), channels=("broken", "slow", "well", "unknown"))
+    request = samples.request(run, stages=(stage,)).model_copy(update={"thought": "secret words"})
+    guard.store.register(run, [request], [])
+
+    async def work() -> None:
+        stop = asyncio.Event()
+        running = asyncio.create_task(guard.worker(poll=0.01).run(stop))
+        assert await asyncio.to_thread(well.told.wait, 60)
+        assert slow.sent == []
+        slow.may.set()
+        stop.set()
+        await running
+
+    asyncio.run(work())
+    assert len(slow.sent) == len(well.sent) == 1
+    assert "raised ZeroDivisionError" in caplog.text
+    assert "secret words" not in caplog.text
