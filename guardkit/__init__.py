@@ -2,7 +2,8 @@
 
 from importlib.metadata import version as _version
 
-from guardkit.core.approvals import Approval, ApprovalDecision, ApprovalRequest, ApprovalStage, ApprovalState
+from guardkit.core.approvals import Approval, ApprovalDecision, ApprovalRequest, ApprovalState
+from guardkit.core.stages import ApprovalStage
 from guardkit.core.drafts import Answer, Citation, Criterion
 from guardkit.core.effects import Effect, EffectNotDone, EffectState, Reconciled
 from guardkit.core.keys import Keys

@@ -173,9 +173,10 @@ def _stage(stage: StageView, who: Callable[[str], str]) -> Fact:
     asked = [*map(who, stage.approvers), *(f"group {group}" for group in stage.groups)]
     role = f" as {stage.role}" if stage.role else ""
     given = f"; given by {', '.join(map(who, stage.given))}" if stage.given else ""
+    later = "".join(f"; {step}" for step in stage.escalations) if stage.status in ("waiting", "later") else ""
     return Fact(
         label=f"Stage {stage.number}",
-        text=f"{len(stage.given)} of {stage.required}{role}: {', '.join(asked)}{given} [{stage.status}]",
+        text=f"{len(stage.given)} of {stage.required}{role}: {', '.join(asked)}{given} [{stage.status}]{later}",
     )
 
 

@@ -9,10 +9,11 @@ from typing import Protocol, runtime_checkable
 from pydantic import SecretStr
 
 from guardkit.channels.http import Receiving
-from guardkit.core.approvals import Approval, ApprovalStage
+from guardkit.core.approvals import Approval, waiting_since
 from guardkit.core.audit import AuditEvent
 from guardkit.core.people import Directory, Person, Roster
 from guardkit.core.ports import ApprovalChannel, Store
+from guardkit.core.stages import ApprovalStage
 from guardkit.core.values import Json
 from guardkit.core.visible import one_line
 from guardkit.errors import ChannelError
@@ -64,15 +65,19 @@ class ChannelHost:
         Raises:
             ChannelError: the stage names a group, and the directory cannot list people; or it is nobody.
         """
-        found = tuple(self._approvers(approval, approval.request.stages[stage]))
+        waited = 0.0
+        if approval.stage() == stage:
+            waited = self.store.now() - waiting_since(approval)
+        found = tuple(self._approvers(approval, approval.request.stages[stage], waited))
         if not found:
             raise ChannelError(f"channel {self.name!r}: nobody may answer in stage {stage + 1}")
         return found
 
-    def _approvers(self, approval: Approval, stage: ApprovalStage) -> Iterator[Person]:
+    def _approvers(self, approval: Approval, stage: ApprovalStage, waited: float) -> Iterator[Person]:
         request = approval.request
-        named = (self.directory.find(identity) for identity in stage.approvers)
-        if stage.groups and not isinstance(self.directory, Roster):
+        steps = [stage, *(step for step in stage.escalations if waited >= step.after)]
+        named = (self.directory.find(identity) for step in steps for identity in step.approvers)
+        if any(step.groups for step in steps) and not isinstance(self.directory, Roster):
             raise ChannelError(
                 f"channel {self.name!r} has to write to a group, and the directory cannot list people",
                 remedy="give it a method people_of(tenant)",
@@ -80,7 +85,7 @@ class ChannelHost:
         listed = self.directory.people_of(request.tenant) if isinstance(self.directory, Roster) else ()
         for person in dict.fromkeys(person for person in (*named, *listed) if person is not None):
             excluded = any(person.answers_to(identity) for identity in request.excluded)
-            if person.active and person.tenant == request.tenant and stage.admits(person) and not excluded:
+            if person.active and person.tenant == request.tenant and stage.admits(person, waited) and not excluded:
                 yield person
 
 

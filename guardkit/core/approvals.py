@@ -21,6 +21,7 @@ from pydantic import Field
 from guardkit.core.digest import action_digest, sha256
 from guardkit.core.people import Assurance, Person
 from guardkit.core.principals import Principal
+from guardkit.core.stages import ApprovalStage
 from guardkit.core.steps import Action
 from guardkit.core.values import JsonObject, Value
 from guardkit.errors import DecisionRefusedError
@@ -44,30 +45,6 @@ class ApprovalState(StrEnum):
     def settled(self) -> bool:
         """Whether people have nothing left to say."""
         return self is not ApprovalState.PENDING
-
-
-class ApprovalStage(Value):
-    """Who must answer. Approvers hold the role, if one is named, AND are named or in one of the groups."""
-
-    role: str | None = None
-    approvers: tuple[str, ...] = ()
-    """Identities of people, e.g. e-mail addresses."""
-
-    groups: tuple[str, ...] = ()
-    required: int = Field(default=1, ge=1)
-    """How many distinct people must approve."""
-
-    channels: tuple[str, ...] = Field(min_length=1)
-    """Names of the approval channels that reach them. The first answer counts, whichever brings it."""
-
-    assurance: Assurance = Assurance.CHAT
-    """The weakest assurance at which an answer counts."""
-
-    def admits(self, person: Person) -> bool:
-        """Whether this person may answer. An empty stage admits nobody."""
-        named = any(person.answers_to(identity) for identity in self.approvers)
-        grouped = bool(set(self.groups) & set(person.groups))
-        return (named or grouped) and (self.role is None or self.role in person.roles)
 
 
 class ApprovalRequest(Value):
@@ -230,8 +207,30 @@ def waiting_stage(stages: Iterable[ApprovalStage], standing: Iterable[ApprovalDe
     return None
 
 
-def stage_for(approval: Approval, person: Person) -> int:
+def waiting_since(approval: Approval) -> float:
+    """When the stage that is waiting began to wait, in seconds since the epoch: an edit opens all of them again."""
+    since, place = approval.request.requested_at, (0, 0)
+    edits = 0
+    for number, said in enumerate(approval.decisions, start=1):
+        edits += said.kind == "edit"
+        now = after_decisions(approval, number).stage(), edits
+        if now != place:
+            since, place = said.decided_at, now
+    return since
+
+
+def after_decisions(approval: Approval, decisions: int) -> Approval:
+    """The approval as it was after its first decisions."""
+    return approval.model_copy(update={"decisions": approval.decisions[:decisions]})
+
+
+def stage_for(approval: Approval, person: Person, now: float) -> int:
     """The stage for which this person may answer now.
+
+    Args:
+        approval: as it stands.
+        person: the directory's record.
+        now: seconds since the epoch, by the database's clock: some may answer only after a time.
 
     Raises:
         DecisionRefusedError: `already_settled`, `inactive`, `requester`, `already_decided` or `not_an_approver`.
@@ -246,7 +245,7 @@ def stage_for(approval: Approval, person: Person) -> int:
     if any(decision.person == person.id for decision in approval.standing()):
         raise DecisionRefusedError("already_decided", "this person's approval already counts")
     waiting = approval.stage()
-    if waiting is None or not request.stages[waiting].admits(person):
+    if waiting is None or not request.stages[waiting].admits(person, now - waiting_since(approval)):
         raise DecisionRefusedError(
             "not_an_approver", "this person is not among the approvers of the stage that is waiting"
         )
@@ -272,7 +271,7 @@ def decide(approval: Approval, decision: ApprovalDecision, person: Person) -> Ap
         raise DecisionRefusedError("digest_mismatch", "the decision names another approval")
     if decision.person != person.id:
         raise DecisionRefusedError("not_an_approver", "the decision names another person")
-    waiting = stage_for(approval, person)
+    waiting = stage_for(approval, person, decision.decided_at)
     if decision.stage != waiting:
         raise DecisionRefusedError("not_an_approver", "the decision was given for another stage")
     if not decision.assurance.reaches(request.stages[waiting].assurance):
@@ -350,41 +349,3 @@ def close(approval: Approval, state: ApprovalState, at: float) -> Approval:
             "already_settled", f"an approval that is {approval.state.value} cannot become {state.value}"
         )
     return approval.model_copy(update={"state": state, "version": approval.version + 1, "settled_at": at})
-
-
-def still_holds(approval: Approval, people: Mapping[str, Person | None], now: float) -> str | None:
-    """Why an approved approval may not be consumed, or `None` when it may.
-
-    Checks again what can have changed since people decided: membership, activity, exclusion, assurance, quorum of
-    distinct people, and the time from the last decision.
-
-    Args:
-        approval: as stored.
-        people: today's directory records by `Person.id`.
-        now: seconds since the epoch, by the database's clock.
-    """
-    request = approval.request
-    if approval.state is not ApprovalState.APPROVED:
-        return f"the approval is {approval.state.value}"
-    if approval.digest != edited_digest(request, approval.args):
-        return "the stored arguments do not match their digest"
-    valid: list[ApprovalDecision] = []
-    for decision in approval.standing():
-        person = people.get(decision.person)
-        if person is None or not person.active or person.tenant != request.tenant:
-            continue
-        if any(person.answers_to(identity) for identity in request.excluded):
-            continue
-        stage = request.stages[decision.stage] if decision.stage < len(request.stages) else None
-        if decision.assurance is Assurance.EMAIL_LINK and any(
-            one.assurance is Assurance.EMAIL_LINK for one in valid
-        ):
-            continue
-        if stage is not None and stage.admits(person) and decision.assurance.reaches(stage.assurance):
-            valid.append(decision)
-    if waiting_stage(request.stages, valid) is not None:
-        return "somebody who approved is no longer entitled to"
-    last = max(decision.decided_at for decision in valid)
-    if request.valid_for is not None and now - last > request.valid_for:
-        return f"approved more than {request.valid_for:g} s ago"
-    return None

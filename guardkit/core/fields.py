@@ -1,6 +1,6 @@
 """The edit form: one field for each argument, from the tool's JSON schema, with the argument's type kept.
 
-HTML forms know only text; `guardkit.core.answers` reads it back by the type that the argument had, or that the schema
+Forms know only text; `guardkit.core.answers` reads it back by the type that the argument had, or that the schema
 gives it.
 """
 

@@ -9,9 +9,11 @@ from typing import Literal
 
 from guardkit.core.approvals import Approval, ApprovalDecision, ApprovalState, DecisionKind, OnExpiry
 from guardkit.core.digest import sha256
+from guardkit.core.durations import format_duration
 from guardkit.core.people import Assurance
 from guardkit.core.principals import VerifiedBy
 from guardkit.core.rows import Change, Row, changes, rows, whole_value
+from guardkit.core.stages import Escalation
 from guardkit.core.values import JsonObject, Value
 from guardkit.core.visible import human, one_line, shortened
 
@@ -37,6 +39,8 @@ class StageView(Value):
     """Whose approvals count."""
 
     status: Literal["done", "waiting", "later", "closed"]
+    escalations: tuple[str, ...] = ()
+    """Who else may answer after which time, in words."""
 
 
 class Said(Value):
@@ -212,9 +216,16 @@ def _stages(approval: Approval) -> tuple[StageView, ...]:
                 required=stage.required,
                 given=tuple(given.get(index, ())),
                 status=status,
+                escalations=tuple(_escalation(step) for step in stage.escalations[:_LIST_LIMIT]),
             )
         )
     return tuple(views)
+
+
+def _escalation(step: Escalation) -> str:
+    who = [*step.approvers, *(f"group {group}" for group in step.groups)]
+    role = f" as {step.role}" if step.role else ""
+    return one_line(f"after {format_duration(step.after)} also {', '.join(who)}{role}", _LINE_LIMIT)
 
 
 def _said(decision: ApprovalDecision) -> Said:

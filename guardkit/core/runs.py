@@ -207,8 +207,9 @@ class Delivery(Value):
     approval_id: str
     tenant: str
     channel: str
-    kind: Literal["ask", "update", "outcome"]
-    """`ask` the people of a stage, `update` what earlier messages show, or tell the `outcome`."""
+    kind: Literal["ask", "remind", "update", "outcome"]
+    """`ask` the people of a stage, `remind` those who have not answered, `update` what earlier messages show, or tell
+    the `outcome`."""
 
     stage: int
     attempts: int

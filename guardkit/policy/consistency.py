@@ -1,15 +1,15 @@
 """What a policy's parts must be to one another: names that exist, routes that people can answer."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from guardkit.core.approvals import ApprovalStage
 from guardkit.core.people import Directory, Person
+from guardkit.core.stages import ApprovalStage, Escalation
 from guardkit.errors import PolicyError
-from guardkit.policy.document import PolicyDocument, StageEntry, ToolEntry
+from guardkit.policy.document import Approver, PolicyDocument, ToolEntry
 from guardkit.policy.loading import Located, Where
 from guardkit.policy.people import PeopleDirectory
 from guardkit.policy.quorum import Seats, seats_filled
-from guardkit.policy.routes import stage_of
+from guardkit.policy.routes import stage_of, step_of
 from guardkit.policy.sections import did_you_mean
 
 
@@ -109,42 +109,65 @@ def check_people(document: PolicyDocument, located: Located, directory: Director
         return
     for name, route in document.approvals.items():
         for number, stage in enumerate(route.stages):
-            _check_stage(stage, ("approvals", name, "stages", number), located, directory)
-        check_seats(("approvals", name, "stages"), tuple(map(stage_of, route.stages)), located, directory)
+            place: Where = ("approvals", name, "stages", number)
+            _check_named(stage.role, stage.approvers, (*place, "approvers"), located, directory)
+            _check_stage(stage_of(stage, route), place, located, directory)
+        stages = tuple(stage_of(stage, route) for stage in route.stages)
+        check_seats(("approvals", name, "stages"), stages, located, directory)
+        for number, step in enumerate(route.escalate):
+            place = ("approvals", name, "escalate", number)
+            _check_named(step.role, step.add, (*place, "add"), located, directory)
+            _check_step(step_of(step), place, located, directory)
 
 
-def _check_stage(stage: StageEntry, where: Where, located: Located, directory: PeopleDirectory) -> None:
+def _check_named(
+    role: str | None, listed: Sequence[Approver], where: Where, located: Located, directory: PeopleDirectory
+) -> None:
+    """Refuse roles, groups and people that the directory does not have."""
     roles = {role for person in directory.people for role in person.roles}
     groups = {group for person in directory.people for group in person.groups}
-    if stage.role is not None and stage.role not in roles:
+    if role is not None and role not in roles:
         raise located.problem(
             PolicyError,
-            (*where, "role"),
-            f"nobody in the directory has the role {stage.role!r}",
-            remedy=did_you_mean(stage.role, roles),
+            (*where[:-1], "role"),
+            f"nobody in the directory has the role {role!r}",
+            remedy=did_you_mean(role, roles),
         )
-    for number, who in enumerate(stage.approvers):
+    for number, who in enumerate(listed):
         if who.group is not None and who.group not in groups:
             raise located.problem(
                 PolicyError,
-                (*where, "approvers", number),
+                (*where, number),
                 f"nobody in the directory is in the group {who.group!r}",
                 remedy=did_you_mean(who.group, groups),
             )
         if who.identity is not None and directory.find(who.identity) is None:
             raise located.problem(
                 PolicyError,
-                (*where, "approvers", number),
+                (*where, number),
                 f"the directory does not know {who.identity!r}",
                 remedy=did_you_mean(who.identity, directory.identities()),
             )
-    entitled = stage_of(stage)
-    most = max(len(eligible(entitled, directory.people, tenant)) for tenant in tenants(directory))
-    if most < stage.required:
+
+
+def _check_step(added: Escalation, where: Where, located: Located, directory: PeopleDirectory) -> None:
+    """Refuse an escalation that adds nobody."""
+    if not any(person.active and added.admits(person) for person in directory.people):
         raise located.problem(
             PolicyError,
             where,
-            f"needs {stage.required} {'person' if stage.required == 1 else 'people'}, and {most} active "
+            "adds nobody: no active person is named or in the group, and holds the role",
+            remedy="name others, or another role",
+        )
+
+
+def _check_stage(entitled: ApprovalStage, where: Where, located: Located, directory: PeopleDirectory) -> None:
+    most = max(len(eligible(entitled, directory.people, tenant)) for tenant in tenants(directory))
+    if most < entitled.required:
+        raise located.problem(
+            PolicyError,
+            where,
+            f"needs {entitled.required} {'person' if entitled.required == 1 else 'people'}, and {most} active "
             f"{'person is' if most == 1 else 'people are'} eligible",
             remedy="they must be active, named or in the group, and hold the role",
         )

@@ -12,7 +12,7 @@ from guardkit.core.approvals import DecisionKind, OnExpiry
 from guardkit.core.no_result import NoResultReason
 from guardkit.core.people import Assurance
 from guardkit.core.values import JsonObject
-from guardkit.policy.durations import Duration
+from guardkit.policy.durations import Duration, format_duration
 from guardkit.policy.sections import Section, mistake
 
 Otherwise: TypeAlias = Literal["allow", "reject", "escalate"]
@@ -132,12 +132,22 @@ class StageEntry(Section):
     """The weakest assurance at which an answer counts."""
 
 
+class EscalationEntry(Section):
+    """Who else may answer once a stage has waited for some time."""
+
+    after: Duration
+    """Seconds from when the stage begins to wait."""
+
+    add: Approvers
+    role: Line | None = None
+    """The role that they must hold as well; the stage's own is not asked of them."""
+
+    channel: Channels
+    """The approval channels that reach them: one name, or several."""
+
+
 class RouteEntry(Section):
     """How people are asked."""
-
-    not_built: ClassVar[Mapping[str, str]] = {
-        "escalate": "remove it; give the stage more approvers, or a shorter expires_in"
-    }
 
     stages: Annotated[tuple[StageEntry, ...], Field(min_length=1, max_length=10)]
     """In order."""
@@ -149,6 +159,12 @@ class RouteEntry(Section):
     """Seconds from the question to its expiry."""
 
     on_expiry: OnExpiry
+    remind: tuple[Duration, ...] = ()
+    """Seconds after which whoever has not answered is reminded, from when a stage begins to wait."""
+
+    escalate: tuple[EscalationEntry, ...] = ()
+    """Who else may answer, in every stage of the route."""
+
     valid_for: Duration | None = None
     """Seconds from the last decision to the execution; `None` without limit."""
 
@@ -162,6 +178,19 @@ class RouteEntry(Section):
                 f"lacks {' and '.join(map(repr, lacking))}",
                 key="allowed_decisions",
                 remedy="people must be able to say yes and no",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _before_it_is_over(self) -> Self:
+        late = [("remind", after) for after in self.remind if after >= self.expires_in]
+        late += [("escalate", step.after) for step in self.escalate if step.after >= self.expires_in]
+        if late and self.on_expiry != "keep":
+            key, after = late[0]
+            raise mistake(
+                f"{format_duration(after)} is not before expires_in, {format_duration(self.expires_in)}",
+                key=key,
+                remedy="a question that is over reminds nobody: choose a shorter time",
             )
         return self
 

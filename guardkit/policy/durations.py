@@ -6,9 +6,9 @@ from typing import Annotated, TypeAlias
 
 from pydantic import BeforeValidator, PlainSerializer
 
+from guardkit.core.durations import UNITS, format_duration
 from guardkit.policy.sections import mistake
 
-_UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _FORM = re.compile(r"(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?")
 _REMEDY = "write it like 90s, 30m, 8h or 1h30m"
 _LONGEST = 10 * 366 * 86400
@@ -23,21 +23,10 @@ def parse_duration(text: str) -> float:
     found = _FORM.fullmatch(text)
     if found is None or not text:
         raise ValueError(f"{text!r} is not a duration")
-    seconds = sum(int(part) * unit for part, unit in zip(found.groups("0"), _UNITS.values(), strict=True))
+    seconds = sum(int(part) * unit for part, unit in zip(found.groups("0"), UNITS.values(), strict=True))
     if not 0 < seconds <= _LONGEST:
         raise ValueError(f"{text!r} is not between one second and ten years")
     return float(seconds)
-
-
-def format_duration(seconds: float) -> str:
-    """The shortest form that `parse_duration` reads back; fractions of a second are dropped."""
-    rest = int(seconds)
-    parts: list[str] = []
-    for letter, unit in _UNITS.items():
-        count, rest = divmod(rest, unit)
-        if count:
-            parts.append(f"{count}{letter}")
-    return "".join(parts) or "0s"
 
 
 def _read(value: object) -> float:

@@ -203,7 +203,7 @@ class Policy:
     def channels(self) -> tuple[str, ...]:
         """Names of the approval channels that the routes use, sorted."""
         stages = (stage for route in self._routes.values() for stage in route.stages)
-        return tuple(sorted({name for stage in stages for name in stage.channels}))
+        return tuple(sorted({name for stage in stages for name in stage.all_channels}))
 
     def rules(self, tool: str) -> ToolRules | None:
         """What holds for a tool, compiled; `None` for a tool without an entry."""

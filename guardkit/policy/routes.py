@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from guardkit.core.approvals import ApprovalStage, DecisionKind, OnExpiry
+from guardkit.core.approvals import DecisionKind, OnExpiry
+from guardkit.core.stages import ApprovalStage, Escalation
 from guardkit.core.values import Value
-from guardkit.policy.document import RouteEntry, StageEntry
+from guardkit.policy.document import Approver, EscalationEntry, RouteEntry, StageEntry
 
 _STRICTNESS: dict[OnExpiry, int] = {"keep": 0, "reject": 1, "no_result": 2}
 
@@ -35,7 +36,7 @@ class ApprovalRoute(Value):
         """The route that a policy file describes."""
         return cls(
             names=(name,),
-            stages=tuple(map(stage_of, entry.stages)),
+            stages=tuple(stage_of(stage, entry) for stage in entry.stages),
             exclude_requester=entry.exclude_requester,
             expires_in=entry.expires_in,
             on_expiry=entry.on_expiry,
@@ -66,13 +67,34 @@ class ApprovalRoute(Value):
         )
 
 
-def stage_of(entry: StageEntry) -> ApprovalStage:
-    """The stage that a policy file describes."""
+def stage_of(entry: StageEntry, route: RouteEntry) -> ApprovalStage:
+    """The stage that a policy file describes, with what its route says of all of its stages."""
     return ApprovalStage(
         role=entry.role,
-        approvers=tuple(who.identity for who in entry.approvers if who.identity is not None),
-        groups=tuple(who.group for who in entry.approvers if who.group is not None),
+        approvers=_people(entry.approvers),
+        groups=_groups(entry.approvers),
         required=entry.required,
         channels=entry.channel,
         assurance=entry.assurance,
+        reminders=tuple(sorted(set(route.remind))),
+        escalations=tuple(map(step_of, sorted(route.escalate, key=lambda step: step.after))),
     )
+
+
+def step_of(entry: EscalationEntry) -> Escalation:
+    """The escalation that a policy file describes."""
+    return Escalation(
+        after=entry.after,
+        role=entry.role,
+        approvers=_people(entry.add),
+        groups=_groups(entry.add),
+        channels=entry.channel,
+    )
+
+
+def _people(listed: Sequence[Approver]) -> tuple[str, ...]:
+    return tuple(who.identity for who in listed if who.identity is not None)
+
+
+def _groups(listed: Sequence[Approver]) -> tuple[str, ...]:
+    return tuple(who.group for who in listed if who.group is not None)

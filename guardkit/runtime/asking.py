@@ -9,8 +9,8 @@ from guardkit.core.approvals import (
     ApprovalState,
     approval_id,
     close,
-    still_holds,
 )
+from guardkit.core.consuming import still_holds
 from guardkit.core.decisions import Escalate
 from guardkit.core.presentation import present
 from guardkit.core.steps import Action

@@ -115,7 +115,7 @@ class Desk:
             seen = approval
             if approval.request.tenant != person.tenant:
                 raise UnknownApprovalError("there is no such approval")
-            stage = stage_for(approval, person)
+            stage = stage_for(approval, person, at)
             _check_words(reason)
             if args is not None and digest == approval.digest:
                 _check_edit(approval, args)
@@ -161,11 +161,12 @@ class Desk:
             now: seconds since the epoch, by the database's clock; asked for if not given.
         """
         request = approval.request
+        now = self._store.now() if now is None else now
         try:
-            stage = request.stages[stage_for(approval, person)]
+            stage = request.stages[stage_for(approval, person, now)]
         except DecisionRefusedError as error:
             return error
-        if _is_over(approval, self._store.now() if now is None else now):
+        if _is_over(approval, now):
             return DecisionRefusedError("expired", "the time to decide is over")
         if not assurance.reaches(stage.assurance):
             return DecisionRefusedError(
@@ -181,7 +182,7 @@ class Desk:
             UnknownApprovalError: there is none, or it is not for their eyes; callers cannot tell which.
         """
         approval = self._store.find(approval_id)
-        if approval is None or not _concerns(approval, person):
+        if approval is None or not _concerns(approval, person, self._store.now()):
             raise UnknownApprovalError("there is no such approval")
         return approval
 
@@ -193,13 +194,14 @@ class Desk:
             for approval in self._store.listed(
                 tenant=person.tenant, states=[ApprovalState.PENDING], limit=LISTED
             )
-            if _may_answer(approval, person) and not _is_over(approval, now)
+            if _may_answer(approval, person, now) and not _is_over(approval, now)
         ]
 
     def visible(self, person: Person, states: Sequence[ApprovalState] | None = None) -> Sequence[Approval]:
         """The approvals that this person may look at, newest first, among the tenant's latest 1,000 in these states."""
         listed = self._store.listed(tenant=person.tenant, states=states, limit=LISTED)
-        return [approval for approval in listed if _concerns(approval, person)]
+        now = self._store.now()
+        return [approval for approval in listed if _concerns(approval, person, now)]
 
     def expire(self, limit: int = 100) -> int:
         """Close open approvals whose time is over. Returns how many were closed."""
@@ -311,16 +313,19 @@ def _is_over(approval: Approval, now: float) -> bool:
     return request.expires_at is not None and request.on_expiry != "keep" and now >= request.expires_at
 
 
-def _may_answer(approval: Approval, person: Person) -> bool:
+def _may_answer(approval: Approval, person: Person, now: float) -> bool:
     try:
-        stage_for(approval, person)
+        stage_for(approval, person, now)
     except DecisionRefusedError:
         return False
     return True
 
 
-def _concerns(approval: Approval, person: Person) -> bool:
+def _concerns(approval: Approval, person: Person, now: float) -> bool:
+    """Whether it is for this person's eyes. Who may answer only after a time may look only then."""
     if approval.request.tenant != person.tenant or not person.active:
         return False
     decided = any(decision.person == person.id for decision in approval.decisions)
-    return decided or any(stage.admits(person) for stage in approval.request.stages)
+    return decided or any(
+        stage.admits(person, now - approval.request.requested_at) for stage in approval.request.stages
+    )

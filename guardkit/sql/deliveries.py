@@ -5,6 +5,7 @@ from sqlalchemy import Connection, insert, select, update
 from guardkit.core.approvals import Approval
 from guardkit.core.digest import sha256
 from guardkit.core.runs import Delivery
+from guardkit.core.values import Json
 from guardkit.errors import InputError
 from guardkit.sql import dialects, names
 from guardkit.sql.tables import deliveries
@@ -19,41 +20,75 @@ _WAITING, _SENT, _VOID = "waiting", "sent", "void"
 
 
 def ask(connection: Connection, approval: Approval, now: float) -> None:
-    """Ask the people of the stage that is waiting. What was not yet sent to them shows the same, so it is dropped."""
-    stage = approval.stage()
-    if stage is None:
+    """Ask the people of the stage that is waiting, and plan when they are reminded and who is asked later.
+
+    What was not yet sent to them would show the same, so it is dropped.
+    """
+    place = approval.stage()
+    if place is None:
         return
+    _drop_planned(connection, approval, place)
+    stage = approval.request.stages[place]
+    for channel in dict.fromkeys(stage.channels):
+        _insert(connection, approval, kind="ask", stage=place, channel=channel, at=now)
+    for number, after in enumerate(stage.reminders):
+        for channel in dict.fromkeys(stage.channels):
+            _insert(
+                connection,
+                approval,
+                kind="remind",
+                stage=place,
+                channel=channel,
+                at=now + after,
+                number=number,
+            )
+    for number, step in enumerate(stage.escalations, start=1):
+        for channel in dict.fromkeys(step.channels):
+            _insert(
+                connection,
+                approval,
+                kind="ask",
+                stage=place,
+                channel=channel,
+                at=now + step.after,
+                number=number,
+            )
+
+
+def bring_up_to_date(connection: Connection, before: Approval, after: Approval, now: float) -> None:
+    """After a decision that leaves it open: ask who has to answer now, and let every other message show how it stands."""
+    was = before.stage()
+    asks_again = (after.stage(), after.digest) != (was, before.digest)
+    _void(connection, after, "update")
+    if was is not None and after.stage() != was:
+        _drop_planned(connection, after, was)
+    for stage, channel in _asked(connection, after):
+        if not (asks_again and stage == after.stage()):
+            _insert(connection, after, kind="update", stage=stage, channel=channel, at=now)
+    if asks_again:
+        ask(connection, after, now)
+
+
+def _drop_planned(connection: Connection, approval: Approval, stage: int) -> None:
+    """Drop what nobody has tried to send yet to the people of a stage."""
     connection.execute(
         update(deliveries)
         .where(
             deliveries.c.approval_id == approval.request.id,
-            deliveries.c.kind == "ask",
+            deliveries.c.kind.in_(("ask", "remind")),
             deliveries.c.stage == stage,
             deliveries.c.state == _WAITING,
             deliveries.c.attempts == 0,
         )
         .values(state=_VOID)
     )
-    for channel in dict.fromkeys(approval.request.stages[stage].channels):
-        _insert(connection, approval, kind="ask", stage=stage, channel=channel, now=now)
-
-
-def bring_up_to_date(connection: Connection, before: Approval, after: Approval, now: float) -> None:
-    """After a decision that leaves it open: ask who has to answer now, and let every other message show how it stands."""
-    asks_again = (after.stage(), after.digest) != (before.stage(), before.digest)
-    _void(connection, after, "update")
-    for stage, channel in _asked(connection, after):
-        if not (asks_again and stage == after.stage()):
-            _insert(connection, after, kind="update", stage=stage, channel=channel, now=now)
-    if asks_again:
-        ask(connection, after, now)
 
 
 def tell_outcome(connection: Connection, approval: Approval, now: float) -> None:
     """Tell everybody who may have been asked how it ended. Nobody is asked any more."""
     for stage, channel in _asked(connection, approval):
-        _insert(connection, approval, kind="outcome", stage=stage, channel=channel, now=now)
-    _void(connection, approval, "ask", "update")
+        _insert(connection, approval, kind="outcome", stage=stage, channel=channel, at=now)
+    _void(connection, approval, "ask", "remind", "update")
 
 
 def _asked(connection: Connection, approval: Approval) -> list[tuple[int, str]]:
@@ -83,12 +118,20 @@ def _void(connection: Connection, approval: Approval, *kinds: str) -> None:
 
 
 def _insert(
-    connection: Connection, approval: Approval, *, kind: str, stage: int, channel: str, now: float
+    connection: Connection,
+    approval: Approval,
+    *,
+    kind: str,
+    stage: int,
+    channel: str,
+    at: float,
+    number: int = 0,
 ) -> None:
     request = approval.request
+    name: list[Json] = [request.id, kind, stage, channel, approval.version, number]
     connection.execute(
         insert(deliveries).values(
-            id=sha256("guardkit.delivery.v1", [request.id, kind, stage, channel, approval.version])[:32],
+            id=sha256("guardkit.delivery.v1", name)[:32],
             approval_id=request.id,
             tenant=request.tenant,
             channel=channel,
@@ -96,7 +139,7 @@ def _insert(
             stage=stage,
             state=_WAITING,
             attempts=0,
-            next_at=now,
+            next_at=at,
         )
     )
 

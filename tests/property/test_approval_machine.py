@@ -12,17 +12,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from guardkit.core.approvals import (
     Approval,
     ApprovalDecision,
-    ApprovalStage,
     ApprovalState,
     close,
     decide,
     edited_digest,
     shown_digest,
     stage_for,
-    still_holds,
 )
+from guardkit.core.consuming import still_holds
 from guardkit.core.people import Assurance, Person
 from guardkit.core.runs import RunRef
+from guardkit.core.stages import ApprovalStage, Escalation
 from guardkit.errors import DecisionRefusedError
 from guardkit.testing.contracts import samples
 
@@ -33,6 +33,10 @@ STAFF = [
     Person(id=name, email=f"{name}@corp.example", identities=(f"slack:{name}",), roles=("manager",), groups=("desk", "top"))
     for name in ("ann", "bob", "cay", "dan")
 ]  # fmt: skip
+HEAD = Person(id="hal", groups=("heads",))
+WAITS = 15.0
+"""Seconds after which the head may answer, where a stage says so."""
+
 REQUESTER = Person(
     id="uma-at-the-idp", email="Uma@corp.example", identities=("slack:uma",), roles=("manager",), groups=("desk", "top")
 )  # fmt: skip
@@ -53,6 +57,7 @@ stages = st.lists(
         required=st.integers(1, 2),
         channels=st.just(("desk",)),
         assurance=st.sampled_from([Assurance.EMAIL_LINK, Assurance.CHAT]),
+        escalations=st.sampled_from([(), (Escalation(after=WAITS, groups=("heads",), channels=("heads",)),)]),
     ),
     min_size=1,
     max_size=2,
@@ -64,6 +69,9 @@ class ApprovalMachine(RuleBasedStateMachine):
         super().__init__()
         self.approval: Approval | None = None
         self.clock = 0.0
+        self.since = 0.0
+        """When the stage that waits began to wait."""
+
         self.states: list[ApprovalState] = [ApprovalState.PENDING]
         self.digests: list[str] = []
         self.shown: dict[int, str] = {}
@@ -103,7 +111,7 @@ class ApprovalMachine(RuleBasedStateMachine):
         self.clock += seconds
 
     @precondition(lambda self: self.approval is not None and self.approval.state is ApprovalState.PENDING)
-    @rule(person=st.sampled_from(STAFF), edit=st.sampled_from([None, None, *ARGS]), data=st.data())
+    @rule(person=st.sampled_from([*STAFF, HEAD]), edit=st.sampled_from([None, None, *ARGS]), data=st.data())
     def somebody_who_may_agrees(
         self, person: Person, edit: dict[str, Any] | None, data: st.DataObject
     ) -> None:
@@ -112,7 +120,7 @@ class ApprovalMachine(RuleBasedStateMachine):
         self.somebody_says(person, kind, args, Assurance.OIDC, None, None, data)
 
     @rule(
-        person=st.sampled_from([*STAFF, *STAFF, REQUESTER, *STRANGERS]),
+        person=st.sampled_from([*STAFF, *STAFF, HEAD, REQUESTER, *STRANGERS]),
         kind=st.sampled_from(["approve"] * 4 + ["edit"] * 2 + ["reject", "respond"]),
         args=st.sampled_from(ARGS),
         assurance=st.sampled_from(
@@ -197,7 +205,14 @@ class ApprovalMachine(RuleBasedStateMachine):
         """What must be true of a decision that counted, said in other words than the state machine's."""
         request = before.request
         assert before.state is ApprovalState.PENDING
-        assert person in STAFF, "only people who hold the role, are in the group, active and of the tenant"
+        stage = request.stages[said.stage]
+        if person is HEAD:
+            assert stage.escalations, "the head answers only where the stage says so"
+            assert self.clock - self.since >= WAITS, "and only after its time"
+        else:
+            assert person in STAFF, (
+                "only people who hold the role, are in the group, active and of the tenant"
+            )
         assert person.id not in {decision.person for decision in before.standing()}
         assert said.person == person.id
         assert said.digest == before.digest, "nobody decides on what was on the screen before an edit"
@@ -228,7 +243,7 @@ class ApprovalMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.0, VALID_FOR, VALID_FOR + 1]), leaver=st.sampled_from(STAFF))
     def its_use_is_checked(self, seconds: float, leaver: Person) -> None:
         approval = self.now
-        people: dict[str, Person | None] = {person.id: person for person in STAFF}
+        people: dict[str, Person | None] = {person.id: person for person in (*STAFF, HEAD)}
         last = max(decision.decided_at for decision in approval.standing())
         assert (still_holds(approval, people, last + seconds) is None) == (seconds <= VALID_FOR)
         changed = approval.model_copy(update={"args": {"claim_id": "C-9"}})
@@ -245,6 +260,8 @@ class ApprovalMachine(RuleBasedStateMachine):
 
     def _become(self, after: Approval) -> None:
         assert after.version == self.now.version + 1
+        if (after.stage(), after.digest) != (self.now.stage(), self.now.digest):
+            self.since = self.clock
         self.approval = after
         self.states.append(after.state)
         self.digests.append(after.digest)
@@ -281,7 +298,7 @@ class ApprovalMachine(RuleBasedStateMachine):
         for index, stage in enumerate(approval.request.stages):
             who = {decision.person for decision in standing if decision.stage == index}
             assert len(who) >= stage.required
-            assert who <= {person.id for person in STAFF}
+            assert who <= {person.id for person in (*STAFF, HEAD)}
         # All saw these arguments: the editor wrote them, the others were shown them.
         assert {decision.digest for decision in standing if decision.kind == "approve"} <= {approval.digest}
 
@@ -304,7 +321,7 @@ class ApprovalMachine(RuleBasedStateMachine):
     def the_requester_is_never_asked(self) -> None:
         if self.approval is not None and self.approval.state is ApprovalState.PENDING:
             with pytest.raises(DecisionRefusedError) as refused:
-                stage_for(self.approval, REQUESTER)
+                stage_for(self.approval, REQUESTER, self.clock)
             assert refused.value.reason == "requester"
 
 

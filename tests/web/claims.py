@@ -7,12 +7,13 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
-from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalStage, approval_id, edited_digest
+from guardkit.core.approvals import Approval, ApprovalRequest, approval_id, edited_digest
 from guardkit.core.digest import action_digest, action_id
 from guardkit.core.people import Assurance, Person
 from guardkit.core.principals import Principal
 from guardkit.core.runs import Closing, Opening
 from guardkit.core.signing import Signer, Verifier
+from guardkit.core.stages import ApprovalStage
 from guardkit.core.steps import Action, ToolKind
 from guardkit.core.values import JsonObject
 from guardkit.runtime.desk import Desk

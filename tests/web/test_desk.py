@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from guardkit.core.approvals import Approval, ApprovalState, edited_digest
+from guardkit.core.approvals import Approval, ApprovalState, edited_digest, waiting_since
 from guardkit.core.audit import AuditEvent, verify
+from guardkit.core.consuming import still_holds
 from guardkit.core.people import Assurance
+from guardkit.core.stages import Escalation
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
 from guardkit.runtime.desk import ATTEMPTS, Desk
 from guardkit.testing import MemoryStore
@@ -103,6 +105,40 @@ def test_bystanders_and_later_stages_cannot_decide(claims: Claims) -> None:
     approval = claims.ask(stages=(DESK_STAGE, FINANCE_STAGE))
     assert refused(claims, approval, BYSTANDER) == "not_an_approver"
     assert refused(claims, approval, SECOND) == "not_an_approver"
+
+
+@pytest.mark.promise("P5")
+def test_those_who_are_asked_later_see_and_decide_only_then(claims: Claims) -> None:
+    step = Escalation(after=7200.0, groups=("finance-desk",), channels=("finance",))
+    approval = claims.ask(stages=(DESK_STAGE.model_copy(update={"escalations": (step,)}),))
+    claims.clock.now = approval.request.requested_at + 7199
+    assert refused(claims, approval, identity=SECOND.id) == "not_an_approver"
+    with pytest.raises(UnknownApprovalError):
+        claims.desk.see(approval.request.id, SECOND)
+    assert claims.desk.waiting(SECOND) == []
+    claims.clock.now += 1
+    assert claims.desk.see(approval.request.id, SECOND) == approval
+    assert claims.desk.waiting(SECOND) == [approval]
+    after = claims.decide(approval, identity=SECOND.id)
+    assert after.state is ApprovalState.APPROVED
+    people = {SECOND.id: SECOND}
+    assert still_holds(after, people, claims.clock.now) is None
+    demoted = {SECOND.id: SECOND.model_copy(update={"groups": ()})}
+    assert still_holds(after, demoted, claims.clock.now) == "somebody who approved is no longer entitled to"
+
+
+@pytest.mark.promise("P5")
+def test_an_edit_lets_the_waiting_begin_again(claims: Claims) -> None:
+    step = Escalation(after=60.0, groups=("finance-desk",), channels=("finance",))
+    stage = DESK_STAGE.model_copy(update={"escalations": (step,), "required": 2, "groups": ("claims-desk",)})
+    approval = claims.ask(stages=(stage,))
+    claims.clock.now += 50
+    edited = claims.decide(approval, kind="edit", args={**ARGS, "amount": "900.00"})
+    claims.clock.now += 50
+    assert waiting_since(edited) == claims.clock.now - 50
+    assert refused(claims, edited, identity=SECOND.id) == "not_an_approver"
+    claims.clock.now += 10
+    assert claims.decide(edited, identity=SECOND.id).state is ApprovalState.APPROVED
 
 
 @pytest.mark.promise("P5")

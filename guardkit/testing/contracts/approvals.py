@@ -2,10 +2,12 @@
 
 import time
 
-from guardkit.core.approvals import ApprovalStage, ApprovalState, close
+from guardkit.core.approvals import ApprovalState, close, stage_for
+from guardkit.core.people import Person
 from guardkit.core.ports import Store
+from guardkit.core.stages import ApprovalStage, Escalation
 from guardkit.core.values import JsonObject
-from guardkit.errors import UnknownApprovalError
+from guardkit.errors import DecisionRefusedError, UnknownApprovalError
 from guardkit.testing.contracts import samples
 from guardkit.testing.contracts.expectations import at_once, expect, holds, refused, there
 from guardkit.testing.contracts.samples import ADA, BEN, EVENT, NO_RESULT, TENANT
@@ -14,6 +16,13 @@ _TWO_STAGES = (
     ApprovalStage(groups=("desk",), channels=("desk",)),
     ApprovalStage(groups=("desk",), channels=("finance",)),
 )
+_PATIENT = ApprovalStage(
+    groups=("desk",),
+    channels=("desk",),
+    reminders=(1.5,),
+    escalations=(Escalation(after=1.6, groups=("heads",), channels=("heads",)),),
+)
+_HEAD = Person(id="hal", groups=("heads",), tenant=TENANT)
 
 
 class ApprovalsContract:
@@ -159,6 +168,32 @@ class ApprovalsContract:
         store.settle(samples.said(store, once, BEN), 1, [])
         kinds = [delivery.kind for delivery in store.deliveries()]
         expect(kinds, ["outcome"], "an update that was not yet sent is dropped")
+
+    def test_those_who_do_not_answer_are_reminded_and_others_asked(self, store: Store) -> None:
+        run = samples.opened(store).run
+        approval = store.register(run, [samples.request(run, stages=(_PATIENT,))], [])[0]
+        expect([(d.channel, d.kind) for d in store.deliveries()], [("desk", "ask")], "at once")
+        time.sleep(1.8)
+        expect(
+            [(d.channel, d.kind, d.stage) for d in store.deliveries()],
+            [("desk", "remind", 0), ("heads", "ask", 0)],
+            "after the times that the stage names",
+        )
+        with refused(DecisionRefusedError, "somebody who may answer only later"):
+            stage_for(approval, _HEAD, approval.request.requested_at + 1.0)
+        store.settle(samples.said(store, approval, _HEAD), 0, [])
+        outcome = sorted((d.channel, d.kind) for d in store.deliveries())
+        expect(outcome, [("desk", "outcome"), ("heads", "outcome")], "how it ended, told to both")
+
+    def test_whoever_answered_is_not_reminded(self, store: Store) -> None:
+        run = samples.opened(store).run
+        stages = (_PATIENT, ApprovalStage(groups=("desk",), channels=("finance",)))
+        approval = store.register(run, [samples.request(run, stages=stages)], [])[0]
+        store.deliveries()
+        store.settle(samples.said(store, approval), 0, [])
+        store.deliveries()
+        time.sleep(1.8)
+        expect(list(store.deliveries()), [], "reminders of a stage that is done")
 
     def test_an_edit_asks_again(self, store: Store) -> None:
         run = samples.opened(store).run

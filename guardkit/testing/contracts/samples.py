@@ -6,7 +6,6 @@ from guardkit.core.approvals import (
     Approval,
     ApprovalDecision,
     ApprovalRequest,
-    ApprovalStage,
     DecisionKind,
     OnExpiry,
     approval_id,
@@ -20,6 +19,7 @@ from guardkit.core.people import Assurance, Person
 from guardkit.core.ports import Store
 from guardkit.core.principals import Principal
 from guardkit.core.runs import Closing, Opened, Opening, RunRef, StopOrder, StopScope
+from guardkit.core.stages import ApprovalStage
 from guardkit.core.steps import Action, ToolKind
 from guardkit.core.values import JsonObject
 

@@ -168,55 +168,74 @@ class MemoryState:
             self._bring_up_to_date(before, after)
 
     def _ask(self, approval: Approval) -> None:
-        """Ask the people of the stage that is waiting; what was not yet sent to them would show the same."""
-        stage = approval.stage()
-        if stage is None:
+        """Ask the people of the stage that is waiting, and plan when they are reminded and who is asked later."""
+        place = approval.stage()
+        if place is None:
             return
-        for message in self._asks(approval):
-            if message.delivery.stage == stage and message.delivery.attempts == 0:
+        self._drop_planned(approval, place)
+        stage, now = approval.request.stages[place], self.now()
+        for channel in dict.fromkeys(stage.channels):
+            self._add_message(approval, "ask", place, channel, now)
+        for number, after in enumerate(stage.reminders):
+            for channel in dict.fromkeys(stage.channels):
+                self._add_message(approval, "remind", place, channel, now + after, number)
+        for number, step in enumerate(stage.escalations, start=1):
+            for channel in dict.fromkeys(step.channels):
+                self._add_message(approval, "ask", place, channel, now + step.after, number)
+
+    def _drop_planned(self, approval: Approval, stage: int) -> None:
+        """Drop what nobody has tried to send yet to the people of a stage."""
+        for message in self._messages_of(approval, "ask", "remind"):
+            if (message.delivery.stage, message.delivery.attempts) == (stage, 0):
                 message.state = "void"
-        for channel in dict.fromkeys(approval.request.stages[stage].channels):
-            self._add_message(approval, "ask", stage, channel)
 
     def _bring_up_to_date(self, before: Approval, after: Approval) -> None:
         """After a decision that leaves it open: ask who has to answer now, and let every other message show it."""
-        asks_again = (after.stage(), after.digest) != (before.stage(), before.digest)
+        was = before.stage()
+        asks_again = (after.stage(), after.digest) != (was, before.digest)
         self._drop(after, "update")
+        if was is not None and after.stage() != was:
+            self._drop_planned(after, was)
         for stage, channel in self._asked(after):
             if not (asks_again and stage == after.stage()):
-                self._add_message(after, "update", stage, channel)
+                self._add_message(after, "update", stage, channel, self.now())
         if asks_again:
             self._ask(after)
 
     def _tell_outcome(self, approval: Approval) -> None:
         """Tell all who may have been asked how it ended. Nobody is asked any more."""
         for stage, channel in self._asked(approval):
-            self._add_message(approval, "outcome", stage, channel)
-        self._drop(approval, "ask", "update")
+            self._add_message(approval, "outcome", stage, channel, self.now())
+        self._drop(approval, "ask", "remind", "update")
 
     def _asked(self, approval: Approval) -> list[tuple[int, str]]:
-        asks = [ask.delivery for ask in self._asks(approval)]
+        asks = [message.delivery for message in self._messages_of(approval, "ask")]
         return sorted({(ask.stage, ask.channel) for ask in asks if ask.attempts > 0})
 
     def _drop(self, approval: Approval, *kinds: str) -> None:
-        for message in self._messages.values():
-            mine = message.delivery.approval_id == approval.request.id
-            if mine and message.delivery.kind in kinds and message.state == "waiting":
+        for message in self._messages_of(approval, *kinds):
+            if message.state == "waiting":
                 message.state = "void"
 
-    def _asks(self, approval: Approval) -> list[MemoryMessage]:
+    def _messages_of(self, approval: Approval, *kinds: str) -> list[MemoryMessage]:
         return [
             message
             for message in self._messages.values()
-            if message.delivery.approval_id == approval.request.id and message.delivery.kind == "ask"
+            if message.delivery.approval_id == approval.request.id and message.delivery.kind in kinds
         ]
 
     def _add_message(
-        self, approval: Approval, kind: Literal["ask", "update", "outcome"], stage: int, channel: str
+        self,
+        approval: Approval,
+        kind: Literal["ask", "remind", "update", "outcome"],
+        stage: int,
+        channel: str,
+        at: float,
+        number: int = 0,
     ) -> None:
         request = approval.request
         delivery = Delivery(
-            id=f"{request.id}-{approval.version}-{kind}-{stage}-{channel}",
+            id=f"{request.id}-{approval.version}-{kind}-{stage}-{channel}-{number}",
             approval_id=request.id,
             tenant=request.tenant,
             channel=channel,
@@ -224,7 +243,7 @@ class MemoryState:
             stage=stage,
             attempts=0,
         )
-        self._messages.setdefault(delivery.id, MemoryMessage(delivery, self.now()))
+        self._messages.setdefault(delivery.id, MemoryMessage(delivery, at))
 
     def _settle_claim(self, claim: MemoryClaim, state: EffectState, result: Json) -> None:
         settled = state in (EffectState.DONE, EffectState.NOT_DONE)

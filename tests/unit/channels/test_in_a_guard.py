@@ -12,8 +12,9 @@ from pydantic import SecretStr
 
 from guardkit import Guard, Keys
 from guardkit.channels.host import ChannelHost
-from guardkit.core.approvals import Approval, ApprovalStage
+from guardkit.core.approvals import Approval
 from guardkit.core.runs import Delivery
+from guardkit.core.stages import ApprovalStage
 from guardkit.errors import ChannelError, MissingKeyError
 from guardkit.testing import FakeChannel
 from guardkit.testing.contracts import samples

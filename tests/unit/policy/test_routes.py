@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from guardkit.core.approvals import ApprovalRequest, ApprovalStage
+from guardkit.core.approvals import ApprovalRequest
 from guardkit.core.decisions import Allow, Escalate, Reject
-from guardkit.core.people import Assurance
+from guardkit.core.people import Assurance, Person
 from guardkit.core.principals import Principal
+from guardkit.core.stages import ApprovalStage, Escalation
 from guardkit.errors import PolicyError
 from guardkit.policy import Policy, still_stands, while_paused
 from tests.unit.policy.desk import POLICY, TOOLS, action, write
@@ -162,3 +163,39 @@ def test_while_paused_the_strictest_of_then_and_today_holds(today: Any, kind: st
     assert decision.kind == kind
     if isinstance(decision, Escalate):
         assert "desk" in decision.routes
+
+
+def test_reminders_and_escalations_hold_for_every_stage_of_a_route(tmp_path: Path) -> None:
+    text = POLICY.replace(
+        "    valid_for: 30m\n",
+        "    remind: [2h, 1h]\n"
+        "    escalate:\n"
+        "      - {after: 4h, add: [u1, {group: finance-desk}], channel: [heads, mail]}\n"
+        "      - {after: 3h, add: [u2], role: manager, channel: heads}\n",
+    )
+    stages = Policy.from_file(write(tmp_path, text)).route(["desk-then-finance"]).stages
+    for stage in stages:
+        assert stage.reminders == (3600.0, 7200.0)
+        assert stage.escalations == (
+            Escalation(after=10800.0, role="manager", approvers=("u2",), channels=("heads",)),
+            Escalation(
+                after=14400.0, approvers=("u1",), groups=("finance-desk",), channels=("heads", "mail")
+            ),
+        )
+    assert stages[0].all_channels == ("claims-desk", "heads", "mail")
+    assert Policy.from_file(write(tmp_path, text)).channels == ("claims-desk", "finance", "heads", "mail")
+
+
+@pytest.mark.promise("P5")
+def test_an_escalation_lets_others_answer_after_its_time_and_not_before() -> None:
+    head = Person(id="head", groups=("heads",))
+    stage = ApprovalStage(
+        role="manager",
+        groups=("desk",),
+        channels=("desk",),
+        escalations=(Escalation(after=60.0, groups=("heads",), channels=("heads",)),),
+    )
+    assert [stage.admits(head, waited) for waited in (0.0, 59.9, 60.0, 6000.0)] == [False, False, True, True]
+    assert not stage.admits(Person(id="other", groups=("desk",)), 6000.0), (
+        "the stage's own role is still asked of its own"
+    )
