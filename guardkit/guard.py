@@ -3,6 +3,7 @@
 # pyright: reportMissingTypeStubs=false
 
 import functools
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -30,7 +31,7 @@ from guardkit.core.principals import Principal
 from guardkit.core.settings import load_settings
 from guardkit.core.signing import Verifier
 from guardkit.core.verdicts import ActionCheck, ObservationCheck
-from guardkit.errors import ConfigurationError, MissingKeyError
+from guardkit.errors import ChannelError, ConfigurationError, MissingKeyError
 from guardkit.grounding import Critic, GroundingSettings, Judge, Outcome as GroundingOutcome, SufficiencyJudge
 from guardkit.langgraph.compiling import compiled
 from guardkit.langgraph.declarations import Declarations
@@ -51,6 +52,8 @@ from guardkit.runtime.session import Services
 from guardkit.runtime.tools import ToolSpec
 from guardkit.sql import Database, SQLAlchemySaver, SQLStore
 from guardkit.worker import Worker
+
+log = logging.getLogger("guardkit")
 
 
 class Guard(Declarations):
@@ -327,23 +330,35 @@ class Guard(Declarations):
             settings,
             sign_in=sign_in or web.OneTimeLink(settings),
             channels=self.channels,
+            attach=self._attach,
         )
 
-    def _attach(self) -> None:
-        """Give the channels what they need of this process, which verifies people."""
+    def _attach(self) -> bool:
+        """Give the channels what they need of this process, which verifies people.
+
+        Returns:
+            Whether all have it. One whose messenger does not answer is left for the next call.
+        """
+        ready = True
         for name, channel in self.channels.items():
-            if name not in self._attached and isinstance(channel, Attachable):
-                channel.attach(
-                    ChannelHost(
-                        name=name,
-                        desk=self.desk,
-                        store=self.store,
-                        directory=self.directory,
-                        inbox=self._decide_at,
-                        secret=self.keys.web_secret,
-                    )
-                )
+            if name in self._attached or not isinstance(channel, Attachable):
+                continue
+            host = ChannelHost(
+                name=name,
+                desk=self.desk,
+                store=self.store,
+                directory=self.directory,
+                inbox=self._decide_at,
+                secret=self.keys.web_secret,
+            )
+            try:
+                channel.attach(host)
+            except ChannelError as error:
+                log.warning("channel %r is not attached yet: %s", name, error.message)
+                ready = False
+            else:
                 self._attached.add(name)
+        return ready
 
     def worker(self, *graphs: GuardedGraph, **options: Any) -> Worker:
         """A worker for these graphs, or for all that were compiled.
@@ -360,5 +375,6 @@ class Guard(Declarations):
             desk=self.desk,
             channels=self.channels,
             offload=self.database.offload,
+            attach=self._attach,
             **options,
         )

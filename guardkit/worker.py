@@ -63,6 +63,7 @@ class Worker:
         attempts: how often a thread is tried before it is dead-lettered.
         backoff: seconds before the second attempt; doubles with each.
         concurrency: threads resumed at once.
+        attach: attaches channels whose messenger has not answered before; returns whether none is left.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Worker:
         attempts: int = 6,
         backoff: float = 1.0,
         concurrency: int = 4,
+        attach: Callable[[], bool] = lambda: True,
     ) -> None:
         self._graphs = graphs
         self._store = store
@@ -89,6 +91,8 @@ class Worker:
         self._places = asyncio.Semaphore(concurrency)
         self._closed: list[Listening] = [one for one in channels.values() if isinstance(one, Listening)]
         self._open: list[Listening] = []
+        self._attach = attach
+        self._attached = False
         self._listen_at = 0.0
 
     async def run(self, stop: asyncio.Event | None = None) -> None:
@@ -129,15 +133,16 @@ class Worker:
         return Done(delivered=await self._outbox.round())
 
     async def _listen(self) -> None:
-        """Connect the channels that hold a connection. One that cannot be connected is tried again later."""
-        if not self._closed or time.monotonic() < self._listen_at:
+        """Attach and connect the channels. Those whose messenger does not answer are tried again later."""
+        if (self._attached and not self._closed) or time.monotonic() < self._listen_at:
             return
+        self._attached = await self._outbox.call(self._attach)
+        self._listen_at = time.monotonic() + _RECONNECT
         for channel in tuple(self._closed):
             try:
                 await self._outbox.call(channel.open)
             except ChannelError as error:
                 log.warning("a channel cannot be connected: %s", error.message)
-                self._listen_at = time.monotonic() + _RECONNECT
             else:
                 self._closed.remove(channel)
                 self._open.append(channel)

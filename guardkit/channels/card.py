@@ -32,9 +32,9 @@ _STATUS: dict[ApprovalState, str] = {
     ApprovalState.CANCELLED: "withdrawn",
 }
 _EXPIRY = {
-    "reject": "then it is rejected",
-    "no_result": "then the turn ends without a result",
-    "keep": "and it stays open after that",
+    "reject": "it is rejected",
+    "no_result": "the turn ends without a result",
+    "keep": "it stays open",
 }
 _LABELS: dict[DecisionKind, str] = {
     "approve": "Approve",

@@ -60,7 +60,7 @@ class ChannelHost:
         return one_line(identity if person is None else person.name or person.email or person.id, 200)
 
     def approvers(self, approval: Approval, stage: int) -> Sequence[Person]:
-        """Everybody who may answer in a stage, by the order of the policy and then of the directory.
+        """Everybody who may answer in a stage now and whom this channel reaches, by the order of the policy.
 
         Raises:
             ChannelError: the stage names a group, and the directory cannot list people; or it is nobody.
@@ -75,7 +75,8 @@ class ChannelHost:
 
     def _approvers(self, approval: Approval, stage: ApprovalStage, waited: float) -> Iterator[Person]:
         request = approval.request
-        steps = [stage, *(step for step in stage.escalations if waited >= step.after)]
+        late = (step for step in stage.escalations if waited >= step.after)
+        steps = [step for step in (stage, *late) if self.name in step.channels]
         named = (self.directory.find(identity) for step in steps for identity in step.approvers)
         if any(step.groups for step in steps) and not isinstance(self.directory, Roster):
             raise ChannelError(
@@ -85,7 +86,8 @@ class ChannelHost:
         listed = self.directory.people_of(request.tenant) if isinstance(self.directory, Roster) else ()
         for person in dict.fromkeys(person for person in (*named, *listed) if person is not None):
             excluded = any(person.answers_to(identity) for identity in request.excluded)
-            if person.active and person.tenant == request.tenant and stage.admits(person, waited) and not excluded:
+            reached = any(step.admits(person) for step in steps)
+            if person.active and person.tenant == request.tenant and reached and not excluded:
                 yield person
 
 

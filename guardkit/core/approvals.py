@@ -318,9 +318,9 @@ def decide(approval: Approval, decision: ApprovalDecision, person: Person) -> Ap
 
 
 def _check_link(approval: Approval, decision: ApprovalDecision) -> None:
-    """Whoever reads somebody's mail holds the link: that is enough for one voice, and never for an edit."""
-    if decision.kind == "edit":
-        raise DecisionRefusedError("assurance_too_low", "an edit needs more than a link in a mail")
+    """Whoever reads somebody's mail holds the link: that is enough for one voice, and never to write to the agent."""
+    if decision.kind in ("edit", "respond"):
+        raise DecisionRefusedError("assurance_too_low", f"{decision.kind!r} needs more than a link in a mail")
     if decision.kind == "approve" and any(
         said.assurance is Assurance.EMAIL_LINK for said in approval.standing()
     ):

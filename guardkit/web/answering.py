@@ -9,17 +9,17 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from guardkit.core.answers import changes_between, read_fields, with_changes
 from guardkit.core.approvals import Approval, ApprovalState, DecisionKind
 from guardkit.core.digest import canonical
+from guardkit.core.fields import fields_of
 from guardkit.core.presentation import present, schema_order
 from guardkit.core.rows import changes, rows
 from guardkit.core.values import JsonObject
 from guardkit.errors import CanonicalError, DecisionRefusedError
 from guardkit.runtime.desk import Desk
-from guardkit.web.answers import changes_between, read_fields, with_changes
 from guardkit.web.bodies import Form
 from guardkit.web.detail import Detail
-from guardkit.web.fields import fields_of
 from guardkit.web.pages import Pages
 from guardkit.web.problems import bad_request
 from guardkit.web.reception import SEE_OTHER, Reception, Visitor

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from guardkit.channels.email import Email
 from guardkit.channels.host import ReceivingChannel
 from guardkit.core.people import Directory
 from guardkit.core.ports import Store
@@ -24,13 +25,15 @@ from guardkit.web.answering import Answering
 from guardkit.web.detail import Detail
 from guardkit.web.hooks import Hooks
 from guardkit.web.lists import Lists
+from guardkit.web.mail_links import MailAnswers, check_keys
+from guardkit.web.mail_tokens import MailTokens
 from guardkit.web.pages import STATIC, Pages
 from guardkit.web.problems import PageError, bad_request, not_found, refused, unavailable, wrong_method
 from guardkit.web.reception import Reception
 from guardkit.web.sessions import Sessions
 from guardkit.web.settings import WebSettings
 from guardkit.web.shield import Shield
-from guardkit.web.signin import SignIn
+from guardkit.web.signin import EveryRequest, SignIn
 
 _log = logging.getLogger("guardkit.web")
 
@@ -43,6 +46,7 @@ def inbox(
     *,
     sign_in: SignIn,
     channels: Mapping[str, object] | None = None,
+    attach: Callable[[], bool] = lambda: True,
     clock: Callable[[], float] = time.time,
 ) -> Starlette:
     """The inbox in which people see what waits for them, and decide.
@@ -53,8 +57,11 @@ def inbox(
         directory: who people are.
         settings: URL, keys and sizes.
         sign_in: how people sign in.
-        channels: approval channels by name; those that take answers by HTTP get an address, `/hooks/<name>`.
+        channels: approval channels by name; those that take answers by HTTP get an address, `/hooks/<name>`, and the
+            links of those that write mails lead to `/mail/<token>`.
         clock: returns seconds since the epoch; when sessions end. Approvals go by the store's clock.
+
+        attach: attaches channels whose messenger has not answered before; returns whether none is left.
 
     Raises:
         MissingKeyError: `web.keys` is empty.
@@ -63,8 +70,11 @@ def inbox(
     settings.check(local_sign_in=sign_in.local)
     pages = Pages(settings, directory, sign_in_hint=sign_in.hint, sign_in_at=sign_in.begins_at)
     sessions = Sessions(settings, clock)
-    reception = Reception(settings, directory, sessions, pages)
+    every = sign_in if isinstance(sign_in, EveryRequest) else None
+    reception = Reception(settings, directory, sessions, pages, every)
     detail = Detail(desk, store, reception, pages)
+    mailing = {name: channel for name, channel in (channels or {}).items() if isinstance(channel, Email)}
+    check_keys(mailing, settings)
     receiving = {
         name: channel for name, channel in (channels or {}).items() if isinstance(channel, ReceivingChannel)
     }
@@ -84,9 +94,10 @@ def inbox(
             *Lists(desk, store, reception, pages, settings).routes(),
             *detail.routes(),
             *Answering(desk, detail, reception, pages).routes(),
-            *Hooks(receiving).routes(),
+            *Hooks(receiving, attach).routes(),
+            *MailAnswers(desk, store, directory, settings, detail, reception, pages, mailing).routes(),
         ],
-        middleware=[Middleware(Shield, settings=settings, pages=pages)],
+        middleware=[Middleware(MailTokens), Middleware(Shield, settings=settings, pages=pages)],
         exception_handlers=_handlers(pages),
     )
 

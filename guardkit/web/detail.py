@@ -15,6 +15,7 @@ from guardkit.core.ports import Store
 from guardkit.core.presentation import full_value, present, presentation_hash
 from guardkit.core.values import Json
 from guardkit.core.visible import human, one_line
+from guardkit.errors import DecisionRefusedError
 from guardkit.runtime.desk import Desk
 from guardkit.web.pages import Pages
 from guardkit.web.problems import not_found
@@ -63,23 +64,31 @@ class Detail:
             delivery: id of the message whose link led here.
             more: what else the template is told, e.g. what is wrong with a form.
         """
-        shown = present(approval)
         refusal = None
         if approval.state is ApprovalState.PENDING:
             refusal = self._desk.refusal(approval, visitor.person, visitor.session.assurance)
-        context: dict[str, Any] = {
+        context = {**self.context(approval, refusal), "delivery": delivery, **more}
+        return self._pages.render("approval.html", status=status, visitor=visitor, **context)
+
+    def context(self, approval: Approval, refusal: DecisionRefusedError | None) -> dict[str, Any]:
+        """What the template of an approval's page is told, whoever looks.
+
+        Args:
+            approval: as it stands.
+            refusal: why whoever looks cannot decide, if they cannot.
+        """
+        shown = present(approval)
+        return {
             "shown": shown,
             "shown_hash": presentation_hash(shown),
             "refusal": refusal,
-            "delivery": delivery,
+            "delivery": "",
             "now": self._store.now(),
             "errors": {},
             "typed": {},
             "after": None if approval.state is ApprovalState.PENDING else aftermath(self._store, approval),
             "was": {change.path: change for change in shown.changes},
-            **more,
         }
-        return self._pages.render("approval.html", status=status, visitor=visitor, **context)
 
     def _show(self, request: Request) -> Response:
         visitor = self._reception.visitor(request)
@@ -102,21 +111,7 @@ class Detail:
     def _value(self, request: Request) -> Response:
         visitor = self._reception.visitor(request)
         approval = self._desk.see(request.path_params["id"], visitor.person)
-        section, index = request.path_params["section"], request.path_params["index"]
-        number = int(index) if index.isascii() and index.isdecimal() and len(index) < 8 else None
-        if section not in ("args", "reads") or (number is None and index != "all"):
-            raise not_found()
-        value = full_value(approval, section, number)
-        if value is None:
-            raise not_found()
-        return Response(
-            value,
-            media_type="text/plain; charset=utf-8",
-            headers={
-                "Content-Disposition": f'attachment; filename="{section}-{index}.txt"',
-                "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
-            },
-        )
+        return whole_value(approval, request.path_params["section"], request.path_params["index"])
 
     def _facts(self, entry: AuditEntry) -> list[tuple[str, str]]:
         """What an entry says beside what the page is about anyway."""
@@ -136,3 +131,30 @@ class Detail:
             case _:
                 text = value if isinstance(value, str) else canonical(value).decode()
                 return text[:12] if _HASH.fullmatch(text) else one_line(text, 200)
+
+
+def whole_value(approval: Approval, section: str, index: str) -> Response:
+    """A value in full, as a file: nothing that a browser would show as a page.
+
+    Args:
+        approval: as it stands.
+        section: `args` or `reads`.
+        index: `Row.index`, or `all`.
+
+    Raises:
+        PageError: there is no such value.
+    """
+    number = int(index) if index.isascii() and index.isdecimal() and len(index) < 8 else None
+    if section not in ("args", "reads") or (number is None and index != "all"):
+        raise not_found()
+    value = full_value(approval, section, number)
+    if value is None:
+        raise not_found()
+    return Response(
+        value,
+        media_type="text/plain; charset=utf-8",
+        headers={
+            "Content-Disposition": f'attachment; filename="{section}-{index}.txt"',
+            "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+        },
+    )

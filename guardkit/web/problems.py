@@ -44,6 +44,21 @@ def signed_out() -> PageError:
     )
 
 
+def sign_in_refused(text: str) -> PageError:
+    """A sign-in that does not count."""
+    return PageError(HTTPStatus.FORBIDDEN, "You are not signed in", text, sign_in=True)
+
+
+def provider_unreachable() -> PageError:
+    """The identity provider does not answer."""
+    return PageError(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The identity provider cannot be reached",
+        "Nobody was signed in. Try again in a moment.",
+        sign_in=True,
+    )
+
+
 def no_longer_active() -> PageError:
     """Somebody is signed in who is not in the directory any more, or not active."""
     return PageError(

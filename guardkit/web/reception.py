@@ -12,6 +12,7 @@ from guardkit.web.pages import Pages
 from guardkit.web.problems import foreign_request, no_longer_active, signed_out
 from guardkit.web.sessions import Session, Sessions
 from guardkit.web.settings import WebSettings
+from guardkit.web.signin import EveryRequest
 
 SEE_OTHER = 303
 
@@ -34,13 +35,22 @@ class Reception:
         directory: who people are.
         sessions: who is signed in.
         pages: renders pages.
+        every: the sign-in, if it says at every request who it is from.
     """
 
-    def __init__(self, settings: WebSettings, directory: Directory, sessions: Sessions, pages: Pages) -> None:
+    def __init__(
+        self,
+        settings: WebSettings,
+        directory: Directory,
+        sessions: Sessions,
+        pages: Pages,
+        every: EveryRequest | None = None,
+    ) -> None:
         self._settings = settings
         self._directory = directory
         self._sessions = sessions
         self._pages = pages
+        self._every = every
 
     def visitor(self, request: Request) -> Visitor:
         """Who has sent this request.
@@ -49,12 +59,16 @@ class Reception:
             PageError: nobody is signed in, or somebody who is not active any more.
         """
         session = self._sessions.read(request)
-        if session is None:
+        if session is None or not self._is_still(session, request):
             raise signed_out()
         person = self._directory.find(session.identity)
         if person is None or not person.active:
             raise no_longer_active()
         return Visitor(person, session, self._sessions.form_token(session))
+
+    def _is_still(self, session: Session, request: Request) -> bool:
+        """Whether a sign-in that speaks at every request still names the session's person."""
+        return self._every is None or self._every.identity_of(request) == session.identity
 
     def sender(self, request: Request, form: Form) -> Visitor:
         """Who has sent this form, from a page that was made for them.
@@ -75,13 +89,17 @@ class Reception:
         """One of the inbox's pages."""
         return self._pages.render(template, **context)
 
-    def admit(self, identity: str, assurance: Assurance, after: str) -> Response:
+    def admit(
+        self, identity: str, assurance: Assurance, after: str, *, from_elsewhere: bool = False
+    ) -> Response:
         """Sign somebody in and lead them on.
 
         Args:
             identity: whom the sign-in has verified.
             assurance: how surely.
             after: the path to go to.
+            from_elsewhere: whether another site has led here; then a page leads on, since a browser does not show the
+                new session to a redirect.
 
         Raises:
             PageError: the directory does not list them as active.
@@ -89,7 +107,9 @@ class Reception:
         person = self._directory.find(identity)
         if person is None or not person.active:
             raise no_longer_active()
-        response = RedirectResponse(after, SEE_OTHER)
+        response: Response = RedirectResponse(after, SEE_OTHER)
+        if from_elsewhere:
+            response = self._pages.render("signed_in.html", after=after, identity=identity)
         self._sessions.issue(response, identity, assurance)
         return response
 

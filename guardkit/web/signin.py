@@ -4,7 +4,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from urllib.parse import quote
 
 from itsdangerous import BadSignature, URLSafeSerializer
@@ -32,8 +32,18 @@ class Door(Protocol):
         """Renders one of the inbox's pages."""
         ...
 
-    def admit(self, identity: str, assurance: Assurance, after: str) -> Response:
-        """Signs a person in and leads to the path `after`; refuses whom the directory does not list as active."""
+    def admit(
+        self, identity: str, assurance: Assurance, after: str, *, from_elsewhere: bool = False
+    ) -> Response:
+        """Signs a person in and leads to the path `after`; refuses whom the directory does not list as active.
+
+        Args:
+            identity: whom the sign-in has verified.
+            assurance: how surely.
+            after: the path to go to.
+            from_elsewhere: whether another site has led here. A browser does not show a session that is begun then to
+                a redirect, so a page leads on.
+        """
         ...
 
 
@@ -52,6 +62,20 @@ class SignIn(Protocol):
     def routes(self, door: Door) -> Sequence[BaseRoute]:
         """The pages of the sign-in."""
         ...
+
+
+@runtime_checkable
+class EveryRequest(Protocol):
+    """A sign-in that says at every request who it is from; the session is worth nothing without it."""
+
+    def identity_of(self, request: Request) -> str | None:
+        """Who has sent a request, as the directory knows them; `None` for nobody."""
+        ...
+
+
+def is_path(after: str) -> bool:
+    """Whether it is a path of this inbox, and of no other site."""
+    return after.startswith("/") and not after.startswith("//") and "\\" not in after and after.isprintable()
 
 
 class LinkRefusedError(InputError):
@@ -116,7 +140,7 @@ class OneTimeLink:
         Raises:
             InputError: `after` is not a path of the inbox.
         """
-        if not after.startswith("/") or after.startswith("//") or "\\" in after:
+        if not is_path(after):
             raise InputError(f"after {after!r} is not a path of the inbox", remedy="begin it with one slash")
         link = _Link(identity=identity, after=after, nonce=secrets.token_urlsafe(18), issued=self._clock())
         token = self._serializer.dumps(link.model_dump(mode="json"))

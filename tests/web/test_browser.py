@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from pydantic import SecretStr
 from selenium import webdriver
 from selenium.common.exceptions import (
     NoSuchElementException,
@@ -23,8 +24,11 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from guardkit.core.approvals import ApprovalState
+from guardkit.core.people import Assurance
+from guardkit.web import OIDC, WebSettings, inbox as inbox_of
 from tests.web.claims import ARGS, FIRST, Claims
-from tests.web.visits import Inbox
+from tests.web.provider import CLIENT, whole_provider
+from tests.web.visits import KEY, Inbox
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -34,14 +38,20 @@ def served(claims: Claims) -> Iterator[Inbox]:
     """The inbox on a free port of loopback."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         inbox = Inbox(claims, url=f"http://127.0.0.1:{listening.getsockname()[1]}")
-        server = uvicorn.Server(uvicorn.Config(inbox.app, log_level="warning", access_log=False, ws="none"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
+        with running(inbox.app, listening):
             yield inbox
-        finally:
-            server.should_exit = True
-            thread.join(60)
+
+
+@contextlib.contextmanager
+def running(app: Any, listening: socket.socket) -> Iterator[None]:
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, ws="none"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(60)
 
 
 @contextlib.contextmanager
@@ -244,3 +254,32 @@ def test_a_keyboard_is_enough(inbox: Inbox, chromium: str) -> None:
         driver.switch_to.active_element.send_keys(Keys.ENTER)
         waits_for(driver, "Approved by Ana Silva")
     assert inbox.claims.now(approval).state is ApprovalState.APPROVED
+
+
+@pytest.mark.promise("P6")
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+def test_somebody_signs_in_at_a_provider_on_another_site(chromium: str, scripts: bool) -> None:
+    """A browser keeps a strict cookie from a redirect that began elsewhere, so the way back ends on a page."""
+    claims = Claims()
+    approval = claims.ask()
+    person = {"sub": "s-ana", "email": "Ana.Silva@corp.example", "email_verified": True}
+    with whole_provider(person) as issuer, socket.create_server(("127.0.0.1", 0)) as listening:
+        elsewhere = issuer.replace("127.0.0.1", "localhost")
+        settings = WebSettings(url=f"http://127.0.0.1:{listening.getsockname()[1]}", keys=(KEY,))
+        sign_in = OIDC(
+            settings, issuer=elsewhere, client_id=CLIENT, client_secret=SecretStr("a secret of the client")
+        )
+        app = inbox_of(claims.desk, claims.store, claims.people, settings, sign_in=sign_in)
+        with running(app, listening), browser(chromium, scripts=scripts) as driver:
+            driver.get(f"{settings.origin}/approvals/{approval.request.id}")
+            waits_for(driver, "You are not signed in")
+            press(driver, "Sign in")
+            name = WebDriverWait(driver, 30).until(lambda _: driver.find_element(By.NAME, "sub"))
+            assert driver.current_url.startswith(elsewhere)
+            name.send_keys("s-ana")
+            name.submit()
+            waits_for(driver, "Your decision")
+            assert driver.current_url == f"{settings.origin}/approvals/{approval.request.id}"
+            press(driver, "Approve")
+            waits_for(driver, "Approved by Ana Silva")
+    assert claims.now(approval).decisions[0].assurance is Assurance.OIDC

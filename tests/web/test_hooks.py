@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from guardkit.channels.http import HttpReply, HttpRequest
-from guardkit.errors import StorageError
+from guardkit.errors import ChannelError, StorageError
 from guardkit.testing import FakeChannel
 from guardkit.web import OneTimeLink, WebSettings, inbox
 from guardkit.web.hooks import BODY_LIMIT
@@ -22,9 +22,12 @@ class Hook(FakeChannel):
     def __init__(self) -> None:
         super().__init__("desk")
         self.taken: list[HttpRequest] = []
+        self.unattached = False
 
     def receive(self, request: HttpRequest) -> HttpReply:
         self.taken.append(request)
+        if self.unattached:
+            raise ChannelError("not attached")
         if request.body == b"down":
             raise StorageError("the database cannot be reached")
         return HttpReply.of(202, {"taken": len(self.taken)})
@@ -87,6 +90,30 @@ def test_what_is_too_large_is_not_read(messenger: TestClient, hook: Hook) -> Non
 
 def test_without_a_database_the_messenger_may_try_again(messenger: TestClient) -> None:
     assert messenger.post("/hooks/desk", content=b"down").status_code == 503
+
+
+def test_a_channel_that_is_not_attached_yet_is_attached_before_it_is_asked() -> None:
+    claims, hook = Claims(), Hook()
+    hook.unattached = True
+    settings = WebSettings(url=URL, keys=(KEY,))
+    tried: list[bool] = []
+
+    def attach() -> bool:
+        tried.append(True)
+        return False
+
+    app = inbox(
+        claims.desk,
+        claims.store,
+        claims.people,
+        settings,
+        sign_in=OneTimeLink(settings),
+        channels={"desk": hook},
+        attach=attach,
+    )
+    messenger = TestClient(app, base_url=URL)
+    assert [messenger.post("/hooks/desk").status_code for _ in range(2)] == [503, 503]
+    assert tried == [True], "a messenger that does not answer is not asked at every request"
 
 
 def test_another_host_name_reaches_no_channel(messenger: TestClient, hook: Hook) -> None:

@@ -39,7 +39,7 @@ def test_a_question_names_what_whom_why_until_when_and_who_must_agree() -> None:
         "claims-assistant, thread claim-1",
         "<req@corp.example> (tenant acme)",
         "claims 3.2",
-        "then it is rejected",
+        "After that: it is rejected",
         f"digest {approval.digest[:12]}",
         "recipient: Maria Okafor",
         "balance: 12",

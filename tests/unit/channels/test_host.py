@@ -6,6 +6,7 @@ import pytest
 
 from guardkit.channels.host import EVERYBODY, ChannelHost, Refusals
 from guardkit.core.people import Person, Roster
+from guardkit.core.stages import Escalation
 from guardkit.errors import ChannelError
 from guardkit.policy import PeopleDirectory
 from tests.web.claims import DESK_STAGE, FINANCE_STAGE, FIRST, REQUESTER, SECOND, THIRD, Claims, Clock
@@ -13,9 +14,9 @@ from tests.web.claims import DESK_STAGE, FINANCE_STAGE, FIRST, REQUESTER, SECOND
 EVERYONE = (FIRST, SECOND, THIRD, REQUESTER)
 
 
-def host(claims: Claims, directory=None, **more) -> ChannelHost:
+def host(claims: Claims, directory=None, name: str = "finance", **more) -> ChannelHost:
     return ChannelHost(
-        name="desk",
+        name=name,
         desk=claims.desk,
         store=claims.store,
         directory=directory or PeopleDirectory(EVERYONE),
@@ -30,9 +31,24 @@ def test_those_who_may_answer_are_written_to_and_nobody_else() -> None:
     foreign = Person(id="p-far", tenant="other", groups=("finance-desk",))
     directory = PeopleDirectory((*EVERYONE, gone, foreign))
     approval = claims.ask(stages=(DESK_STAGE, FINANCE_STAGE))
-    found = host(claims, directory)
-    assert list(found.approvers(approval, 0)) == [FIRST]  # the requester holds the role too, and is excluded
-    assert list(found.approvers(approval, 1)) == [SECOND, THIRD]
+    desk = host(claims, directory, "claims-desk")
+    assert list(desk.approvers(approval, 0)) == [FIRST]  # the requester holds the role too, and is excluded
+    assert list(host(claims, directory).approvers(approval, 1)) == [SECOND, THIRD]
+    with pytest.raises(ChannelError, match="nobody may answer in stage 2"):
+        desk.approvers(approval, 1)  # another channel's people
+
+
+@pytest.mark.promise("P5")
+def test_those_who_may_answer_later_are_written_to_by_their_own_channel_and_then() -> None:
+    claims = Claims()
+    step = Escalation(after=60.0, groups=("finance-desk",), channels=("finance",))
+    approval = claims.ask(stages=(DESK_STAGE.model_copy(update={"escalations": (step,)}),))
+    desk, finance = host(claims, name="claims-desk"), host(claims)
+    with pytest.raises(ChannelError, match="nobody may answer"):
+        finance.approvers(approval, 0)
+    claims.clock.now = approval.request.requested_at + 60
+    assert list(finance.approvers(approval, 0)) == [SECOND, THIRD]
+    assert list(desk.approvers(approval, 0)) == [FIRST]
 
 
 def test_a_person_who_is_named_and_in_the_group_is_written_to_once() -> None:
@@ -81,20 +97,20 @@ def test_a_refusal_is_in_the_chain_of_whom_it_concerns() -> None:
     refusals = host(claims).refusals
     refusals.note("bad_signature")
     refusals.note("stranger", approval=approval)
-    assert refused(claims) == [{"channel": "desk", "why": "bad_signature"}]
+    assert refused(claims) == [{"channel": "finance", "why": "bad_signature"}]
     (entry,) = refused(claims, "acme")
-    assert entry == {"channel": "desk", "why": "stranger", "approval": approval.request.id}
+    assert entry == {"channel": "finance", "why": "stranger", "approval": approval.request.id}
 
 
 def test_many_refusals_are_counted_instead_of_written() -> None:
     claims, clock = Claims(), Clock(0.0)
-    refusals = Refusals(claims.store, "desk", clock)
+    refusals = Refusals(claims.store, "finance", clock)
     for _ in range(1000):
         refusals.note("bad_signature")
     assert len(refused(claims)) == 20
     clock.now += 3.0
     refusals.note("bad_signature")
-    assert refused(claims)[20:] == [{"channel": "desk", "why": "bad_signature", "left_out": 980}]
+    assert refused(claims)[20:] == [{"channel": "finance", "why": "bad_signature", "left_out": 980}]
     clock.now += 3600.0
     for _ in range(30):
         refusals.note("bad_signature")

@@ -19,6 +19,29 @@ from guardkit.errors import ChannelError, MissingKeyError
 from guardkit.testing import FakeChannel
 from guardkit.testing.contracts import samples
 
+
+class Late(FakeChannel):
+    """A channel whose messenger answers the third time."""
+
+    def __init__(self) -> None:
+        super().__init__("late")
+        self.seen: list[str] = []
+        self.connected = threading.Event()
+
+    def attach(self, host: ChannelHost) -> None:
+        if self.seen.count("tried") < 2:
+            self.seen.append("tried")
+            raise ChannelError("nobody there")
+        self.seen.append("attached")
+
+    def open(self) -> None:
+        self.seen.append("opened")
+        self.connected.set()
+
+    def close(self) -> None:
+        self.seen.append("closed")
+
+
 POLICY = """
 policy: claims
 version: "1"
@@ -91,6 +114,24 @@ def test_a_process_without_the_decision_key_attaches_nothing(tmp_path: Any) -> N
     with pytest.raises(MissingKeyError):
         guard.worker()
     assert channel.seen == []
+
+
+def test_a_messenger_that_does_not_answer_yet_stops_no_process(tmp_path: Any, caplog: Any) -> None:
+    late, well = Late(), Connected()
+    guard = guarded(tmp_path, KEYS, late=late, well=well)
+    guard.app()
+    assert (late.seen, well.seen) == (["tried"], ["attached"])
+    assert "channel 'late' is not attached yet: nobody there" in caplog.text
+
+    async def work() -> None:
+        stop = asyncio.Event()
+        running = asyncio.create_task(guard.worker(poll=0.01).run(stop))
+        assert await asyncio.to_thread(late.connected.wait, 60)
+        stop.set()
+        await running
+
+    asyncio.run(work())
+    assert late.seen == ["tried", "tried", "attached", "opened", "closed"]
 
 
 def test_a_worker_connects_what_holds_a_connection_and_closes_it(tmp_path: Any) -> None:
