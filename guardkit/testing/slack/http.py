@@ -32,6 +32,9 @@ class HttpAnswer:
     body: Json
     status: int = 200
     retry_after: int | None = None
+    scopes: str | None = None
+    """What the token may do, for the header `X-OAuth-Scopes`."""
+
     lost: bool = False
     """Whether the connection ends without an answer."""
 
@@ -141,6 +144,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         if answer.retry_after is not None:
             self.send_header("Retry-After", str(answer.retry_after))
+        if answer.scopes is not None:
+            self.send_header("X-OAuth-Scopes", answer.scopes)
         self.end_headers()
         self.wfile.write(content)
 

@@ -260,7 +260,8 @@ class SlackServer(Scene):
             return self._respond_to_response_url(request)
         method = request.path.removeprefix("/api/")
         try:
-            answer = HttpAnswer(body=self._methods.call(method, request.token, request.arguments))
+            body = self._methods.call(method, request.token, request.arguments)
+            answer = HttpAnswer(body=body, scopes=",".join(sorted(self._access.scopes)))
         except SlackRefusal:
             if self._faults.lost(method):
                 return HttpAnswer(body=None, lost=True)

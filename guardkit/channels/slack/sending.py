@@ -1,0 +1,216 @@
+"""Sending: who is asked, what every copy shows, what is said in threads."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from guardkit.channels.card import Card, compose, shortened_again
+from guardkit.channels.host import ChannelHost
+from guardkit.channels.slack.api import SlackError
+from guardkit.channels.slack.blocks import Drawing, draw, fallback
+from guardkit.channels.slack.copies import Copies, since
+from guardkit.channels.slack.people import People
+from guardkit.channels.slack.rich import inert, line, numbered, rich, words
+from guardkit.core.approvals import Approval, ApprovalState
+from guardkit.core.people import Person
+from guardkit.core.presentation import present
+from guardkit.core.runs import Delivery, Post
+from guardkit.errors import ChannelError
+
+_LOST = frozenset({"channel_not_found", "user_not_found"})
+"""Answers by which a conversation that was opened earlier is not there any more."""
+
+_BY_PEOPLE = (ApprovalState.APPROVED, ApprovalState.REJECTED, ApprovalState.RESPONDED)
+_ROUNDS = 4
+"""How often copies are brought up to date again because somebody decided meanwhile."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How messages are drawn."""
+
+    conversation: str | None
+    """Where questions go; `None` when each approver is written to."""
+
+    confirm: bool
+    values: int
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """Something that is said in a thread once."""
+
+    about: str
+    drawing: Drawing
+    loud: bool = True
+
+
+class Sender:
+    """Brings messages in Slack to where an approval stands.
+
+    Args:
+        host: the process.
+        copies: what is in Slack.
+        people: where people are written to.
+        look: how messages are drawn.
+    """
+
+    def __init__(self, host: ChannelHost, copies: Copies, people: People, look: Look) -> None:
+        self._host = host
+        self._copies = copies
+        self._people = people
+        self._look = look
+
+    def send(self, delivery: Delivery, approval: Approval) -> str:
+        """Do what a delivery asks for; returns the hash of what was shown.
+
+        Every copy is tried before the first failure is raised.
+
+        Raises:
+            ChannelError: some of it did not go out.
+        """
+        failures = list(self._update(approval))
+        if delivery.kind == "ask" and _waits(approval, delivery.stage):
+            failures += self._ask(delivery, approval)
+        failures += self._reply(delivery, approval)
+        failures += self._catch_up(approval)
+        if failures:
+            raise failures[0]
+        return self.card(approval).hash
+
+    def refresh(self, approval_id: str) -> None:
+        """Let every copy show how it stands now.
+
+        Raises:
+            ChannelError: one could not be changed.
+        """
+        approval = self._host.store.find(approval_id)
+        if approval is None:
+            return
+        failures = [*self._update(approval), *self._catch_up(approval)]
+        if failures:
+            raise failures[0]
+
+    def card(self, approval: Approval) -> Card:
+        """An approval as messages show it."""
+        return compose(approval, link=self._host.link(approval), who=self._host.who)
+
+    def _update(self, approval: Approval) -> Iterator[ChannelError]:
+        """Change every copy that shows less than is known; yields what went wrong."""
+        for post in self._copies.of(approval):
+            is_open = _waits(approval, post.stage)
+            shows = (post.version, post.open) == (approval.version, is_open)
+            if post.address is None or post.version > approval.version or shows:
+                continue
+            try:
+                self._copies.change(approval, post, self._draw(approval, offer=is_open), is_open=is_open)
+            except ChannelError as error:
+                yield error
+
+    def _catch_up(self, approval: Approval) -> Iterator[ChannelError]:
+        """Two workers may change a copy at once, the one with older knowledge last: it looks again."""
+        for _ in range(_ROUNDS):
+            now = self._host.store.find(approval.request.id)
+            if now is None or now.version <= approval.version:
+                return
+            yield from self._update(now)
+            approval = now
+
+    def _ask(self, delivery: Delivery, approval: Approval) -> Iterator[ChannelError]:
+        reached = {
+            post.recipient
+            for post in self._copies.of(approval)
+            if post.stage == delivery.stage and post.address is not None
+        }
+        drawing = self._draw(approval, offer=True)
+        if self._look.conversation is not None:
+            if self._look.conversation not in reached:
+                yield from self._write(delivery, approval, drawing, self._look.conversation, None)
+            return
+        try:
+            people = self._host.approvers(approval, delivery.stage)
+        except ChannelError as error:
+            yield error
+            return
+        answered = {said.person for said in approval.standing()}
+        for person in people:
+            if person.id not in reached and person.id not in answered:
+                yield from self._write(delivery, approval, drawing, person.id, person)
+
+    def _write(
+        self, delivery: Delivery, approval: Approval, drawing: Drawing, recipient: str, person: Person | None
+    ) -> Iterator[ChannelError]:
+        try:
+            channel = recipient if person is None else self._people.conversation(person)
+            self._copies.write(approval, delivery, drawing, recipient=recipient, channel=channel)
+        except ChannelError as error:
+            if person is not None and isinstance(error, SlackError) and error.said in _LOST:
+                self._people.forget(person)
+            yield error
+
+    def _reply(self, delivery: Delivery, approval: Approval) -> Iterator[ChannelError]:
+        for post in self._copies.of(approval):
+            news = None if post.address is None else self._news(delivery, approval, post)
+            if news is None:
+                continue
+            try:
+                self._copies.reply(approval, post, news.drawing, about=news.about, loud=news.loud)
+                if delivery.kind == "ask":
+                    self._copies.renew(post, delivery)
+            except ChannelError as error:
+                yield error
+
+    def _news(self, delivery: Delivery, approval: Approval, post: Post) -> _News | None:
+        """What the readers of a copy have to be told, beyond what it shows."""
+        if delivery.kind == "outcome" and approval.state.settled:
+            return _News(_end(approval), self._ended(approval), loud=False)
+        if post.stage != delivery.stage or not _waits(approval, delivery.stage):
+            return None
+        if delivery.kind == "remind":
+            answered = {said.person for said in approval.standing()}
+            said = _said("It still waits for an answer.", notification=fallback(self.card(approval)))
+            return None if post.recipient in answered else _News(delivery.id, said)
+        if delivery.kind != "ask" or post.delivery == delivery.id:
+            return None
+        edit = _last_edit(approval)
+        if edit is not None and since(post) < edit and not self._copies.told(approval, post, f"edit {edit}"):
+            by = self._host.who(approval.decisions[edit - 1].person)
+            said = _said(f"Edited by {by}. It is asked again: look at it as it is now.")
+            return _News(f"edit {edit}", said)
+        if post.recipient != self._look.conversation:
+            return None  # who is asked only now has a message of their own
+        return _News(delivery.id, _said("Nobody has answered yet. From now on others may answer too."))
+
+    def _ended(self, approval: Approval) -> Drawing:
+        card = self.card(approval)
+        said = present(approval).said
+        if _end(approval) not in _BY_PEOPLE or not said:
+            return _said(f"{card.status.capitalize()}.", notification=fallback(card))
+        reason = shortened_again(said[-1].reason or "", 600)
+        by = self._host.who(said[-1].person)
+        return _said(f"{card.status.capitalize()} by {by}.", reason, fallback(card))
+
+    def _draw(self, approval: Approval, *, offer: bool) -> Drawing:
+        return draw(self.card(approval), offer=offer, confirm=self._look.confirm, values=self._look.values)
+
+
+def _end(approval: Approval) -> ApprovalState:
+    """How it ended, as far as readers of a thread are told: what was approved is not announced again when it is done."""
+    state = approval.state
+    return ApprovalState.APPROVED if state is ApprovalState.CONSUMED else state
+
+
+def _last_edit(approval: Approval) -> int | None:
+    """The `Approval.version` that the last edit made."""
+    edits = [at for at, said in enumerate(approval.decisions, start=1) if said.kind == "edit"]
+    return edits[-1] if edits else None
+
+
+def _waits(approval: Approval, stage: int) -> bool:
+    return approval.state is ApprovalState.PENDING and approval.stage() == stage
+
+
+def _said(text: str, reason: str = "", notification: str = "") -> Drawing:
+    pieces = [words(text, "bold")]
+    if reason:
+        pieces.append(words(f" {reason}"))
+    return Drawing(blocks=numbered([rich(line(*pieces))], "gk.reply"), text=notification or inert(text))
