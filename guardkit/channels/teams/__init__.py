@@ -1,0 +1,5 @@
+"""Microsoft Teams as an approval channel (extra `teams`)."""
+
+from guardkit.channels.teams.channel import Teams
+
+__all__ = ["Teams"]

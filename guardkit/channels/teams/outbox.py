@@ -1,0 +1,284 @@
+"""Questions and outcomes on their way to Teams: which copies there are, and what each of them shows."""
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from guardkit.channels.card import Card, compose
+from guardkit.channels.host import ChannelHost
+from guardkit.channels.teams.card import CARD_TYPE, SIZE, Sheet, draw
+from guardkit.channels.teams.connector import Connector, Place
+from guardkit.channels.teams.contacts import Contacts, Reference, place_of
+from guardkit.channels.teams.faults import BlockedError, GoneError, LostReplyError, TooLargeError, text_of
+from guardkit.channels.teams.form import fields_for, leaves_out
+from guardkit.channels.teams.text import plain_words
+from guardkit.core.approvals import Approval
+from guardkit.core.people import Assurance, Person
+from guardkit.core.runs import Delivery, Post
+from guardkit.core.values import JsonObject
+from guardkit.errors import ChannelError
+
+log = logging.getLogger("guardkit.teams")
+
+_BUDGET = 40.0
+"""Seconds that one delivery takes at most; after a minute the store hands it out again."""
+
+_TWICE = 2
+"""How often a message is posted whose answer was lost, before the worker is left to come back."""
+
+_REMINDER = "Reminder: this still waits for an answer."
+_TOO_WEAK = "The policy asks for a surer way to know who you are than Teams. Please decide in the inbox."
+
+
+@dataclass(frozen=True, slots=True)
+class _Recipient:
+    key: str
+    place: Callable[[], Place]
+
+
+class Drawing:
+    """Draws approvals with what a process knows: names, and where the inbox is.
+
+    Args:
+        host: the process.
+    """
+
+    def __init__(self, host: ChannelHost) -> None:
+        self._host = host
+
+    def card(self, approval: Approval) -> Card:
+        """The approval, as every channel draws it."""
+        return compose(approval, link=self._host.link(approval), who=self._host.who)
+
+    def sheet(self, approval: Approval, *, stage: int | None = None) -> Sheet:
+        """What Teams shows of it.
+
+        Args:
+            approval: as it stands.
+            stage: whose message it is; one whose stage is not waiting offers nothing to decide.
+        """
+        card, waiting = self.card(approval), approval.stage()
+        if waiting is None or approval.state.settled or stage not in (None, waiting):
+            return Sheet(card=card.model_copy(update={"choices": ()}))
+        if not Assurance.CHAT.reaches(approval.request.stages[waiting].assurance):
+            return Sheet(card=card.model_copy(update={"choices": ()}), notices=(_TOO_WEAK,))
+        schema = approval.request.args_schema
+        fields = fields_for(schema, approval.args) if "edit" in approval.request.allowed else ()
+        return Sheet(card=card, fields=fields, part_of_fields=leaves_out(fields, schema, approval.args))
+
+
+class Outbox:
+    """Sends one channel's deliveries. Every copy is written down before it is posted, and again with its address.
+
+    Args:
+        host: the process.
+        connector: posts and updates.
+        contacts: how people are reached.
+        bot_id: how Teams names the bot.
+        conversation: where everything is posted; `None` writes to each approver.
+        service_url: of that conversation.
+    """
+
+    def __init__(
+        self,
+        host: ChannelHost,
+        connector: Connector,
+        contacts: Contacts,
+        *,
+        bot_id: str,
+        conversation: str | None,
+        service_url: str,
+    ) -> None:
+        self._host = host
+        self._connector = connector
+        self._contacts = contacts
+        self._bot_id = bot_id
+        self._room = (
+            None if conversation is None else Place(service_url=service_url, conversation=conversation)
+        )
+        self._drawing = Drawing(host)
+
+    def send(self, delivery: Delivery, approval: Approval) -> str:
+        """Let every copy of a stage show the approval, and post those that are missing.
+
+        Args:
+            delivery: what has to go out.
+            approval: as the worker has read it.
+
+        Returns:
+            The hash of what was shown last.
+
+        Raises:
+            ChannelError: some of it did not go out.
+        """
+        until = time.monotonic() + _BUDGET
+        while True:
+            self._bring(delivery, approval, until)
+            newer = self._host.store.find(approval.request.id)
+            # Whoever wrote last must have written the newest: another worker may have been faster in between.
+            if newer is None or newer.version <= approval.version:
+                return self._drawing.card(approval).hash
+            approval = newer
+
+    def _bring(self, delivery: Delivery, approval: Approval, until: float) -> None:
+        sheet = self._drawing.sheet(approval, stage=delivery.stage)
+        faults: list[ChannelError] = []
+        shown: set[str] = set()
+        for post in self._copies(delivery):
+            if post.address is None:
+                continue
+            # A reminder is another message, since a message that changes rings nowhere; but once only.
+            counts = delivery.kind != "remind" or post.delivery == delivery.id
+            try:
+                self._in_time(until)
+                if self._update(post, approval, sheet) and counts:
+                    shown.add(post.recipient)
+            except ChannelError as error:
+                shown |= {post.recipient} if counts else set()
+                if self._room is not None or not isinstance(error, BlockedError):
+                    faults.append(error)
+        waits = approval.stage() == delivery.stage and not approval.state.settled
+        asks = waits and delivery.kind in ("ask", "remind")
+        if delivery.kind == "remind":
+            sheet = replace(sheet, notices=(_REMINDER, *sheet.notices))
+        for recipient in self._recipients(approval, delivery.stage) if asks else ():
+            if recipient.key in shown:
+                continue
+            try:
+                self._in_time(until)
+                self._post(delivery, recipient, approval, sheet)
+                shown.add(recipient.key)
+            except ChannelError as error:
+                if self._room is not None or not isinstance(error, BlockedError | GoneError):
+                    faults.append(error)
+        if faults:
+            raise faults[0]
+        if asks and delivery.kind == "ask" and not shown:
+            raise ChannelError(
+                f"channel {self._host.name!r}: none of the approvers of stage {delivery.stage + 1} has the app in Teams",
+                remedy="let them install it, or install it for them by an app setup policy; or name a conversation",
+            )
+
+    def _in_time(self, until: float) -> None:
+        if time.monotonic() > until:
+            raise ChannelError(f"channel {self._host.name!r}: Teams is slow; the rest is sent later")
+
+    def _copies(self, delivery: Delivery) -> list[Post]:
+        posts = self._host.store.posts(delivery.tenant, delivery.approval_id)
+        return [post for post in posts if (post.channel, post.stage) == (self._host.name, delivery.stage)]
+
+    def _recipients(self, approval: Approval, stage: int) -> Iterator[_Recipient]:
+        room = self._room
+        if room is not None:
+            yield _Recipient(room.conversation, lambda: room)
+            return
+        missing = 0
+        answered = {said.person for said in approval.standing()}
+        for person in self._host.approvers(approval, stage):
+            if person.id in answered:
+                continue
+            reference = self._contacts.of(person)
+            if reference is None:
+                missing += 1
+                continue
+
+            def place(person: Person = person, known: Reference = reference) -> Place:
+                there = place_of(known, self._connector)
+                self._contacts.opened(person, known, there)
+                return there
+
+            yield _Recipient(person.id, place)
+        if missing:
+            log.warning("channel %s: %d approvers have not installed the app", self._host.name, missing)
+
+    def _update(self, post: Post, approval: Approval, sheet: Sheet) -> bool:
+        """Let a copy show the approval. Returns whether it is still there."""
+        opens = bool(sheet.card.choices)
+        place, activity = _address(post)
+        if post.version > approval.version or (post.version, post.open) == (approval.version, opens):
+            return True
+        try:
+            self._fitting(
+                sheet, lambda card: self._connector.update(place, activity, self._message(sheet, card))
+            )
+        except GoneError:
+            # Somebody has deleted it. It cannot show anything wrong, and nobody can click it.
+            self._host.store.keep_post(post.model_copy(update={"address": None, "open": False}))
+            return False
+        self._host.store.keep_post(post.model_copy(update={"version": approval.version, "open": opens}))
+        return True
+
+    def _post(self, delivery: Delivery, recipient: _Recipient, approval: Approval, sheet: Sheet) -> None:
+        place = recipient.place()
+        lost: LostReplyError | None = None
+        for _ in range(_TWICE):
+            post = self._beginning(delivery, recipient, approval)
+            self._host.store.keep_post(post)
+            try:
+                activity = self._fitting(
+                    sheet, lambda card: self._connector.post(place, self._message(sheet, card))
+                )
+            except LostReplyError as error:
+                lost = error  # it stays written down as one that may be there; the next one is another copy
+                continue
+            except ChannelError:
+                self._host.store.keep_post(post.model_copy(update={"open": False}))
+                raise
+            address: JsonObject = {
+                "service_url": place.service_url,
+                "conversation": place.conversation,
+                "activity": activity,
+            }
+            opens = bool(sheet.card.choices)
+            self._host.store.keep_post(post.model_copy(update={"address": address, "open": opens}))
+            return
+        if lost is not None:
+            raise lost
+
+    def _beginning(self, delivery: Delivery, recipient: _Recipient, approval: Approval) -> Post:
+        """A copy that may be there from now on. One that certainly is not there is begun again."""
+        again = (
+            post
+            for post in self._copies(delivery)
+            if post.recipient == recipient.key and post.address is None and not post.open
+        )
+        unsent = next(again, None)
+        return Post(
+            id=uuid.uuid4().hex if unsent is None else unsent.id,
+            approval_id=approval.request.id,
+            tenant=delivery.tenant,
+            channel=self._host.name,
+            delivery=delivery.id,
+            stage=delivery.stage,
+            recipient=recipient.key,
+            version=approval.version,
+        )
+
+    def _fitting(self, sheet: Sheet, put: Callable[[JsonObject], str | None]) -> str:
+        """Send a card; a smaller one when Teams finds it too large."""
+        limit = SIZE
+        while True:
+            try:
+                return put(draw(sheet, limit=limit)) or ""
+            except TooLargeError:
+                limit //= 2
+                if limit < SIZE // 8:
+                    raise
+
+    def _message(self, sheet: Sheet, card: JsonObject) -> JsonObject:
+        return {
+            "type": "message",
+            "from": {"id": self._bot_id},
+            "summary": f"{plain_words(sheet.card.title, 'An action')}: {sheet.card.status}",
+            "attachments": [{"contentType": CARD_TYPE, "content": card}],
+        }
+
+
+def _address(post: Post) -> tuple[Place, str]:
+    kept = post.address
+    place = Place(
+        service_url=text_of(kept, "service_url") or "", conversation=text_of(kept, "conversation") or ""
+    )
+    return place, text_of(kept, "activity") or ""
