@@ -19,6 +19,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.graph.state import CompiledStateGraph
 
+from guardkit.core import telemetry_names as names
 from guardkit.core.drafts import Answer, Criterion
 from guardkit.core.effects import Effect
 from guardkit.core.no_result import MESSAGES, NoResult
@@ -91,7 +92,7 @@ def answer_graph(drafting: Drafting, *, messages_key: str) -> CompiledStateGraph
         task = _task(drafting, here, drafting.question(state), sources, now, deadline)
         with _verifying(here) as span, set_config_context(quiet) as context:
             outcome = context.run(_run, ground(task), drafting.model, quiet)
-            _verified(span, outcome)
+            _verified(here, span, outcome)
         return _spoken(drafting, here, outcome, config, messages_key)
 
     async def anode(state: Any, config: RunnableConfig) -> dict[str, Any]:
@@ -102,7 +103,7 @@ def answer_graph(drafting: Drafting, *, messages_key: str) -> CompiledStateGraph
         with _verifying(here) as span, set_config_context(quiet) as context:
             running = asyncio.create_task(_arun(task, drafting.model, quiet), context=context)
             outcome = await running
-            _verified(span, outcome)
+            _verified(here, span, outcome)
         return await _aspoken(drafting, here, outcome, config, messages_key)
 
     builder: Any = StateGraph(_schema(messages_key))
@@ -114,15 +115,18 @@ def answer_graph(drafting: Drafting, *, messages_key: str) -> CompiledStateGraph
 
 def _verifying(node: Node) -> AbstractContextManager[Span]:
     session = node.session
-    return spanned(session.services.telemetry, f"verify_output {session.services.agent}", session.facts)
+    return spanned(
+        session.services.telemetry, f"{names.VERIFY_OUTPUT} {session.services.agent}", session.facts
+    )
 
 
-def _verified(span: Span, outcome: Outcome) -> None:
+def _verified(node: Node, span: Span, outcome: Outcome) -> None:
     rounds = sum(record.kind == "verified" for record in outcome.trail)
-    span.set({"guardkit.result": "answer", "guardkit.cdv.round": rounds})
+    result = {names.RESULT: "no_result" if outcome.kind == "ungrounded" else "answer"}
+    span.set({**result, names.ROUND: rounds})
     if outcome.kind == "ungrounded":
-        facts = {"guardkit.no_result.reason": outcome.reason.value, "guardkit.no_result.cause": outcome.cause}
-        span.set({"guardkit.result": "no_result", **facts})
+        span.set({names.NO_RESULT_REASON: outcome.reason.value, names.NO_RESULT_CAUSE: outcome.cause})
+    node.session.services.telemetry.measure(names.ROUNDS, rounds, result)
 
 
 def _schema(messages_key: str) -> Any:

@@ -12,6 +12,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config, merge_configs
 from langgraph.types import Command
 
+from guardkit.core import telemetry_names as names
 from guardkit.core.principals import UNKNOWN, Principal
 from guardkit.core.runs import Closing, Opened, Opening, Turn, TurnStatus
 from guardkit.errors import BusyError, FingerprintError, GuardkitError, InputError, UndeclaredToolError
@@ -192,10 +193,12 @@ class Runs:
         )
         opened = services.store.open_run(opening, [])
         session = Session.opened(services, opened, continued=not entry.new_turn)
-        facts = {**session.facts, "guardkit.turn.continued": session.continued}
-        session.span = services.telemetry.start(f"run_turn {services.agent}", facts)
+        facts = {**session.facts, names.TURN_CONTINUED: session.continued}
+        session.span = services.telemetry.start(f"{names.RUN_TURN} {services.agent}", facts)
         if not entry.new_turn:
             self._fits(entry, opened, session)
+            with session.span.active():
+                services.telemetry.event(names.RUN_RESUMED, session.facts)
         self.heartbeat.watch(session)
         return session
 
@@ -248,7 +251,7 @@ class Runs:
         """
         self.heartbeat.forget(session)
         if session.lost:
-            session.span.set({"guardkit.run.status": "lost"})
+            session.span.set({names.RUN_STATUS: "lost"})
             session.span.end()
         else:
             known = not steered and status != "failed"
@@ -274,7 +277,7 @@ class Runs:
             marks=session.marks(closing=True),
             waits_for=waits_for,
         )
-        session.span.set({"guardkit.run.status": status})
+        session.span.set({names.RUN_STATUS: status})
         try:
             self.services.store.close_run(session.run, closing, session.take())
         finally:

@@ -11,6 +11,7 @@ from langgraph.config import get_config
 from langgraph.types import interrupt
 from pydantic import PrivateAttr, ValidationError
 
+from guardkit.core import telemetry_names as names
 from guardkit.core.digest import canonical, parse
 from guardkit.core.effects import Effect
 from guardkit.core.steps import Observation, ToolKind
@@ -168,9 +169,9 @@ class GuardedTool(BaseTool):
         return ToolMessage(_problem(error), name=self.name, tool_call_id=call_id, status="error")
 
     def _step(self, node: Node, call_id: str | None) -> contextlib.AbstractContextManager[Span]:
-        facts = {**node.session.facts, "gen_ai.tool.name": self.name, "guardkit.node": node.name}
-        facts |= {"guardkit.tool.kind": self._spec.kind.value, "gen_ai.tool.call.id": call_id or ""}
-        return spanned(node.session.services.telemetry, f"guard_step {self.name}", facts)
+        facts = {**node.session.facts, names.TOOL: self.name, names.NODE: node.name}
+        facts |= {names.TOOL_KIND: self._spec.kind.value, names.TOOL_CALL: call_id or ""}
+        return spanned(node.session.services.telemetry, f"{names.GUARD_STEP} {self.name}", facts)
 
     def _flow(self, node: Node, batch: Batch, call_id: str | None) -> Flow[Any]:
         session = node.session

@@ -8,6 +8,7 @@ from typing import Any
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 
+from guardkit.core import telemetry_names as names
 from guardkit.core.no_result import NoResult, NoResultReason
 from guardkit.core.steps import Thought
 from guardkit.core.verdicts import CheckContext, Verdict
@@ -156,9 +157,9 @@ def _judge(node: Node, options: NodeOptions, output: Any) -> Flow[None]:
     session = node.session
     context = NodeContext.of(node)
     telemetry = session.services.telemetry
+    about = {**session.facts, names.GUARD_STAGE: "output"}
     calls: list[Callable[[], Any]] = [
-        watched(telemetry, name, {"guardkit.guard.stage": "output"}, partial(check, output, context))
-        for name, check in options.checks
+        watched(telemetry, name, about, partial(check, output, context)) for name, check in options.checks
     ]
     results: Sequence[Any] = yield Ask(calls, session.services.check_timeout)
     for (name, _), result in zip(options.checks, results, strict=True):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, assert_never
 
+from guardkit.core import telemetry_names as names
 from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
 from guardkit.core.decisions import Allow, Edit, Escalate, Reject, Stop
 from guardkit.core.no_result import NoResult, NoResultReason
@@ -129,11 +130,9 @@ def _earlier(session: Session) -> Flow[dict[str, Approval]]:
     listed: Sequence[Approval] = yield InStore(
         lambda: store.listed(tenant=run.tenant, thread_id=run.thread_id, limit=1000)
     )
-    return {
-        approval.request.action.id: approval
-        for approval in reversed(listed)
-        if approval.request.turn == run.turn
-    }
+    asked = [approval for approval in reversed(listed) if approval.request.turn == run.turn]
+    session.known.update(approval.request.id for approval in asked)
+    return {approval.request.action.id: approval for approval in asked}
 
 
 def _audit(session: Session, gated: Gated) -> None:
@@ -152,17 +151,19 @@ def _audit(session: Session, gated: Gated) -> None:
             policy_hash=policy.hash,
         )
     )
-    session.services.telemetry.event(
-        "guardkit.tool.decision",
-        {
-            "gen_ai.tool.name": gated.action.tool,
-            "gen_ai.tool.call.id": gated.action.call_id,
-            "guardkit.decision": gated.decision.kind,
-            "guardkit.policy.id": policy.name,
-            "guardkit.policy.version": policy.version,
-            "guardkit.policy.rule.id": ",".join(gated.decision.rules),
-        },
-    )
+    telemetry = session.services.telemetry
+    about = {
+        names.TOOL: gated.action.tool,
+        names.DECISION: gated.decision.kind,
+        names.POLICY_ID: policy.name,
+    }
+    more = {
+        names.TOOL_CALL: gated.action.call_id,
+        names.POLICY_VERSION: policy.version,
+        names.POLICY_RULE: ",".join(gated.decision.rules),
+    }
+    telemetry.measure(names.DECISIONS, 1, about)
+    telemetry.event(names.TOOL_DECISION, {**about, **more})
 
 
 def act(

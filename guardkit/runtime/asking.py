@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from guardkit.core import telemetry_names as names
 from guardkit.core.approvals import (
     Approval,
     ApprovalRequest,
@@ -16,10 +17,11 @@ from guardkit.core.presentation import present
 from guardkit.core.steps import Action
 from guardkit.core.values import JsonObject
 from guardkit.policy import still_stands
-from guardkit.runtime.events import Span
+from guardkit.runtime.events import Span, Telemetry
 from guardkit.runtime.gate import Gated
 from guardkit.runtime.needs import Flow, InStore, Pause
 from guardkit.runtime.session import Session
+from guardkit.runtime.telling import settled
 
 _THOUGHT = 2000
 
@@ -89,14 +91,16 @@ def register(session: Session, requests: Sequence[ApprovalRequest]) -> Flow[list
     telemetry = session.services.telemetry
     spans: dict[str, Span] = {}
     asked: list[ApprovalRequest] = []
+    asked_as: dict[str, str | None] = {}
     for request in requests:
-        facts = {"guardkit.approval.id": request.id, "gen_ai.tool.name": request.action.tool}
-        facts |= {"guardkit.policy.id": request.policy, "guardkit.policy.rule.id": ",".join(request.rules)}
+        facts = {names.APPROVAL_ID: request.id, names.TOOL: request.action.tool}
+        facts |= {names.POLICY_ID: request.policy, names.POLICY_RULE: ",".join(request.rules)}
         span = telemetry.start(
-            f"request_approval {request.action.tool}", {**session.facts, **facts}, kind="producer"
+            f"{names.REQUEST_APPROVAL} {request.action.tool}", {**session.facts, **facts}, kind="producer"
         )
         spans[request.id] = span
-        asked.append(request.model_copy(update={"traceparent": span.traceparent() or request.traceparent}))
+        asked_as[request.id] = span.traceparent() or request.traceparent
+        asked.append(request.model_copy(update={"traceparent": asked_as[request.id]}))
     events = [
         session.event(
             "approval.requested",
@@ -113,20 +117,22 @@ def register(session: Session, requests: Sequence[ApprovalRequest]) -> Flow[list
     ]
     store, run = session.services.store, session.run
     approvals: Sequence[Approval] = yield InStore(lambda: store.register(run, asked, events))
+    told = session.known | session.asked
     for approval in approvals:
         session.asked.add(approval.request.id)
         span = spans[approval.request.id]
-        # A run that comes here again finds the question asked; only the first one tells of it.
-        if approval.request.traceparent == span.traceparent():
+        # A run that comes here again finds the question asked; only the first one tells of it. The stored trace
+        # context alone does not say which one that is: where nobody traces, there is none.
+        if approval.request.id not in told and approval.request.traceparent == asked_as[approval.request.id]:
             span.end()
-            telemetry.event(
-                "guardkit.approval.requested",
-                {
-                    "guardkit.approval.id": approval.request.id,
-                    "gen_ai.tool.name": approval.request.action.tool,
-                },
-            )
+            _tell(telemetry, approval.request)
     return list(approvals)
+
+
+def _tell(telemetry: Telemetry, request: ApprovalRequest) -> None:
+    tool = {names.TOOL: request.action.tool}
+    telemetry.measure(names.APPROVAL_REQUESTS, 1, {names.POLICY_ID: request.policy, **tool})
+    telemetry.event(names.APPROVAL_REQUESTED, {names.APPROVAL_ID: request.id, **tool})
 
 
 def supersede(session: Session, before: Approval, now_asked: ApprovalRequest | None) -> Flow[None]:
@@ -137,9 +143,14 @@ def supersede(session: Session, before: Approval, now_asked: ApprovalRequest | N
     event = session.event(
         "approval.superseded", approval=before.request.id, by=now_asked.id if now_asked else None
     )
-    yield InStore(
-        lambda: store.settle(close(before, ApprovalState.CANCELLED, store.now()), before.version, [event])
-    )
+
+    def cancel() -> Approval | None:
+        after = close(before, ApprovalState.CANCELLED, store.now())
+        return after if store.settle(after, before.version, [event]) else None
+
+    cancelled: Approval | None = yield InStore(cancel)
+    if cancelled is not None:
+        settled(session.services.telemetry, before, cancelled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +181,9 @@ def wait(session: Session, ids: Sequence[str], own: str) -> Flow[Waited]:
         if not open_ones:
             return Waited(approvals, now)
         shown = next((approval for approval in open_ones if approval.request.id == own), open_ones[0])
-        session.services.telemetry.event("guardkit.run.paused", {"guardkit.approval.id": shown.request.id})
+        session.services.telemetry.event(
+            names.RUN_PAUSED, {**session.facts, names.APPROVAL_ID: shown.request.id}
+        )
         yield Pause(payload(session, shown))
 
 

@@ -8,6 +8,7 @@ no signing key and so has no desk.
 from collections.abc import Callable, Sequence
 from typing import NoReturn, Protocol, TypeAlias
 
+from guardkit.core import telemetry_names as names
 from guardkit.core.approvals import (
     Approval,
     ApprovalDecision,
@@ -24,7 +25,8 @@ from guardkit.core.ports import Approvals, Audit
 from guardkit.core.signing import Signer
 from guardkit.core.values import Json, JsonObject
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
-from guardkit.runtime.events import Attributes, NoTelemetry, Telemetry
+from guardkit.runtime.events import NoTelemetry, Telemetry
+from guardkit.runtime.telling import answered, settled
 
 ATTEMPTS = 8
 """How often a decision is tried again because somebody else's came between reading and storing."""
@@ -139,9 +141,8 @@ class Desk:
 
         try:
             after = self._change(approval_id, said)
-            self._tell(
-                "decide_approval", after, {"guardkit.approval.channel": via, "guardkit.approval.said": kind}
-            )
+            how = {names.APPROVAL_CHANNEL: via, names.APPROVAL_ASSURANCE: assurance.value}
+            answered(self._telemetry, names.DECIDE_APPROVAL, after, {names.APPROVAL_SAID: kind, **how})
             return after
         except (DecisionRefusedError, UnknownApprovalError) as error:
             if seen is not None:
@@ -209,7 +210,8 @@ class Desk:
         for approval in self._store.expirable(limit):
             closed = close(approval, ApprovalState.EXPIRED, self._store.now())
             if self._store.settle(closed, approval.version, [_event("approval.expired", closed)]):
-                self._tell("expire_approval", closed, {})
+                settled(self._telemetry, approval, closed)
+                answered(self._telemetry, names.EXPIRE_APPROVAL, closed, {})
                 count += 1
         return count
 
@@ -232,13 +234,6 @@ class Desk:
 
         return self._change(approval_id, cancelled)
 
-    def _tell(self, verb: str, approval: Approval, attributes: Attributes) -> None:
-        request = approval.request
-        facts = {"guardkit.approval.id": request.id, "guardkit.approval.outcome": approval.state.value}
-        links = [request.traceparent] if request.traceparent else []
-        name = f"{verb} {request.action.tool}"
-        self._telemetry.start(name, {**facts, **attributes}, kind="consumer", links=links).end()
-
     def _change(self, approval_id: str, change: _Change) -> Approval:
         """Read, change and store, again as long as somebody else's change comes between."""
         for _ in range(ATTEMPTS):
@@ -247,6 +242,7 @@ class Desk:
                 raise UnknownApprovalError("there is no such approval")
             after, event = change(approval, self._store.now())
             if self._store.settle(after, approval.version, [event]):
+                settled(self._telemetry, approval, after)
                 return after
         raise DecisionRefusedError(
             "conflict", "others are deciding on this approval at the same moment", remedy="try again"

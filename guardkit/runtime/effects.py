@@ -7,6 +7,7 @@ Between the two the tool runs. Whatever happens there other than a result or `Ef
 from dataclasses import dataclass
 from typing import Any, assert_never
 
+from guardkit.core import telemetry_names as names
 from guardkit.core.approvals import Approval, ApprovalState
 from guardkit.core.effects import (
     AlreadyDone,
@@ -31,6 +32,7 @@ from guardkit.runtime.events import Attributes, spanned
 from guardkit.runtime.gate import Gated, digest_of
 from guardkit.runtime.needs import Ask, Flow, InStore, RunTool
 from guardkit.runtime.session import Session
+from guardkit.runtime.telling import asked_in, waited
 from guardkit.runtime.tools import OutputCodec, idempotency_key
 
 NOT_DONE = "The action did not take place."
@@ -57,14 +59,14 @@ def perform(session: Session, gated: Gated, approval: Approval | None, codec: Ou
     """Run an allowed or approved effect at most once."""
     facts = {
         **session.facts,
-        "gen_ai.tool.name": gated.action.tool,
-        "gen_ai.tool.call.id": gated.action.call_id,
+        names.TOOL: gated.action.tool,
+        names.TOOL_CALL: gated.action.call_id,
     }
-    with spanned(session.services.telemetry, f"perform_effect {gated.action.tool}", facts) as span:
+    with spanned(session.services.telemetry, f"{names.PERFORM_EFFECT} {gated.action.tool}", facts) as span:
         outcome = yield from _performed(session, gated, approval, codec)
         state = "in_doubt" if outcome.in_doubt else "done" if outcome.refusal is None else "refused"
         if outcome.ended is None and not outcome.again:
-            span.set({"guardkit.effect.state": state, "guardkit.effect.fresh": outcome.fresh})
+            span.set({names.EFFECT_STATE: state, names.EFFECT_FRESH: outcome.fresh})
     return outcome
 
 
@@ -190,17 +192,16 @@ def _run(
 def _told(session: Session, gated: Gated, approval: Approval | None, claim: Claimed) -> None:
     """What telemetry is told of a claim, and of the approval that it consumed."""
     telemetry = session.services.telemetry
-    facts: Attributes = {**session.facts, "gen_ai.tool.name": gated.action.tool}
+    facts: Attributes = {**session.facts, names.TOOL: gated.action.tool}
     if approval is not None:
         request = approval.request
-        asked = (request.traceparent or "").split("-")
-        about = {"guardkit.approval.id": request.id, "guardkit.approval.outcome": approval.state.value}
-        if len(asked) == 4:
-            about["guardkit.approval.request.trace_id"] = asked[1]
+        about = {names.APPROVAL_ID: request.id, names.APPROVAL_OUTCOME: approval.state.value}
+        more = {**asked_in(request), names.APPROVAL_WAITED: waited(approval)}
         links = [request.traceparent] if request.traceparent else []
-        telemetry.start(f"resume_approval {request.action.tool}", {**facts, **about}, links=links).end()
-        telemetry.event("guardkit.approval.consumed", about)
-    telemetry.event("guardkit.effect.claimed", {**facts, "guardkit.effect.attempt": claim.attempt})
+        name = f"{names.RESUME_APPROVAL} {request.action.tool}"
+        telemetry.start(name, {**facts, **about, **more}, links=links).end()
+        telemetry.event(names.APPROVAL_CONSUMED, about)
+    telemetry.event(names.EFFECT_CLAIMED, {**facts, names.EFFECT_ATTEMPT: claim.attempt})
 
 
 def _record(session: Session, gated: Gated, key: str, state: EffectState, result: Json) -> Flow[bool]:
@@ -216,16 +217,14 @@ def _record(session: Session, gated: Gated, key: str, state: EffectState, result
     except StorageError:
         # The claim stands in the ledger without an outcome, which is what in doubt means.
         session.put_back(pending)
-        return False
-    if not recorded:
-        session.put_back(pending)
-    session.services.telemetry.event(
-        "guardkit.effect.recorded",
-        {
-            "gen_ai.tool.name": gated.action.tool,
-            "guardkit.effect.state": state.value if recorded else "in_doubt",
-        },
-    )
+        recorded = False
+    else:
+        if not recorded:
+            session.put_back(pending)
+    stands = state if recorded else EffectState.IN_DOUBT
+    about = {names.TOOL: gated.action.tool, names.EFFECT_STATE: stands.value}
+    session.services.telemetry.measure(names.EFFECTS, 1, about)
+    session.services.telemetry.event(names.EFFECT_RECORDED, about)
     return recorded
 
 

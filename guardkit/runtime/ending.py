@@ -1,5 +1,6 @@
 """Ending a turn on purpose."""
 
+from guardkit.core import telemetry_names as names
 from guardkit.core.no_result import NoResult, NoResultReason
 from guardkit.core.runs import StopOrder
 from guardkit.runtime.needs import Flow, InStore
@@ -27,14 +28,18 @@ def end(session: Session, outcome: NoResult) -> Flow[NoResult]:
         session.put_back(pending)
         raise
     session.ended = holds
-    reason = {"guardkit.result": "no_result", "guardkit.no_result.reason": holds.reason.value}
-    session.span.set(reason)
-    session.services.telemetry.event("guardkit.turn.ended", {**session.facts, **reason})
-    if holds.reason is NoResultReason.STOPPED_BY_OPERATOR:
-        session.services.telemetry.event(
-            "guardkit.emergency_stop", {**session.facts, "guardkit.stop.source": "operator"}
-        )
+    _tell(session, holds)
     return holds
+
+
+def _tell(session: Session, holds: NoResult) -> None:
+    telemetry, reason = session.services.telemetry, {names.NO_RESULT_REASON: holds.reason.value}
+    ended = {names.RESULT: "no_result", **reason}
+    session.span.set(ended)
+    telemetry.measure(names.NO_RESULTS, 1, reason)
+    telemetry.event(names.TURN_ENDED, {**session.facts, **ended})
+    if holds.reason is NoResultReason.STOPPED_BY_OPERATOR:
+        telemetry.event(names.EMERGENCY_STOP, {**session.facts, names.STOP_SOURCE: "operator"})
 
 
 def stopped(order: StopOrder) -> NoResult:

@@ -3,18 +3,20 @@
 import contextlib
 import inspect
 import logging
+import time
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
+from guardkit.core import telemetry_names as names
+from guardkit.core.telemetry_schema import SpanKind
 from guardkit.core.verdicts import Verdict
 
 T = TypeVar("T")
 
 Attributes: TypeAlias = Mapping[str, str | int | float | bool]
 """Identifiers, kinds and numbers. Never user text, never who somebody is."""
-
-SpanKind: TypeAlias = Literal["internal", "producer", "consumer"]
 
 log = logging.getLogger("guardkit")
 
@@ -44,7 +46,10 @@ class Span(Protocol):
 
 
 class Telemetry(Protocol):
-    """Sees decisions go by. Receives identifiers, kinds and numbers, never user text."""
+    """Sees decisions go by. Receives identifiers, kinds and numbers, never user text.
+
+    `guardkit.core.telemetry_schema` lists every name that it is given, and what goes with each.
+    """
 
     def start(
         self, name: str, attributes: Attributes, *, kind: SpanKind = "internal", links: Sequence[str] = ()
@@ -61,6 +66,16 @@ class Telemetry(Protocol):
 
     def event(self, name: str, attributes: Attributes) -> None:
         """Something that happened at one instant, within the current span."""
+        ...
+
+    def measure(self, name: str, value: float, attributes: Attributes) -> None:
+        """Adds to a counter, or records a value of a histogram.
+
+        Args:
+            name: one of `guardkit.core.telemetry_schema.METRICS`, which says which of the two it is.
+            value: in the unit that is given there.
+            attributes: few different values; never an id of a thread, run, approval or person.
+        """
         ...
 
     def traceparent(self) -> str | None:
@@ -102,6 +117,9 @@ class NoTelemetry:
     def event(self, name: str, attributes: Attributes) -> None:
         """Nothing."""
 
+    def measure(self, name: str, value: float, attributes: Attributes) -> None:
+        """Nothing."""
+
     def traceparent(self) -> str | None:
         """Nothing."""
         return None
@@ -131,6 +149,10 @@ class Quiet:
         """As the inner one's."""
         self.tried(lambda: self._inner.event(name, attributes), None)
 
+    def measure(self, name: str, value: float, attributes: Attributes) -> None:
+        """As the inner one's."""
+        self.tried(lambda: self._inner.measure(name, value, attributes), None)
+
     def traceparent(self) -> str | None:
         """As the inner one's."""
         return self.tried(self._inner.traceparent, None)
@@ -141,8 +163,13 @@ class Quiet:
             return call()
         except Exception as error:  # noqa: BLE001  # whatever telemetry raises, the run goes on
             self.faults += 1
+            kind = type(error).__name__
             if self.faults == 1:
-                log.warning("telemetry failed with %s; further faults are only counted", type(error).__name__)
+                log.warning("telemetry failed with %s; further faults are only counted", kind)
+            try:
+                self._inner.measure(names.FAULTS, 1, {names.ERROR_TYPE: kind})
+            except Exception:  # noqa: BLE001  # nothing is left to tell it to
+                self.faults += 1
             return otherwise
 
 
@@ -187,43 +214,70 @@ def spanned(
 def watched(
     telemetry: Telemetry, name: str, attributes: Attributes, check: Callable[[], Any]
 ) -> Callable[[], Any]:
-    """A check, sync or async, with a span of its own. Without telemetry it is the check itself."""
+    """A check, sync or async, with a span of its own. Without telemetry it is the check itself.
+
+    Args:
+        telemetry: sees it.
+        name: the check's.
+        attributes: with the stage that it judges.
+        check: the check with what it judges.
+    """
     if isinstance(telemetry, NoTelemetry):
         return check
-    facts = {"gen_ai.operation.name": "apply_guardrail", "guardkit.guard.name": name, **attributes}
+    facts = {names.OPERATION: names.APPLY_GUARDRAIL, names.GUARD_NAME: name, **attributes}
 
     def call() -> Any:
-        span = telemetry.start(f"apply_guardrail {name}", facts)
+        watch = _Watch(
+            telemetry,
+            telemetry.start(f"{names.APPLY_GUARDRAIL} {name}", facts),
+            {names.GUARD_NAME: name, names.GUARD_STAGE: attributes[names.GUARD_STAGE]},
+            time.perf_counter(),
+        )
         try:
-            with span.active():
+            with watch.span.active():
                 result = check()
         except BaseException as error:
-            span.set({"guardkit.fail_mode": "closed"})
-            span.end(type(error).__name__)
+            watch.failed(error)
             raise
         if inspect.isawaitable(result):
-            return _waited(span, result)
-        _judged(span, result)
+            return _waited(watch, result)
+        watch.judged(result)
         return result
 
     return call
 
 
-async def _waited(span: Span, result: Awaitable[Any]) -> Any:
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    telemetry: Telemetry
+    span: Span
+    about: Attributes
+    began: float
+
+    def failed(self, error: BaseException) -> None:
+        kind = type(error).__name__
+        self.span.set({names.FAIL_MODE: "closed"})
+        self.span.end(kind)
+        self._measured({names.ERROR_TYPE: kind})
+
+    def judged(self, result: Any) -> None:
+        # As the gate reads it: what is neither a verdict nor nothing is a block.
+        said = result.outcome if isinstance(result, Verdict) else "pass" if result is None else "block"
+        self.span.set({names.VERDICT: said})
+        self.span.end()
+        self._measured({names.VERDICT: said})
+
+    def _measured(self, outcome: Attributes) -> None:
+        seconds = time.perf_counter() - self.began
+        self.telemetry.measure(names.GUARD_DURATION, seconds, {**self.about, **outcome})
+
+
+async def _waited(watch: _Watch, result: Awaitable[Any]) -> Any:
     try:
-        with span.active():
+        with watch.span.active():
             found = await result
     except BaseException as error:
-        span.set({"guardkit.fail_mode": "closed"})
-        span.end(type(error).__name__)
+        watch.failed(error)
         raise
-    _judged(span, found)
+    watch.judged(found)
     return found
-
-
-def _judged(span: Span, result: Any) -> None:
-    if isinstance(result, Verdict):
-        span.set({"guardkit.verdict": result.outcome})
-    elif result is None:
-        span.set({"guardkit.verdict": "pass"})
-    span.end()

@@ -8,6 +8,7 @@ from typing import Any
 from guardkit.checks.budgets import exhausted
 from guardkit.checks.provenance import tainted
 from guardkit.checks.repetition import same_call
+from guardkit.core import telemetry_names as names
 from guardkit.core.decisions import (
     Allow,
     Decision,
@@ -75,12 +76,12 @@ def gate(session: Session, spec: ToolSpec, action: Action, context: CheckContext
     An edit makes a new action, which is gated from the start, once, and falls no lower than the original.
     """
     policy = session.services.policy
-    facts = {**session.facts, "guardkit.policy.id": policy.name, "guardkit.policy.version": policy.version}
-    facts |= {"gen_ai.tool.name": action.tool, "gen_ai.tool.call.id": action.call_id}
-    with spanned(session.services.telemetry, f"apply_policy {policy.name}", facts) as span:
+    facts = {**session.facts, names.POLICY_ID: policy.name, names.POLICY_VERSION: policy.version}
+    facts |= {names.TOOL: action.tool, names.TOOL_CALL: action.call_id}
+    with spanned(session.services.telemetry, f"{names.APPLY_POLICY} {policy.name}", facts) as span:
         gated = yield from _gated(session, spec, action, context)
         rules = ",".join(gated.decision.rules)
-        span.set({"guardkit.decision": gated.decision.kind, "guardkit.policy.rule.id": rules})
+        span.set({names.DECISION: gated.decision.kind, names.POLICY_RULE: rules})
     return gated
 
 
@@ -132,14 +133,9 @@ def _opinions(
     if stuck is not None:
         opinions.append(stuck)
     if services.action_checks:
-        about = {**session.facts, "gen_ai.tool.name": action.tool}
+        about = {**session.facts, names.TOOL: action.tool, names.GUARD_STAGE: "action"}
         calls: list[Callable[[], Any]] = [
-            watched(
-                services.telemetry,
-                name,
-                {**about, "guardkit.guard.stage": "action"},
-                partial(check, action, context),
-            )
+            watched(services.telemetry, name, about, partial(check, action, context))
             for name, check in services.action_checks
         ]
         results: Sequence[Any] = yield Ask(calls, services.check_timeout)

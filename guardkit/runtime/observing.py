@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias, assert_never
 
-from guardkit.core import next_step
+from guardkit.core import next_step, telemetry_names as names
 from guardkit.core.no_result import NoResult, NoResultReason
 from guardkit.core.steps import Action, Observation, Step, Thought
 from guardkit.core.values import JsonObject
@@ -50,7 +50,7 @@ def look(session: Session, observation: Observation, context: CheckContext) -> F
     if before is not None and before[0] == observation:
         return before[1]
     checks = session.services.observation_checks
-    about = {**session.facts, "gen_ai.tool.name": observation.tool, "guardkit.guard.stage": "observation"}
+    about = {**session.facts, names.TOOL: observation.tool, names.GUARD_STAGE: "observation"}
     calls = [
         watched(session.services.telemetry, name, about, partial(check, observation, context))
         for name, check in checks
@@ -98,7 +98,7 @@ def observe(
     step = Step(thought=thought, action=action, observation=observation)
     following = yield from _next(session, step, replace(context, flags=frozenset(session.flags)))
     session.services.telemetry.event(
-        "guardkit.next_step", {"gen_ai.tool.name": action.tool, "guardkit.next_step": following.kind}
+        names.STEP_FOLLOWED, {names.TOOL: action.tool, names.NEXT_STEP: following.kind}
     )
     match following:
         case next_step.Complete():

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from guardkit.checks import Assessor
+from guardkit.core import telemetry_names as names
 from guardkit.core.audit import AuditEvent
 from guardkit.core.no_result import NoResult
 from guardkit.core.people import Directory
@@ -88,6 +89,9 @@ class Session:
     asked: set[str] = field(default_factory=set[str])
     """Ids of approvals that this run registered or waited for."""
 
+    known: set[str] = field(default_factory=set[str])
+    """Ids of approvals that earlier runs of the turn registered, as far as this one has looked."""
+
     unseen: bool = False
     """Whether an earlier run died holding observations that `loose` now lacks."""
 
@@ -153,11 +157,11 @@ class Session:
         """What telemetry is told of the run wherever something happens in it."""
         run = self.run
         return {
-            "gen_ai.agent.name": self.services.agent,
-            "gen_ai.conversation.id": run.thread_id,
-            "session.id": run.thread_id,
-            "guardkit.run.id": run.run_id,
-            "guardkit.turn": run.turn,
+            names.AGENT: self.services.agent,
+            names.CONVERSATION: run.thread_id,
+            names.SESSION: run.thread_id,
+            names.RUN_ID: run.run_id,
+            names.TURN: run.turn,
         }
 
     @property

@@ -2,236 +2,40 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
-from langgraph.graph import START, MessagesState, StateGraph
-from langgraph.prebuilt import ToolNode, tools_condition
 from opentelemetry._logs import NoOpLoggerProvider
-from opentelemetry.sdk._logs import LoggerProvider
-from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import NoOpTracerProvider, StatusCode
 
 from guardkit import (
-    Assurance,
-    Guard,
-    Keys,
     NoResult,
-    Paused,
-    PeopleDirectory,
-    Person,
-    Policy,
-    Principal,
-    Verdict,
 )
 from guardkit.core.runs import StopOrder
-from guardkit.core.steps import Action
-from guardkit.core.verdicts import CheckContext
-from guardkit.langgraph.graph import GuardedGraph
 from guardkit.otel import OpenTelemetry
-from guardkit.runtime.events import Attributes, Span, Telemetry
-from guardkit.testing import ScriptedModel, calls
-
-PEOPLE = PeopleDirectory(
-    [
-        Person(id="dana-4711", email="dana.secret@example.com", roles=("manager",)),
-        Person(id="kim-0815", email="kim.secret@example.com"),
-    ]
+from tests.unit.otel.broken import Broken
+from tests.unit.otel.scene import (
+    ASK,
+    KIM,
+    SECRETS,
+    Mode,
+    Seen,
+    a_broken_check,
+    a_check,
+    a_waiting_check,
+    agent,
+    approve,
+    asynchronously,
+    paused_run,
+    script,
+    trace_of,
+    under,
+    whole_run,
 )
-SECRETS = (
-    "dana-4711", "dana.secret", "kim-0815", "kim.secret", "prompt-secret", "argument-secret", "result-secret",
-    "thought-secret", "answer-secret", "reason-secret", "error-secret",
-)  # fmt: skip
-POLICY = {
-    "policy": "mail",
-    "version": "7",
-    "owner": "compliance@example.com",
-    "default": "reject",
-    "tools": {
-        "look_up": "allow",
-        "send_mail": {"otherwise": "escalate", "approval": "manager"},
-        "wipe": "reject",
-    },
-    "approvals": {
-        "manager": {
-            "stages": [
-                {
-                    "role": "manager",
-                    "approvers": ["dana.secret@example.com"],
-                    "channel": "desk",
-                    "assurance": "local_operator",
-                }
-            ],
-            "exclude_requester": True,
-            "expires_in": "8h",
-            "on_expiry": "reject",
-            "valid_for": "30m",
-        }
-    },
-}
-
-Mode = Callable[[GuardedGraph, Any, Any], Any]
-
-
-def synchronously(graph: GuardedGraph, given: Any, config: Any) -> Any:
-    return graph.invoke(given, config)
-
-
-def asynchronously(graph: GuardedGraph, given: Any, config: Any) -> Any:
-    return asyncio.run(graph.ainvoke(given, config))
-
-
-@pytest.fixture(params=[synchronously, asynchronously], ids=["sync", "async"])
-def run(request: pytest.FixtureRequest) -> Mode:
-    return request.param
-
-
-class Seen:
-    """What an SDK was given."""
-
-    def __init__(self) -> None:
-        self.exporter = InMemorySpanExporter()
-        self.records = InMemoryLogRecordExporter()
-        spans, logs = TracerProvider(shutdown_on_exit=False), LoggerProvider(shutdown_on_exit=False)
-        spans.add_span_processor(SimpleSpanProcessor(self.exporter))
-        logs.add_log_record_processor(SimpleLogRecordProcessor(self.records))
-        self.telemetry = OpenTelemetry(tracer_provider=spans, logger_provider=logs)
-
-    @property
-    def spans(self) -> Sequence[ReadableSpan]:
-        return self.exporter.get_finished_spans()
-
-    def named(self, name: str) -> list[ReadableSpan]:
-        return [span for span in self.spans if span.name == name]
-
-    def one(self, name: str) -> ReadableSpan:
-        found = self.named(name)
-        assert len(found) == 1, f"{name}: {[span.name for span in self.spans]}"
-        return found[0]
-
-    def events(self) -> list[str]:
-        return [str(record.log_record.event_name) for record in self.records.get_finished_logs()]
-
-    def everything(self) -> str:
-        """All that left, as text."""
-        spans = [span.to_json() for span in self.spans]
-        return "\n".join([*spans, *(record.to_json() for record in self.records.get_finished_logs())])
-
-
-def a_check(action: Action, context: CheckContext) -> Verdict | None:
-    return None
-
-
-async def a_waiting_check(action: Action, context: CheckContext) -> Verdict | None:
-    await asyncio.sleep(0)
-    return None
-
-
-def a_broken_check(action: Action, context: CheckContext) -> NoReturn:
-    raise RuntimeError("error-secret")
-
-
-def agent(
-    folder: Path, telemetry: Telemetry | None, model: ScriptedModel, checks: Sequence[tuple[str, Any]] = ()
-) -> tuple[Guard, GuardedGraph, list[str]]:
-    guard = Guard(
-        f"sqlite:///{folder / 'guardkit.db'}",
-        policy=Policy.from_dict(POLICY, directory=PEOPLE),
-        keys=Keys.generate(),
-        action_checks=checks,
-        telemetry=telemetry,
-    )
-    sent: list[str] = []
-
-    @guard.read(trust="untrusted")
-    def look_up(topic: str) -> str:
-        """Look something up."""
-        return "result-secret"
-
-    @guard.effect
-    def send_mail(to: str, text: str) -> str:
-        """Send a mail."""
-        sent.append(text)
-        return "sent"
-
-    @guard.effect
-    def wipe(what: str) -> str:
-        """Wipe something."""
-        raise AssertionError("never runs")
-
-    def think(state: Any) -> dict[str, Any]:
-        return {"messages": [model.invoke(state["messages"])]}
-
-    builder: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
-    builder.add_node("agent", think)
-    builder.add_node("tools", ToolNode([look_up, send_mail, wipe]))
-    builder.add_edge(START, "agent")
-    builder.add_conditional_edges("agent", tools_condition)
-    builder.add_edge("tools", "agent")
-    return guard, guard.compile(builder, name="clerk"), sent
-
-
-def script() -> ScriptedModel:
-    return ScriptedModel(
-        calls(("look_up", {"topic": "argument-secret"}), text="thought-secret"),
-        calls(("wipe", {"what": "argument-secret"})),
-        calls(("send_mail", {"to": "argument-secret@example.net", "text": "argument-secret"})),
-        "answer-secret",
-    )
-
-
-ASK = {"messages": [("user", "prompt-secret")]}
-KIM = Principal(id="kim-0815")
-
-
-def paused_run(guard: Guard, graph: GuardedGraph, run: Mode) -> Paused:
-    config = guard.config("conversation-1", KIM)
-    paused = guard.outcome(run(graph, ASK, config), config)
-    assert isinstance(paused, Paused)
-    return paused
-
-
-def approve(guard: Guard, paused: Paused) -> None:
-    approval = paused.approvals[0]
-    guard.desk.decide(
-        approval.request.id,
-        identity="dana.secret@example.com",
-        digest=approval.digest,
-        kind="approve",
-        reason="reason-secret",
-        assurance=Assurance.LOCAL_OPERATOR,
-        via="web",
-    )
-
-
-def whole_run(guard: Guard, graph: GuardedGraph, run: Mode) -> Any:
-    """Asks, is approved, goes on."""
-    approve(guard, paused_run(guard, graph, run))
-    return run(graph, None, guard.config("conversation-1"))
-
-
-def trace_of(span: ReadableSpan) -> int:
-    context = span.get_span_context()
-    assert context is not None
-    return context.trace_id
-
-
-def under(seen: Seen, span: ReadableSpan) -> list[str]:
-    """The names of a span's ancestors, nearest first."""
-    by_id = {one.get_span_context().span_id: one for one in seen.spans}  # pyright: ignore[reportOptionalMemberAccess]
-    names: list[str] = []
-    while span.parent is not None:
-        span = by_id[span.parent.span_id]
-        names.append(span.name)
-    return names
 
 
 @pytest.mark.promise("P13")
@@ -375,54 +179,9 @@ def test_an_emergency_stop_shows_on_the_turn(tmp_path: Path, run: Mode) -> None:
     assert "guardkit.emergency_stop" in seen.events()
 
 
-class Broken:
-    """A telemetry that raises at one of its methods, or at one of its spans'."""
-
-    def __init__(self, at: str) -> None:
-        self.at = at
-        self.raised = 0
-
-    def fail(self, where: str) -> None:
-        if where == self.at:
-            self.raised += 1
-            raise OSError("the collector is gone")
-
-    def start(self, name: str, attributes: Attributes, **options: Any) -> Span:
-        self.fail("start")
-        return BrokenSpan(self)
-
-    def event(self, name: str, attributes: Attributes) -> None:
-        self.fail("event")
-
-    def traceparent(self) -> str | None:
-        self.fail("traceparent")
-        return None
-
-
-class BrokenSpan:
-    def __init__(self, owner: Broken) -> None:
-        self.owner = owner
-
-    @contextlib.contextmanager
-    def active(self) -> Any:
-        self.owner.fail("enter")
-        yield
-        self.owner.fail("exit")
-
-    def set(self, attributes: Attributes) -> None:
-        self.owner.fail("set")
-
-    def end(self, error: str | None = None) -> None:
-        self.owner.fail("end")
-
-    def traceparent(self) -> str | None:
-        self.owner.fail("span traceparent")
-        return None
-
-
 @pytest.mark.promise("P13")
 @pytest.mark.parametrize(
-    "at", ["start", "event", "traceparent", "enter", "exit", "set", "end", "span traceparent"]
+    "at", ["start", "event", "measure", "traceparent", "enter", "exit", "set", "end", "span traceparent"]
 )
 def test_a_telemetry_that_raises_does_not_touch_the_run(tmp_path: Path, run: Mode, at: str) -> None:
     broken = Broken(at)
@@ -458,14 +217,3 @@ def test_without_an_sdk_a_run_is_as_it_is(tmp_path: Path, run: Mode) -> None:
     whole_run(guard, graph, run)
     assert sent == ["argument-secret"]
     assert guard.telemetry_faults == 0
-
-
-@pytest.mark.promise("P13")
-@pytest.mark.parametrize(
-    "traceparent", ["", "garbage", "00-0-0-00", "00-" + "0" * 32 + "-" + "0" * 16 + "-01"]
-)
-def test_a_malformed_trace_context_is_no_link(traceparent: str) -> None:
-    seen = Seen()
-    seen.telemetry.start("x", {}, links=[traceparent]).end()
-    assert seen.one("x").links == ()
-    json.loads(seen.one("x").to_json())

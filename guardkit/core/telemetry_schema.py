@@ -1,0 +1,332 @@
+"""What telemetry shows: every span, event and metric, and every attribute with its type and its values.
+
+The reference page's tables are made from this, the instruments too, and tests hold a run's telemetry against it.
+Everything here is on by default as soon as a telemetry is given to the guard; no content of prompts, arguments,
+results or answers is in it at all.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+from guardkit.core import telemetry_names as names
+from guardkit.core.approvals import ApprovalState, DecisionKind
+from guardkit.core.effects import EffectState
+from guardkit.core.no_result import NoResultReason
+from guardkit.core.people import Assurance
+from guardkit.core.steps import ToolKind
+from guardkit.core.verdicts import Outcome
+
+SpanKind: TypeAlias = Literal["internal", "producer", "consumer"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttributeShape:
+    """One attribute, wherever it appears."""
+
+    type: Literal["string", "int", "double", "boolean"]
+    means: str
+    values: tuple[str, ...] = ()
+    """All that it can be, where that is a closed list."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpanShape:
+    """One kind of span."""
+
+    of: str
+    """What follows the verb in the span's name."""
+
+    when: str
+    kind: SpanKind = "internal"
+    linked: bool = False
+    """Whether it is linked to the `request_approval` that it answers."""
+
+    always: tuple[str, ...]
+    sometimes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventShape:
+    """One kind of event: a log record, and a span event on the span around it."""
+
+    when: str
+    always: tuple[str, ...]
+    severe: bool = False
+    """Whether its log record is an ERROR, for alerts; otherwise INFO."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricShape:
+    """One instrument. Its attributes have few values: never an id of a thread, run, approval or person."""
+
+    instrument: Literal["histogram", "counter"]
+    unit: str
+    means: str
+    always: tuple[str, ...]
+    sometimes: tuple[str, ...] = ()
+    buckets: Sequence[float] = ()
+    """Boundaries that are advised to the SDK."""
+
+
+RUN = (names.AGENT, names.CONVERSATION, names.SESSION, names.RUN_ID, names.TURN)
+"""What is said wherever a run is under way."""
+
+ASKED = (names.AGENT, names.CONVERSATION, names.SESSION, names.TURN, names.TOOL, names.APPROVAL_ID)
+"""What is said of a question by a process that takes answers."""
+
+SPANS: Mapping[str, SpanShape] = {
+    names.RUN_TURN: SpanShape(
+        of="agent",
+        when="a call of the graph, from taking the thread's lease to giving it back",
+        always=(names.SPAN_KIND, *RUN, names.TURN_CONTINUED, names.RUN_STATUS),
+        sometimes=(names.RESULT, names.NO_RESULT_REASON),
+    ),
+    names.GUARD_STEP: SpanShape(
+        of="tool",
+        when="one tool call, from the gate to what the model reads",
+        always=(names.SPAN_KIND, *RUN, names.TOOL, names.TOOL_CALL, names.TOOL_KIND, names.NODE),
+    ),
+    names.APPLY_POLICY: SpanShape(
+        of="policy",
+        when="checks and policy decide on one action; once more after people edited it, or when the run is resumed",
+        always=(
+            names.SPAN_KIND, *RUN, names.TOOL, names.TOOL_CALL, names.POLICY_ID, names.POLICY_VERSION,
+            names.POLICY_RULE, names.DECISION,
+        ),
+    ),
+    names.APPLY_GUARDRAIL: SpanShape(
+        of="check",
+        when="one check judges; ERROR when the check itself failed, never for a block",
+        always=(names.SPAN_KIND, *RUN, names.OPERATION, names.GUARD_NAME, names.GUARD_STAGE),
+        sometimes=(names.TOOL, names.VERDICT, names.FAIL_MODE, names.ERROR_TYPE),
+    ),
+    names.REQUEST_APPROVAL: SpanShape(
+        of="tool",
+        when="a question to people is registered; once per question, however often the node runs again",
+        kind="producer",
+        always=(names.SPAN_KIND, *RUN, names.TOOL, names.APPROVAL_ID, names.POLICY_ID, names.POLICY_RULE),
+    ),
+    names.DECIDE_APPROVAL: SpanShape(
+        of="tool",
+        when="a decision of a person is stored; below the HTTP span that brought it, where there is one",
+        kind="consumer",
+        linked=True,
+        always=(
+            names.SPAN_KIND, *ASKED, names.APPROVAL_OUTCOME, names.APPROVAL_SAID, names.APPROVAL_CHANNEL,
+            names.APPROVAL_ASSURANCE,
+        ),
+        sometimes=(names.APPROVAL_TRACE,),
+    ),
+    names.EXPIRE_APPROVAL: SpanShape(
+        of="tool",
+        when="a worker closes a question whose time is over",
+        kind="consumer",
+        linked=True,
+        always=(names.SPAN_KIND, *ASKED, names.APPROVAL_OUTCOME),
+        sometimes=(names.APPROVAL_TRACE,),
+    ),
+    names.RESUME_APPROVAL: SpanShape(
+        of="tool",
+        when="an effect consumes its approval",
+        linked=True,
+        always=(
+            names.SPAN_KIND, *RUN, names.TOOL, names.APPROVAL_ID, names.APPROVAL_OUTCOME, names.APPROVAL_WAITED,
+        ),
+        sometimes=(names.APPROVAL_TRACE,),
+    ),
+    names.PERFORM_EFFECT: SpanShape(
+        of="tool",
+        when="an allowed or approved effect is claimed, run and recorded",
+        always=(names.SPAN_KIND, *RUN, names.TOOL, names.TOOL_CALL),
+        sometimes=(names.EFFECT_STATE, names.EFFECT_FRESH),
+    ),
+    names.VERIFY_OUTPUT: SpanShape(
+        of="agent",
+        when="an answer is drafted, criticised and verified",
+        always=(names.SPAN_KIND, *RUN, names.RESULT, names.ROUND),
+        sometimes=(names.NO_RESULT_REASON, names.NO_RESULT_CAUSE),
+    ),
+}  # fmt: skip
+"""By verb."""
+
+EVENTS: Mapping[str, EventShape] = {
+    names.TOOL_DECISION: EventShape(
+        when="an action is decided on, whether or not the tool runs; again when the run is resumed",
+        always=(
+            names.TOOL, names.TOOL_CALL, names.DECISION, names.POLICY_ID, names.POLICY_VERSION, names.POLICY_RULE,
+        ),
+    ),
+    names.APPROVAL_REQUESTED: EventShape(
+        when="a question is registered; once", always=(names.TOOL, names.APPROVAL_ID)
+    ),
+    names.RUN_PAUSED: EventShape(
+        when="the run waits for people, each time it comes to the question", always=(*RUN, names.APPROVAL_ID)
+    ),
+    names.RUN_RESUMED: EventShape(when="a run goes on with a turn that an earlier one began", always=RUN),
+    names.APPROVAL_CONSUMED: EventShape(
+        when="an effect took its approval; once",
+        always=(names.APPROVAL_ID, names.APPROVAL_OUTCOME),
+    ),
+    names.EFFECT_CLAIMED: EventShape(
+        when="an effect is about to start", always=(*RUN, names.TOOL, names.EFFECT_ATTEMPT)
+    ),
+    names.EFFECT_RECORDED: EventShape(
+        when="what became of it is in the ledger", always=(names.TOOL, names.EFFECT_STATE)
+    ),
+    names.STEP_FOLLOWED: EventShape(
+        when="it is decided what follows an observation", always=(names.TOOL, names.NEXT_STEP)
+    ),
+    names.TURN_ENDED: EventShape(
+        when="the turn ends in a no result", always=(*RUN, names.RESULT, names.NO_RESULT_REASON)
+    ),
+    names.EMERGENCY_STOP: EventShape(
+        when="it does because of an operator's stop", always=(*RUN, names.STOP_SOURCE), severe=True
+    ),
+}  # fmt: skip
+
+METRICS: Mapping[str, MetricShape] = {
+    names.GUARD_DURATION: MetricShape(
+        instrument="histogram",
+        unit="s",
+        means="time that one check took; its count is the number of verdicts, and of failures",
+        always=(names.GUARD_NAME, names.GUARD_STAGE),
+        sometimes=(names.VERDICT, names.ERROR_TYPE),
+        buckets=(0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30),
+    ),
+    names.DECISIONS: MetricShape(
+        instrument="counter",
+        unit="{decision}",
+        means="decisions on actions, those that a resumed run takes again included",
+        always=(names.DECISION, names.POLICY_ID, names.TOOL),
+    ),
+    names.APPROVAL_REQUESTS: MetricShape(
+        instrument="counter",
+        unit="{request}",
+        means="questions that were put to people",
+        always=(names.POLICY_ID, names.TOOL),
+    ),
+    names.APPROVAL_WAIT: MetricShape(
+        instrument="histogram",
+        unit="s",
+        means="time from the question to its settlement; its count is the number of settled questions",
+        always=(names.APPROVAL_OUTCOME, names.POLICY_ID, names.TOOL),
+        buckets=(1, 10, 60, 300, 900, 1800, 3600, 7200, 14400, 28800, 86400, 259200),
+    ),
+    names.EFFECTS: MetricShape(
+        instrument="counter",
+        unit="{effect}",
+        means="effects that were started, by what became of them",
+        always=(names.EFFECT_STATE, names.TOOL),
+    ),
+    names.NO_RESULTS: MetricShape(
+        instrument="counter",
+        unit="{result}",
+        means="turns that ended in a no result",
+        always=(names.NO_RESULT_REASON,),
+    ),
+    names.ROUNDS: MetricShape(
+        instrument="histogram",
+        unit="{round}",
+        means="verifications that one answer took",
+        always=(names.RESULT,),
+        buckets=(1, 2, 3, 4, 5, 8),
+    ),
+    names.FAULTS: MetricShape(
+        instrument="counter",
+        unit="{fault}",
+        means="exceptions that telemetry raised; no run was touched by them",
+        always=(names.ERROR_TYPE,),
+    ),
+}
+
+_REASONS = tuple(reason.value for reason in NoResultReason)
+_STATES = tuple(state.value for state in ApprovalState)
+
+ATTRIBUTES: Mapping[str, AttributeShape] = {
+    names.SPAN_KIND: AttributeShape(
+        type="string", means="so that viewers show what the span is", values=("GUARDRAIL",)
+    ),
+    names.AGENT: AttributeShape(type="string", means="the name that the graph was compiled with"),
+    names.CONVERSATION: AttributeShape(type="string", means="the thread's id"),
+    names.SESSION: AttributeShape(type="string", means="the same, for viewers that group by it"),
+    names.OPERATION: AttributeShape(
+        type="string", means="what viewers sort by", values=(names.APPLY_GUARDRAIL,)
+    ),
+    names.TOOL: AttributeShape(type="string", means="the tool's name"),
+    names.TOOL_CALL: AttributeShape(type="string", means="the call's id; empty for a call from node code"),
+    names.ERROR_TYPE: AttributeShape(type="string", means="name of the exception's type; never its text"),
+    names.RUN_ID: AttributeShape(
+        type="string", means="one run of the turn; each resume is another, as in the database"
+    ),
+    names.RUN_STATUS: AttributeShape(
+        type="string", means="how the run ended", values=("paused", "done", "failed", "ended", "lost")
+    ),
+    names.TURN: AttributeShape(type="int", means="number of the turn in its thread, from 1"),
+    names.TURN_CONTINUED: AttributeShape(type="boolean", means="whether an earlier run began the turn"),
+    names.RESULT: AttributeShape(
+        type="string", means="`answer` only for verified answers", values=("answer", "no_result")
+    ),
+    names.NO_RESULT_REASON: AttributeShape(type="string", means="why there is no result", values=_REASONS),
+    names.NO_RESULT_CAUSE: AttributeShape(type="string", means="the finer cause, a stable identifier"),
+    names.NODE: AttributeShape(type="string", means="the graph's node"),
+    names.TOOL_KIND: AttributeShape(
+        type="string", means="how the tool is declared", values=tuple(kind.value for kind in ToolKind)
+    ),
+    names.POLICY_ID: AttributeShape(type="string", means="the policy's name"),
+    names.POLICY_VERSION: AttributeShape(type="string", means="its version"),
+    names.POLICY_RULE: AttributeShape(type="string", means="ids of the rules that decided, joined by commas"),
+    names.DECISION: AttributeShape(
+        type="string", means="what is enforced", values=("allow", "edit", "escalate", "reject", "stop")
+    ),
+    names.GUARD_NAME: AttributeShape(type="string", means="the check's name"),
+    names.GUARD_STAGE: AttributeShape(
+        type="string", means="what it looks at", values=("action", "observation", "output")
+    ),
+    names.VERDICT: AttributeShape(
+        type="string", means="what it says; absent when it failed", values=get_args(Outcome)
+    ),
+    names.FAIL_MODE: AttributeShape(
+        type="string", means="what a failed check counts as: a block", values=("closed",)
+    ),
+    names.APPROVAL_ID: AttributeShape(type="string", means="the question's id, in all processes"),
+    names.APPROVAL_OUTCOME: AttributeShape(
+        type="string",
+        means="where the question stands then; `pending` while others have to agree",
+        values=_STATES,
+    ),
+    names.APPROVAL_SAID: AttributeShape(
+        type="string", means="what the person said", values=get_args(DecisionKind)
+    ),
+    names.APPROVAL_CHANNEL: AttributeShape(
+        type="string", means="where: the approval channel's name, `web` or `cli`"
+    ),
+    names.APPROVAL_ASSURANCE: AttributeShape(
+        type="string", means="how surely it was them", values=tuple(level.value for level in Assurance)
+    ),
+    names.APPROVAL_TRACE: AttributeShape(
+        type="string", means="trace id of the question, for viewers that drop links"
+    ),
+    names.APPROVAL_WAITED: AttributeShape(
+        type="double", means="seconds from the question to its settlement, by the database's clock"
+    ),
+    names.EFFECT_STATE: AttributeShape(
+        type="string",
+        means="what became of the effect; `refused`, on spans only: it did not run, or its tool says that nothing happened",
+        values=(EffectState.DONE.value, EffectState.NOT_DONE.value, EffectState.IN_DOUBT.value, "refused"),
+    ),
+    names.EFFECT_FRESH: AttributeShape(
+        type="boolean", means="whether it ran now; otherwise the recorded output was used"
+    ),
+    names.EFFECT_ATTEMPT: AttributeShape(type="int", means="1 for the key's first start"),
+    names.NEXT_STEP: AttributeShape(
+        type="string",
+        means="what follows",
+        values=("complete", "continue", "retry", "clarify", "escalate", "stop"),
+    ),
+    names.STOP_SOURCE: AttributeShape(type="string", means="who stopped it", values=("operator",)),
+    names.ROUND: AttributeShape(type="int", means="how many verifications the answer took"),
+    names.LINK_TYPE: AttributeShape(
+        type="string", means="on links: what the other end is", values=("approval_request",)
+    ),
+}

@@ -1,0 +1,130 @@
+"""The telemetry port over `opentelemetry-api`.
+
+What leaves are identifiers, kinds and numbers, as `guardkit.core.telemetry_schema` lists them. Prompts, arguments,
+answers and identities are not among them; the thread's id is (`gen_ai.conversation.id`), so a thread should not be
+named after a person.
+"""
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+
+from opentelemetry import metrics, trace
+from opentelemetry._logs import LoggerProvider, SeverityNumber, get_logger
+from opentelemetry.context import attach, detach
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import SpanKind as Kind, Status, StatusCode, TracerProvider
+
+from guardkit.core import telemetry_names as names
+from guardkit.core.telemetry_schema import EVENTS, SpanKind
+from guardkit.otel import drafts
+from guardkit.otel.contexts import around, inside, link_to, parent, traceparent_of
+from guardkit.otel.instruments import instruments
+from guardkit.runtime.events import Attributes, Span
+
+_KINDS = {"internal": Kind.INTERNAL, "producer": Kind.PRODUCER, "consumer": Kind.CONSUMER}
+_COMMON = {names.SPAN_KIND: "GUARDRAIL"}
+"""So that viewers show guardkit's spans as what they are."""
+
+
+class OpenTelemetry:
+    """Shows every decision as a span, an event and a number: `Guard(..., telemetry=OpenTelemetry())`.
+
+    An approval may take hours, and no span stays open for it: a run that goes on after it has a trace of its own,
+    linked to the question's. Spans of calls to models come from LangChain's own instrumentation, and are children of
+    guardkit's where that one honours the current context.
+
+    Args:
+        tracer_provider: where spans go; by default the process's.
+        logger_provider: where events go; by default the process's. They are on the spans too.
+        meter_provider: where metrics go; by default the process's.
+        draft_conventions: whether names of GenAI conventions that are still drafts come along. By default what
+            `OTEL_SEMCONV_STABILITY_OPT_IN` says: it lists `gen_ai_latest_experimental`, or it does not.
+    """
+
+    def __init__(
+        self,
+        *,
+        tracer_provider: TracerProvider | None = None,
+        logger_provider: LoggerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+        draft_conventions: bool | None = None,
+    ) -> None:
+        installed = version("guardkit")
+        self._tracer = trace.get_tracer("guardkit", installed, tracer_provider)
+        self._logger = get_logger("guardkit", installed, logger_provider)
+        self._record = instruments(metrics.get_meter("guardkit", installed, meter_provider))
+        self._drafts = drafts.wanted() if draft_conventions is None else draft_conventions
+
+    def start(
+        self, name: str, attributes: Attributes, *, kind: SpanKind = "internal", links: Sequence[str] = ()
+    ) -> Span:
+        """Begin a span under the current one."""
+        found = [link for link in map(link_to, links) if link is not None]
+        verb = name.partition(" ")[0] if self._drafts else ""
+        run = around()
+        span = self._tracer.start_span(
+            name,
+            context=parent(run),
+            kind=_KINDS[kind],
+            attributes={**_COMMON, **attributes, **drafts.more_of_span(verb, attributes)},
+            links=found,
+        )
+        return _Span(span, run, verb)
+
+    def event(self, name: str, attributes: Attributes) -> None:
+        """Note an event: on the current span, for viewers of traces only, and as a log record."""
+        shape = EVENTS.get(name)
+        severe = shape is not None and shape.severe
+        self._note(name, attributes, SeverityNumber.ERROR if severe else SeverityNumber.INFO)
+        if self._drafts:
+            for theirs, copied in drafts.events_after(name, attributes):
+                self._note(theirs, copied, SeverityNumber.INFO)
+
+    def _note(self, name: str, attributes: Attributes, severity: SeverityNumber) -> None:
+        span = trace.get_current_span()
+        if span.is_recording():
+            span.add_event(name, dict(attributes))
+        if self._logger.enabled(severity_number=severity, event_name=name):
+            self._logger.emit(event_name=name, severity_number=severity, attributes=dict(attributes))
+
+    def measure(self, name: str, value: float, attributes: Attributes) -> None:
+        """Add to a counter, or record a value of a histogram.
+
+        Raises:
+            KeyError: no metric of the schema has this name.
+        """
+        self._record[name](value, attributes)
+
+    def traceparent(self) -> str | None:
+        """The current W3C trace context, if there is one."""
+        return traceparent_of(trace.get_current_span())
+
+
+class _Span:
+    def __init__(self, span: trace.Span, run: trace.Span | None, verb: str) -> None:
+        self._span = span
+        self._run = run
+        self._verb = verb
+        """Empty unless names of drafts come along."""
+
+    @contextmanager
+    def active(self) -> Generator[None]:
+        # Without `use_span`, which would call LangGraph's interrupt an error.
+        token = attach(inside(self._span, self._run))
+        try:
+            yield
+        finally:
+            detach(token)
+
+    def set(self, attributes: Attributes) -> None:
+        self._span.set_attributes({**attributes, **drafts.more_of_span(self._verb, attributes)})
+
+    def end(self, error: str | None = None) -> None:
+        if error is not None:
+            self._span.set_attribute(names.ERROR_TYPE, error)
+            self._span.set_status(Status(StatusCode.ERROR))
+        self._span.end()
+
+    def traceparent(self) -> str | None:
+        return traceparent_of(self._span)

@@ -1,0 +1,46 @@
+"""What telemetry is told of an approval, by whichever process sees it change."""
+
+from guardkit.core import telemetry_names as names
+from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
+from guardkit.runtime.events import Attributes, Telemetry
+
+
+def asked_in(request: ApprovalRequest) -> Attributes:
+    """The trace that the question was asked in, for viewers that drop links."""
+    parts = (request.traceparent or "").split("-")
+    return {names.APPROVAL_TRACE: parts[1]} if len(parts) == 4 else {}
+
+
+def waited(approval: Approval) -> float:
+    """Seconds from the question to its settlement; 0 while it is open."""
+    settled_at = approval.settled_at
+    return 0.0 if settled_at is None else max(settled_at - approval.request.requested_at, 0.0)
+
+
+def answered(telemetry: Telemetry, verb: str, approval: Approval, attributes: Attributes) -> None:
+    """An answer came in, or none did in time: a span of its own, linked to the question's."""
+    request = approval.request
+    facts = {
+        names.AGENT: request.agent,
+        names.CONVERSATION: request.thread_id,
+        names.SESSION: request.thread_id,
+        names.TURN: request.turn,
+        names.TOOL: request.action.tool,
+        names.APPROVAL_ID: request.id,
+        names.APPROVAL_OUTCOME: approval.state.value,
+    }
+    links = [request.traceparent] if request.traceparent else []
+    shown = {**facts, **asked_in(request), **attributes}
+    telemetry.start(f"{verb} {request.action.tool}", shown, kind="consumer", links=links).end()
+
+
+def settled(telemetry: Telemetry, before: Approval, after: Approval) -> None:
+    """A change was stored. Measured if it is the one that settled the question."""
+    if before.state is not ApprovalState.PENDING or not after.state.settled:
+        return
+    about = {
+        names.APPROVAL_OUTCOME: after.state.value,
+        names.POLICY_ID: after.request.policy,
+        names.TOOL: after.request.action.tool,
+    }
+    telemetry.measure(names.APPROVAL_WAIT, waited(after), about)

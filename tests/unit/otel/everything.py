@@ -1,0 +1,88 @@
+"""Runs in which everything happens that telemetry tells of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from guardkit import Guard, NoResult
+from guardkit.core.runs import StopOrder
+from guardkit.runtime.events import Attributes, NoTelemetry, Telemetry
+from guardkit.testing import ScriptedModel
+from tests.promises.scene import Scene, let_expire, policy_of
+from tests.surface.answering import GOOD, INVENTED, ONCE, open_desk
+from tests.unit.otel.scene import (
+    ASK,
+    KIM,
+    Mode,
+    a_broken_check,
+    a_check,
+    agent,
+    an_output_check,
+    paused_run,
+    script,
+    whole_run,
+)
+
+
+class Faulty(NoTelemetry):
+    """A telemetry that can only measure."""
+
+    def __init__(self, inner: Telemetry) -> None:
+        self.inner = inner
+
+    def measure(self, name: str, value: float, attributes: Attributes) -> None:
+        self.inner.measure(name, value, attributes)
+
+    def event(self, name: str, attributes: Attributes) -> None:
+        raise OSError("the disk of the log is full: error-secret")
+
+
+def everything(folder: Path, telemetry: Telemetry, run: Mode) -> None:
+    """A whole run with checks of all stages, a check that fails, a stop, a question that expires, answers."""
+    a_whole_run(_folder(folder, "whole"), telemetry, run)
+    guard, graph, _ = agent(_folder(folder, "broken"), telemetry, script(), [("broken", a_broken_check)])
+    run(graph, ASK, guard.config("conversation-1", KIM))
+    a_stop(_folder(folder, "stop"), telemetry, run)
+    an_expiry(_folder(folder, "expiry"), telemetry, run)
+    answers(_folder(folder, "answers"), telemetry)
+    guard, graph, _ = agent(_folder(folder, "faulty"), Faulty(telemetry), ScriptedModel("answer-secret"))
+    guard.store.set_stop(StopOrder(id="drill", scope="everything", by="dana-4711", why="reason-secret", at=0))
+    run(graph, ASK, guard.config("conversation-1", KIM))
+
+
+def a_whole_run(folder: Path, telemetry: Telemetry, run: Mode) -> None:
+    """Is asked, looks up, is refused, asks people, acts, answers."""
+    guard, graph, _ = agent(
+        folder, telemetry, script(), [("tidy", a_check)], node_checks=[("tone", an_output_check)]
+    )
+    whole_run(guard, graph, run)
+
+
+def a_stop(folder: Path, telemetry: Telemetry, run: Mode) -> None:
+    """Is stopped by an operator."""
+    guard, graph, _ = agent(folder, telemetry, script())
+    guard.store.set_stop(StopOrder(id="drill", scope="everything", by="dana-4711", why="reason-secret", at=0))
+    config = guard.config("conversation-1", KIM)
+    assert isinstance(guard.outcome(run(graph, ASK, config), config), NoResult)
+
+
+def an_expiry(folder: Path, telemetry: Telemetry, run: Mode) -> None:
+    """Asks people, who do not answer."""
+    guard, graph, _ = agent(folder, telemetry, script())
+    paused = paused_run(guard, graph, run)
+    let_expire(Scene(f"sqlite:///{folder / 'guardkit.db'}"), paused.approvals[0])
+    assert guard.desk.expire() == 1
+    run(graph, None, guard.config("conversation-1"))
+
+
+def answers(folder: Path, telemetry: Telemetry) -> None:
+    """Answers from a document, and does not."""
+    for draft in (GOOD, INVENTED):
+        guard = Guard(f"sqlite:///{folder / f'{draft[:5]}.db'}", policy=policy_of({}), telemetry=telemetry)
+        desk = open_desk(Scene(""), "sync", guard=guard, draft=draft, settings=ONCE)
+        assert isinstance(desk.ask(), NoResult) == (draft == INVENTED)
+
+
+def _folder(folder: Path, name: str) -> Path:
+    (folder / name).mkdir()
+    return folder / name

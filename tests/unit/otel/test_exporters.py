@@ -1,0 +1,151 @@
+"""An exporter that is dead, that hangs or that raises neither delays nor breaks a run; without an SDK nothing is said."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry._logs import NoOpLoggerProvider
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+from guardkit.otel import OpenTelemetry
+from tests.unit.otel.scene import Mode, agent, script, whole_run
+
+
+class Hanging(SpanExporter):
+    """Does not come back before it is let go."""
+
+    def __init__(self) -> None:
+        self.entered, self.let_go = threading.Event(), threading.Event()
+        self.exported: list[str] = []
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self.entered.set()
+        self.let_go.wait()
+        self.exported.extend(span.name for span in spans)
+        return SpanExportResult.SUCCESS
+
+
+class Raising(SpanExporter):
+    """Raises whatever it is given."""
+
+    def __init__(self) -> None:
+        self.raised = 0
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self.raised += 1
+        raise OSError("the collector is gone")
+
+
+def whole(folder: Path, provider: TracerProvider, run: Mode) -> int:
+    """A whole run to its end. Returns how often telemetry has failed."""
+    telemetry = OpenTelemetry(
+        tracer_provider=provider,
+        logger_provider=NoOpLoggerProvider(),
+        meter_provider=NoOpMeterProvider(),
+        draft_conventions=False,
+    )
+    guard, graph, sent = agent(folder, telemetry, script())
+    output = whole_run(guard, graph, run)
+    assert output["messages"][-1].content == "answer-secret"
+    assert sent == ["argument-secret"]
+    return guard.telemetry_faults
+
+
+def batched(exporter: SpanExporter, **options: Any) -> TracerProvider:
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(exporter, **options))
+    return provider
+
+
+@pytest.mark.promise("P13")
+def test_a_run_ends_while_the_exporter_hangs(tmp_path: Path, run: Mode) -> None:
+    exporter = Hanging()
+    provider = batched(exporter, max_export_batch_size=1)
+    try:
+        with provider.get_tracer("app").start_as_current_span("before"):
+            pass
+        assert exporter.entered.wait(60)
+        assert whole(tmp_path, provider, run) == 0
+        assert exporter.exported == []
+    finally:
+        exporter.let_go.set()
+        provider.shutdown()
+    assert "perform_effect send_mail" in exporter.exported
+
+
+@pytest.mark.promise("P13")
+def test_a_run_ends_while_the_queue_of_the_exporter_is_full(tmp_path: Path, run: Mode) -> None:
+    exporter = Hanging()
+    provider = batched(exporter, max_queue_size=1, max_export_batch_size=1)
+    try:
+        with provider.get_tracer("app").start_as_current_span("before"):
+            pass
+        assert exporter.entered.wait(60)
+        assert whole(tmp_path, provider, run) == 0
+    finally:
+        exporter.let_go.set()
+        provider.shutdown()
+    assert exporter.exported[0] == "before"
+
+
+@pytest.mark.promise("P13")
+def test_a_run_ends_where_the_exporter_raises(tmp_path: Path, run: Mode) -> None:
+    exporter = Raising()
+    provider = batched(exporter, max_export_batch_size=1)
+    try:
+        assert whole(tmp_path, provider, run) == 0
+    finally:
+        provider.shutdown()
+    assert exporter.raised > 0
+
+
+@pytest.mark.promise("P13")
+def test_a_run_ends_where_nobody_listens(tmp_path: Path, run: Mode) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        # Bound and not listening: every connection is refused, and nobody else can take the port.
+        endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}/v1/traces"
+        provider = batched(OTLPSpanExporter(endpoint=endpoint, timeout=1), max_export_batch_size=1)
+        try:
+            assert whole(tmp_path, provider, run) == 0
+        finally:
+            provider.shutdown()
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from guardkit.otel import OpenTelemetry
+from tests.unit.otel.scene import a_check, agent, asynchronously, script, synchronously, whole_run
+
+for run in (synchronously, asynchronously):
+    folder = Path(sys.argv[1]) / run.__name__
+    folder.mkdir()
+    guard, graph, sent = agent(folder, OpenTelemetry(), script(), [("tidy", a_check)])
+    whole_run(guard, graph, run)
+    assert sent == ["argument-secret"], sent
+    assert guard.telemetry_faults == 0
+    guard.database.close()
+"""
+
+
+@pytest.mark.promise("P13")
+def test_without_an_sdk_nothing_is_printed(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
