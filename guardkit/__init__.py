@@ -3,7 +3,6 @@
 from importlib.metadata import version as _version
 
 from guardkit.core.approvals import Approval, ApprovalDecision, ApprovalRequest, ApprovalState
-from guardkit.core.stages import ApprovalStage
 from guardkit.core.drafts import Answer, Citation, Criterion
 from guardkit.core.effects import Effect, EffectNotDone, EffectState, Reconciled
 from guardkit.core.keys import Keys
@@ -12,6 +11,7 @@ from guardkit.core.outcomes import Finished, Outcome, Paused, Question
 from guardkit.core.people import Assurance, Person
 from guardkit.core.principals import Principal
 from guardkit.core.sources import Authority, Source, SourceStatus
+from guardkit.core.stages import ApprovalStage
 from guardkit.core.steps import Action, Observation, Step, Thought, ToolKind, Trust
 from guardkit.core.verdicts import CheckContext, Verdict
 from guardkit.guard import Guard

@@ -29,7 +29,12 @@ SECRET = "GUARDKIT_WEBHOOK_SECRET"  # noqa: S105  # the variable's name
 """The environment variable that holds the signing secret."""
 
 _PREFIX = "whsec_"
-_TYPES = {"ask": "approval.asked", "update": "approval.updated", "outcome": "approval.settled"}
+_TYPES = {
+    "ask": "approval.asked",
+    "remind": "approval.reminded",
+    "update": "approval.updated",
+    "outcome": "approval.settled",
+}
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 

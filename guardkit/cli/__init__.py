@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.markup import escape
 
-from guardkit.cli import approvals, audit, effects, operate, processes, stops, trace
+from guardkit.cli import approvals, audit, effects, operate, processes, stops, teams, trace
 from guardkit.cli.base import err
 from guardkit.demo.command import demo
 from guardkit.errors import GuardkitError
@@ -25,6 +25,7 @@ app.add_typer(stops.app, name="stop")
 app.add_typer(effects.app, name="effects")
 app.add_typer(operate.policy, name="policy")
 app.add_typer(operate.keys, name="keys")
+app.add_typer(teams.app, name="teams")
 
 
 def main() -> None:

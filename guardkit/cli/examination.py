@@ -1,10 +1,14 @@
 """What `guardkit doctor` looks at."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from guardkit.channels import Slack, Teams
+from guardkit.channels.finding import Finding as ChannelFinding
+from guardkit.channels.slack.examining import examine as examine_slack
+from guardkit.channels.teams.examining import examine as examine_teams
 from guardkit.core.settings import Settings
 from guardkit.core.values import Value
 from guardkit.errors import ConfigurationError, GuardkitError
@@ -33,6 +37,32 @@ def examine(settings: Settings) -> list[Finding]:
         _try("policy", lambda: _policy(settings)),
         *_keys(settings),
     ]
+
+
+def examine_channels(channels: Mapping[str, object]) -> list[Finding]:
+    """Look at the settings of the channels that know how, and ask their messengers. Nothing is written anywhere."""
+    found: list[Finding] = []
+    for name, channel in channels.items():
+        try:
+            found += [_of_channel(name, one) for one in _look_at(channel)]
+        except GuardkitError as error:
+            found.append(Finding(what=f"channel {name}", ok=False, says=str(error)))
+    return found
+
+
+def _look_at(channel: object) -> Sequence[ChannelFinding]:
+    match channel:
+        case Slack():
+            return examine_slack(channel)
+        case Teams():
+            return examine_teams(channel)
+        case _:
+            return ()
+
+
+def _of_channel(name: str, found: ChannelFinding) -> Finding:
+    says = found.message if found.remedy is None else f"{found.message} ({found.remedy})"
+    return Finding(what=f"channel {name}: {found.subject}", ok=found.level != "error", says=says)
 
 
 def _try(what: str, look: Callable[[], str]) -> Finding:

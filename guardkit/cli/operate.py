@@ -9,8 +9,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from guardkit.cli.base import out, settings, store
-from guardkit.cli.examination import examine
+from guardkit.cli.base import load, out, settings, store
+from guardkit.cli.examination import examine, examine_channels
 from guardkit.core.keys import Keys, private_key
 from guardkit.core.signing import Signer
 from guardkit.errors import InputError
@@ -88,9 +88,20 @@ def keys_new() -> None:
         sys.stdout.write(f"{variable}={value}\n")
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
-    """Check versions, database, migrations, keys and LangGraph's insides. Exit status 1 when something is wrong."""
+def doctor(
+    spec: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[MODULE:GRAPH]", help="A guarded graph, or its Guard: looks at its channels too."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Check versions, database, migrations, keys, LangGraph's insides, and channels. Exit status 1 when something is wrong."""
     findings = examine(settings())
+    if spec is not None:
+        guard, _ = load(spec)
+        findings += examine_channels(guard.channels)
     if as_json:
         sys.stdout.write(json.dumps([finding.model_dump(mode="json") for finding in findings]) + "\n")
     else:
