@@ -139,7 +139,7 @@ class Slack:
         """Take a request of Slack; 404 without a signing secret.
 
         Raises:
-            ChannelError: the channel is not attached yet.
+            ChannelError: the channel is not attached.
             StorageError: the database cannot be reached; nothing changed.
         """
         receiver = self._attached().receiver

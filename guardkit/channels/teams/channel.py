@@ -10,7 +10,7 @@ from guardkit.channels.http import HttpReply, HttpRequest
 from guardkit.channels.teams.settings import METADATA_URL, SERVICE_URL, TeamsSettings
 from guardkit.core.approvals import Approval
 from guardkit.core.runs import Delivery
-from guardkit.errors import ConfigurationError
+from guardkit.errors import ChannelError, ConfigurationError
 
 if TYPE_CHECKING:
     from guardkit.channels.teams.working import Working
@@ -98,8 +98,7 @@ class Teams:
         """Post a question, or let its copies show how it stands; returns the hash of what was shown.
 
         Raises:
-            ChannelError: some of it did not go out; says what to do about it.
-            ConfigurationError: the channel is not attached.
+            ChannelError: some of it did not go out, or the channel is not attached; says what to do about it.
         """
         return self._at_work().outbox.send(delivery, approval)
 
@@ -108,13 +107,13 @@ class Teams:
 
         Raises:
             StorageError: the database cannot be reached.
-            ConfigurationError: the channel is not attached.
+            ChannelError: the channel is not attached.
         """
         return self._at_work().receiving.receive(request)
 
     def _at_work(self) -> "Working":
         if self._working is None:
-            raise ConfigurationError(
+            raise ChannelError(
                 f"channel {self.name!r} is not attached",
                 remedy="use it in a process that verifies people: a worker or the inbox",
             )

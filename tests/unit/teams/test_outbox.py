@@ -14,7 +14,7 @@ from guardkit.core.people import Assurance
 from guardkit.core.presentation import present, presentation_hash
 from guardkit.core.runs import Post
 from guardkit.core.stages import Escalation
-from guardkit.errors import ChannelError, ConfigurationError
+from guardkit.errors import ChannelError
 from tests.unit.teams.desk import ANA, BEN, PAIR, ROOM, STAGE, TeamsDesk, texts, verbs
 from tests.unit.teams.microsoft import BOT, Microsoft
 from tests.web.claims import ARGS
@@ -387,7 +387,7 @@ def test_one_that_fails_does_not_keep_the_others_waiting(personal: TeamsDesk) ->
 
 
 def test_an_unattached_channel_says_so() -> None:
-    with pytest.raises(ConfigurationError, match="not attached"):
+    with pytest.raises(ChannelError, match="not attached"):
         Teams().receive(HttpRequest(headers={}, body=b""))
 
 
