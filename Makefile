@@ -10,7 +10,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test format lint types imports docs examples check wheel bench chaos lock clean
+.PHONY: help demo install test format lint types imports docs examples check wheel bench chaos lock playground pictures clean
 
 help:  ## this list
 	@sed -n -E 's/^([a-z]+):.*## *(.*)/\1: \2/p' Makefile | awk '{name = $$1; sub(/:$$/, "", name); $$1 = ""; printf "  make %-9s%s\n", name, $$0}'
@@ -62,6 +62,17 @@ lock: $(VENV)/.tools  ## pins the requirements anew (UPGRADE=--upgrade: to the n
 	$(LOCK) pyproject.toml --extra web -c requirements/dev.txt -o requirements/demo.txt
 	$(LOCK) pyproject.toml --extra docs -c requirements/dev.txt -o requirements/docs.txt
 	$(LOCK) requirements/tools.in -c requirements/dev.txt -o requirements/tools.txt
+
+$(VENV)/.npm/.done:
+	@npm install --silent --no-fund --no-audit --no-save --prefix $(VENV)/.npm \
+		@microsoft/m365agentsplayground@0.2.28 adaptivecards@3.0.6 >/dev/null
+	@touch $@
+
+playground: $(VENV)/.dev $(VENV)/.npm/.done  ## the Teams channel against Microsoft's Agents Playground (needs npm)
+	@GUARDKIT_TEST_PLAYGROUND=$(VENV)/.npm GUARDKIT_REQUIRE_PLAYGROUND=1 $(BIN)/python -m pytest -q tests/playground $(PYTEST_ARGS)
+
+pictures: $(VENV)/.dev $(VENV)/.npm/.done  ## pictures of what people see, into docs/pictures/ (needs npm and Chromium)
+	@$(BIN)/python -m tests.pictures.draw $(VENV)/.npm
 
 clean:  ## removes the environment and everything that was built
 	rm -rf $(VENV) build dist site .pytest_cache .ruff_cache .hypothesis .import_linter_cache
