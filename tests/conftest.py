@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 import shutil
 import sys
@@ -66,6 +67,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             unknown = [number for number in mark.args if number not in PROMISES]
             if unknown or not mark.args:
                 raise pytest.UsageError(f"{item.nodeid}: promise{mark.args!r} must name P1 to P15")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Refuse a test that switches loggers off: later ones would look for their words in vain."""
+    loggers = [logging.getLogger(name) for name in ("guardkit", "guardkit.web", "guardkit.worker")]
+    off = [logger.name for logger in loggers if logger.disabled]
+    for logger in loggers:
+        logger.disabled = False
+    if off:
+        pytest.fail(f"{item.nodeid} has switched off the loggers {', '.join(off)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
