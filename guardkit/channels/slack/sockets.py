@@ -64,7 +64,7 @@ class Sockets:
         try:
             client.connect()
         except (OSError, SlackClientError, ValueError, RuntimeError) as error:
-            client.close()
+            _end(client)
             raise ChannelError(f"Socket Mode cannot be connected: {type(error).__name__}") from error
         self._client = client
 
@@ -76,7 +76,7 @@ class Sockets:
         until = time.monotonic() + _WAIT
         while time.monotonic() < until and self._busy(client):
             time.sleep(_STEP)
-        client.close()
+        _end(client)
 
     def _busy(self, client: SocketModeClient) -> bool:
         """Whether something is being taken. Between queue and listener lies an instant, so it looks twice."""
@@ -113,6 +113,20 @@ class Sockets:
         finally:
             if ack.after is not None:
                 ack.after()
+
+
+def _end(client: SocketModeClient) -> None:
+    """Close a client, in 10 seconds at most.
+
+    A session of slack_sdk 3.48 that begins in the moment in which it is closed takes its end back, and closing would wait
+    for it for ever. So it is told again until it has ended.
+    """
+    closing = threading.Thread(target=client.close, name="guardkit-slack-close", daemon=True)
+    closing.start()
+    until = time.monotonic() + _WAIT
+    while closing.is_alive() and time.monotonic() < until:
+        client.current_session_state.terminated = True
+        closing.join(_STEP)
 
 
 def checked(clients: Clients) -> SlackError | None:

@@ -38,6 +38,14 @@ def test_a_bot_token_is_no_app_token(slack: SlackServer) -> None:
     assert slack.connections == ()
 
 
+def test_it_ends_however_early_it_is_closed(office: Office) -> None:
+    """slack_sdk's own closing can wait for ever for a session that begins in that moment."""
+    for _ in range(25):
+        office.channel.open()
+        office.channel.close()
+    eventually(lambda: office.slack.connections == ())
+
+
 def test_without_an_app_token_there_is_nothing_to_open(office: Office) -> None:
     office.channel.open()
     assert office.slack.connections == ()

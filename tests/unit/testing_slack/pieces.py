@@ -127,7 +127,12 @@ def end(client: SocketModeClient) -> None:
     with client.connect_operation_lock:
         client.closed = True
     client.enqueue_message("{}")
-    client.close()
+    # A session that begins in this moment takes its end back: it is told again until it has ended.
+    closing = threading.Thread(target=client.close)
+    closing.start()
+    while closing.is_alive():
+        client.current_session_state.terminated = True
+        closing.join(0.02)
 
 
 class HttpApp(App):
