@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import itertools
 import random
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from guardkit.core.runs import TurnStatus
 from guardkit.errors import StorageError
 from tests.chaos.faults import Fault, When
 from tests.chaos.oracle import Findings, judge
-from tests.chaos.processes import STOP, Job, Role, kill, killed, start
+from tests.chaos.processes import STOP, Child, Job, Role, start
 from tests.chaos.scene import Scene, Script, Shape, new_folder
 from tests.chaos.scripts import script
 
@@ -114,7 +114,7 @@ def trial(seed: int, number: int, parent: Path, empty: Path) -> Findings:
     problems: list[str] = []
     try:
         until = time.monotonic() + DEADLINE
-        while not (troupe.agent_is_over() and _quiet(scene)):
+        while not (troupe.agent_is_over() and _quiet(scene) and not _held(folder)):
             if time.monotonic() > until:
                 problems.append(f"not quiet after {DEADLINE:g} s")
                 break
@@ -139,7 +139,7 @@ class _Troupe:
         self._folder = folder
         self._left: dict[Role, list[Fault]] = {role: list(faults) for role, faults in plotted.faults.items()}
         self._faults: dict[Role, Fault | None] = {}
-        self._processes: dict[Role, BaseProcess] = {}
+        self._processes: dict[Role, Child] = {}
         self._problems: list[str] = []
         self.deaths: Counter[str] = Counter()
         for role in plotted.faults:
@@ -164,19 +164,19 @@ class _Troupe:
 
     def agent_is_over(self) -> bool:
         """Whether the agent has done what it was started for, or was killed."""
-        return not self._processes["agent"].is_alive()
+        return not self._processes["agent"].alive
 
     def tend(self) -> None:
         """Count who was killed, and replace desks and workers."""
         for role, process in list(self._processes.items()):
-            if process.is_alive() or process.exitcode is None or self._faults.get(role, None) is _COUNTED:
+            if process.alive or self._faults[role] is _COUNTED:
                 continue
             self._count(role, process)
             if role != "agent":
                 self._enter(role)
 
-    def _count(self, role: Role, process: BaseProcess) -> None:
-        if killed(process):
+    def _count(self, role: Role, process: Child) -> None:
+        if process.killed:
             self.deaths["kills"] += 1
             self.deaths[f"kill {role} {self._faults[role]}"] += 1
         elif process.exitcode != 0:
@@ -186,8 +186,7 @@ class _Troupe:
     def leave(self) -> list[str]:
         """Wait until everybody has gone; returns who did not, or not well."""
         for role, process in self._processes.items():
-            process.join(60)
-            if process.is_alive():
+            if not process.join(60):
                 self._problems.append(f"{role} does not stop")
             elif self._faults[role] is not _COUNTED:
                 self._count(role, process)
@@ -196,11 +195,18 @@ class _Troupe:
     def kill(self) -> None:
         """Let nobody outlive the trial."""
         for process in self._processes.values():
-            kill(process)
+            process.kill()
             process.join(10)
 
 
 _COUNTED = Fault(where="counted")
+
+
+def _held(folder: Path) -> bool:
+    """Whether some thread has a lease. That of a killed run makes it due only once it is over."""
+    with closing(sqlite3.connect(folder / "guardkit.db", timeout=DEADLINE)) as connection:
+        (leases,) = connection.execute("SELECT count(lease_until) FROM gk_threads").fetchone()
+    return bool(leases)
 
 
 def _quiet(scene: Scene) -> bool:

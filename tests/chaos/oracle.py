@@ -202,7 +202,7 @@ def _judge_threads(found: Findings, threads: Sequence[ThreadRow], scene: Scene, 
             continue
         state = graph.get_state(scene.config(row.thread_id))
         if state.next:
-            found.other.append(f"thread {row.thread_id} is over and {state.next} is next")
+            found.other.append(f"thread {row.thread_id} is {row.status.value} {reason} and {state.next} is next")
         if row.status is TurnStatus.DONE:
             found.other += [f"thread {row.thread_id}: {why}" for why in _unanswered(state.values)]
 

@@ -10,12 +10,13 @@ import signal
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from guardkit.errors import BusyError, StaleRunError
 from tests.chaos.faults import Fault
@@ -48,24 +49,70 @@ class Job:
     fault: Fault | None = None
 
 
-def start(job: Job) -> BaseProcess:
+class Child:
+    """A process that threads may watch together.
+
+    multiprocessing lets one thread only look at its children. Each start looks at all of them, and of two threads that
+    look at one at once, the second finds it ended with 255.
+
+    Args:
+        target: what it runs.
+        args: of the target.
+        name: of the process.
+    """
+
+    _looking: ClassVar = threading.RLock()
+
+    def __init__(
+        self, target: Callable[..., None], args: tuple[Any, ...], *, name: str | None = None
+    ) -> None:
+        self._process: BaseProcess = CONTEXT.Process(target=target, args=args, name=name, daemon=True)
+        with self._looking:
+            self._process.start()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        pid = self._process.pid
+        assert pid is not None
+        return pid
+
+    @property
+    def exitcode(self) -> int | None:
+        """How it ended; None while it lives."""
+        with self._looking:
+            return self._process.exitcode
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended."""
+        return self.exitcode is None
+
+    @property
+    def killed(self) -> bool:
+        """Whether it was killed."""
+        return self.exitcode == -signal.SIGKILL
+
+    def kill(self) -> None:
+        """Kill it at once, if it is still there."""
+        with self._looking:
+            if self.alive:
+                os.kill(self.pid, signal.SIGKILL)
+
+    def join(self, seconds: float) -> bool:
+        """Wait for its end, at most so long. Returns whether it has ended."""
+        until = time.monotonic() + seconds
+        while self.alive and time.monotonic() < until:
+            time.sleep(_POLL)
+        return not self.alive
+
+
+def start(job: Job) -> Child:
     """Start a process; one whose fault is an instant is killed from here."""
-    process: BaseProcess = CONTEXT.Process(target=run, args=(job,), name=job.role, daemon=True)
-    process.start()
+    process = Child(run, (job,), name=job.role)
     if job.fault is not None and job.fault.where == "instant":
-        threading.Timer(job.fault.nth / 1000, kill, (process,)).start()
+        threading.Timer(job.fault.nth / 1000, process.kill).start()
     return process
-
-
-def kill(process: BaseProcess) -> None:
-    """Kill a process at once, if it is still there."""
-    if process.is_alive() and process.pid is not None:
-        os.kill(process.pid, signal.SIGKILL)
-
-
-def killed(process: BaseProcess) -> bool:
-    """Whether a process that is over was killed."""
-    return process.exitcode == -signal.SIGKILL
 
 
 def run(job: Job) -> None:

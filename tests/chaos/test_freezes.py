@@ -15,7 +15,7 @@ from guardkit import EffectState
 from guardkit.core.runs import TurnStatus
 from tests.chaos.faults import ARRIVED, FROZEN, Fault
 from tests.chaos.oracle import judge
-from tests.chaos.processes import STOP, Job, kill, start
+from tests.chaos.processes import STOP, Job, start
 from tests.chaos.scene import Scene, Script, new_folder, template
 
 LEASE = 1.5
@@ -98,8 +98,7 @@ def test_a_frozen_run_that_wakes_changes_nothing(tmp_path: Path, point: str, in_
     frozen = start(_job(folder, "agent", in_async=in_async, script=script, fault=POINTS[point]))
     worker = None
     try:
-        _wait(lambda: (folder / ARRIVED).exists() or not frozen.is_alive(), f"{point!r}")
-        assert frozen.pid is not None
+        _wait(lambda: (folder / ARRIVED).exists() or not frozen.alive, f"{point!r}")
         _freeze(folder, frozen.pid)
         time.sleep(LEASE)
         worker = start(_job(folder, "worker", in_async=in_async, script=script))
@@ -133,6 +132,6 @@ def test_a_frozen_run_that_wakes_changes_nothing(tmp_path: Path, point: str, in_
     finally:
         for process in (frozen, worker):
             if process is not None:
-                kill(process)
+                process.kill()
                 process.join(PATIENCE)
         scene.close()

@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 
@@ -15,7 +14,7 @@ from guardkit import EffectState, Keys, Principal
 from guardkit.core.audit import verify
 from guardkit.testing.slack import CannotActError, Message, SlackServer
 from tests.chaos.desk_in_slack import PAID, desk, work
-from tests.chaos.processes import CONTEXT, kill
+from tests.chaos.processes import Child
 from tests.chaos.results import keep
 from tests.conftest import Campaign
 
@@ -53,10 +52,8 @@ class Trial:
             config = self.guard.config(f"t-{number}", KIM)
             self.graph.invoke({"messages": [("user", f"C-{number}")]}, config)
 
-    def worker(self) -> Any:
-        process = CONTEXT.Process(target=work, args=(self.folder, self.keys, self.channel), daemon=True)
-        process.start()
-        return process
+    def worker(self) -> Child:
+        return Child(work, (self.folder, self.keys, self.channel))
 
     def alive(self) -> list[Message]:
         """The messages whose buttons can be clicked on."""
@@ -82,7 +79,7 @@ class Trial:
         until = time.monotonic() + self.random.uniform(0.3, 2.5)
         while time.monotonic() < until:
             self.click()
-        kill(process)
+        process.kill()
         process.join(30)
         self.counts["kills"] += 1
 
@@ -95,7 +92,7 @@ class Trial:
                 assert time.monotonic() < until, f"not over: {self.standing()}"
                 self.click()
         finally:
-            kill(process)
+            process.kill()
             process.join(30)
 
     def is_over(self) -> bool:
