@@ -194,7 +194,8 @@ def _judge_threads(found: Findings, threads: Sequence[ThreadRow], scene: Scene, 
     for row in threads:
         turn = scene.guard.store.turn(row.tenant, row.thread_id)
         reason = turn.no_result.reason.value if turn is not None and turn.no_result is not None else ""
-        found.counts[f"turn {row.status.value} {reason}".strip()] += 1
+        over = f"{row.status.value} {reason}".strip()
+        found.counts[f"turn {over}"] += 1
         if row.dead_letter is not None:
             found.other.append(f"thread {row.thread_id} was given up: {row.dead_letter}")
         if row.status not in _OVER:
@@ -202,7 +203,7 @@ def _judge_threads(found: Findings, threads: Sequence[ThreadRow], scene: Scene, 
             continue
         state = graph.get_state(scene.config(row.thread_id))
         if state.next:
-            found.other.append(f"thread {row.thread_id} is {row.status.value} {reason} and {state.next} is next")
+            found.other.append(f"thread {row.thread_id} is {over} and {state.next} is next")
         if row.status is TurnStatus.DONE:
             found.other += [f"thread {row.thread_id}: {why}" for why in _unanswered(state.values)]
 
