@@ -1,25 +1,12 @@
-"""The desk that LangGraph's hazards are tried on."""
+"""How timing-dependent hazards are reported."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from tests.hazards.stock import VERSION
-from tests.promises.scene import MODES, Mode, Scene, opened
-
-
-@pytest.fixture
-def scene(sqlite_url: str) -> Iterator[Scene]:
-    """A new desk on a new SQLite file."""
-    yield from opened(sqlite_url)
-
-
-@pytest.fixture(params=MODES)
-def mode(request: pytest.FixtureRequest) -> Mode:
-    """Whether graphs run with `invoke` or with `ainvoke`."""
-    return request.param
 
 
 @pytest.fixture

@@ -1,23 +1,7 @@
-"""The desk that guarded graphs are compared at."""
+"""Says more where a comparison of two runs fails."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import pytest
 
 pytest.register_assert_rewrite("tests.surface.pair")
-
-from tests.promises.scene import MODES, Mode, Scene, opened  # noqa: E402  # after the line above
-
-
-@pytest.fixture
-def scene(sqlite_url: str) -> Iterator[Scene]:
-    """A new desk on a new SQLite file."""
-    yield from opened(sqlite_url)
-
-
-@pytest.fixture(params=MODES)
-def mode(request: pytest.FixtureRequest) -> Mode:
-    """Whether graphs run with `invoke` or with `ainvoke`."""
-    return request.param

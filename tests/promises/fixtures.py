@@ -1,4 +1,4 @@
-"""The desk that is given bad input."""
+"""The desk that promises, hazards and bad input are tried on."""
 
 from __future__ import annotations
 
