@@ -90,12 +90,14 @@ class Campaign:
         seed: where its random numbers start; the same seed makes the same faults.
         trials: randomised trials of answers that come late, early, twice or out of order.
         kills: processes that are killed while a run is under way.
+        tamperings: changes to the rows of an audit chain.
         full: whether results are to be kept in `benchmarks/results/`.
     """
 
     seed: int
     trials: int
     kills: int
+    tamperings: int
     full: bool
 
 
@@ -107,6 +109,7 @@ def campaign(pytestconfig: pytest.Config) -> Campaign:
         seed=int(str(pytestconfig.getoption("--chaos-seed"))),
         trials=500 if full else 100,
         kills=200 if full else 30,
+        tamperings=50_000 if full else 1_000,
         full=full,
     )
 

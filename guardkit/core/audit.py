@@ -58,7 +58,7 @@ class AuditHead(Value):
 
 
 class AuditReport(Value):
-    """What verification found."""
+    """What verification found. `entries` counts from the first of the chain, also where the check began later."""
 
     tenant: str
     entries: int
@@ -96,16 +96,25 @@ def _matches(entry: AuditEntry) -> bool:
         return False
 
 
-def verify(tenant: str, entries: Iterable[AuditEntry], head: AuditHead | None = None) -> AuditReport:
-    """Check a whole chain, in `seq` order, against itself and against a head whose signature was checked.
+def verify(
+    tenant: str,
+    entries: Iterable[AuditEntry],
+    heads: Iterable[AuditHead] = (),
+    *,
+    start: AuditHead | None = None,
+) -> AuditReport:
+    """Check a chain, in `seq` order, against itself and against heads whose signatures were checked.
 
     Args:
         tenant: whose chain it is.
-        entries: all entries from the first.
-        head: a signed head from outside the database.
+        entries: all entries from the first; those that follow `start` where one is given.
+        heads: signed heads from outside the database, in any order.
+        start: a head up to which the chain was checked before.
     """
-    count, previous = 0, GENESIS
-    covered = 0
+    count, previous, covered = (0, GENESIS, 0) if start is None else (start.seq, start.hash, start.seq)
+    outside = {(head.seq, head.hash) for head in heads if head.seq > count}
+    signed = {seq for seq, _ in outside}
+    farthest = max(signed, default=0)
 
     def bad(seq: int, problem: str) -> AuditReport:
         return AuditReport(
@@ -123,10 +132,11 @@ def verify(tenant: str, entries: Iterable[AuditEntry], head: AuditHead | None = 
         if not _matches(entry):
             return bad(count, "was changed after it was written")
         previous = entry.hash
-        if head is not None and head.seq == entry.seq:
-            if head.hash != entry.hash:
-                return bad(count, "differs from the signed head")
-            covered = entry.seq
-    if head is not None and head.seq > count:
-        return bad(count + 1, f"is missing: a signed head covers {head.seq} entries")
+        if count in signed:
+            outside.discard((count, entry.hash))
+            if any(seq == count for seq, _ in outside):
+                return bad(count, "differs from a signed head")
+            covered = count
+    if farthest > count:
+        return bad(count + 1, f"is missing: a signed head covers {farthest} entries")
     return AuditReport(tenant=tenant, entries=count, intact=True, covered=covered)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
-from guardkit.core.audit import AuditEntry, AuditEvent
+from guardkit.core.audit import AuditEntry, AuditEvent, AuditHead
 from guardkit.core.effects import ClaimResult, EffectRecord, EffectState
 from guardkit.core.no_result import NoResult
 from guardkit.core.runs import (
@@ -199,6 +199,26 @@ class Audit(Protocol):
 
     def tenants(self) -> Sequence[str]:
         """Tenants that have a chain."""
+        ...
+
+
+class Heads(Protocol):
+    """Signed heads of audit chains, kept outside the database."""
+
+    def tenants(self) -> Sequence[str]:
+        """Tenants of which a head is kept."""
+        ...
+
+    def of(self, tenant: str) -> Sequence[AuditHead]:
+        """All heads of a tenant, oldest first.
+
+        Raises:
+            AuditError: what is kept is not what was put there.
+        """
+        ...
+
+    def put(self, head: AuditHead) -> None:
+        """Keep a head. It outlives a crash when this returns."""
         ...
 
 

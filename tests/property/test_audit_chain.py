@@ -58,7 +58,7 @@ def rehashed(entries: Sequence[AuditEntry]) -> list[AuditEntry]:
 def test_an_untouched_chain_holds_and_says_what_no_head_covers(batches: Any, data: st.DataObject) -> None:
     entries = written(batches)
     seq = data.draw(st.integers(0, len(entries)))
-    report = verify(TENANT, entries, head_of(entries, seq))
+    report = verify(TENANT, entries, [head_of(entries, seq)])
     assert report.intact
     assert (report.entries, report.covered) == (len(entries), seq)
     alone = verify(TENANT, entries)
@@ -120,7 +120,7 @@ def test_removal_insertion_and_reordering_are_found(batches: Any, data: st.DataO
             assume(to != index)
             tampered = entries[:index] + entries[index + 1 :]
             tampered.insert(to, entries[index])
-    report = verify(TENANT, tampered, head_of(entries, len(entries)))
+    report = verify(TENANT, tampered, [head_of(entries, len(entries))])
     assert not report.intact
     assert report.first_bad is not None
     assert report.first_bad > report.covered
@@ -147,7 +147,7 @@ def test_a_chain_that_was_made_anew_is_found_up_to_the_head_and_no_further(
         case _:
             tampered = entries[:index]
     assert verify(TENANT, tampered).intact  # nothing inside the database tells
-    report = verify(TENANT, tampered, head_of(entries, seq))
+    report = verify(TENANT, tampered, [head_of(entries, seq)])
     assert report.intact == (index >= seq)
     if report.intact:
         assert report.covered == seq
