@@ -7,7 +7,7 @@ from guardkit.core.digest import sha256
 from guardkit.core.runs import Delivery
 from guardkit.core.values import Json
 from guardkit.errors import InputError
-from guardkit.sql import dialects, names
+from guardkit.sql import dialects, names, news
 from guardkit.sql.tables import deliveries
 
 _HANDED_OUT = 60.0
@@ -142,6 +142,7 @@ def _insert(
             next_at=at,
         )
     )
+    news.tell(connection)
 
 
 def take(connection: Connection, limit: int) -> list[Delivery]:

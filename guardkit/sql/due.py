@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, updat
 
 from guardkit.core.runs import DueThread
 from guardkit.errors import InputError
-from guardkit.sql import dialects, lease, names
+from guardkit.sql import dialects, lease, names, news
 from guardkit.sql.tables import threads
 
 ABANDONED = "abandoned"
@@ -24,6 +24,7 @@ def mark(connection: Connection, tenant: str, thread_id: str, why: str, now: flo
         .where(threads.c.tenant == tenant, threads.c.thread_id == thread_id)
         .values(due_at=now, due_why=why, due_mark=threads.c.due_mark + 1, attempts=0)
     )
+    news.tell(connection)
 
 
 def due(connection: Connection, limit: int, agents: Sequence[str] | None = None) -> list[DueThread]:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select, update
 from guardkit.core.audit import AuditEvent
 from guardkit.core.runs import StopOrder, TurnStatus
 from guardkit.errors import InputError
-from guardkit.sql import audit, dialects, names
+from guardkit.sql import audit, dialects, names, news
 from guardkit.sql.tables import NAME_LENGTH, stop_gate, stops, threads, turns
 
 _IN_FORCE = select(stops).where(stops.c.lifted_at.is_(None)).order_by(stops.c.set_at, stops.c.id)
@@ -135,6 +135,7 @@ def _wake(connection: Connection, order: StopOrder, now: float) -> None:
         .where(*covered, paused.exists())
         .values(due_at=now, due_why="stopped", due_mark=threads.c.due_mark + 1, attempts=0)
     )
+    news.tell(connection)
 
 
 def _event(kind: str, order: StopOrder, *, by: str) -> AuditEvent:
