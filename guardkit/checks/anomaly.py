@@ -10,7 +10,7 @@ from guardkit.core.steps import Action
 from guardkit.core.verdicts import ActionCheck, CheckContext, Verdict
 from guardkit.errors import ConfigurationError
 
-_STRICTNESS: tuple[Demand, ...] = ("note", "review", "block", "stop")
+_STRICTEST: tuple[Demand, ...] = ("stop", "block", "review", "note")
 
 
 def unusual_behaviour(
@@ -42,7 +42,8 @@ class _UnusualBehaviour:
         standing = self._standing(context)
         if not standing:
             return None
-        demand: Demand = max((self._watch.demanded(one.measure) for one in standing), key=_STRICTNESS.index)
+        demands = {self._watch.demanded(one.measure) for one in standing}
+        demand = next(one for one in _STRICTEST if one in demands)
         return Verdict(
             check=CHECK,
             outcome="pass" if demand == "note" else demand,
