@@ -52,7 +52,7 @@ class Watching:
         return found
 
     def _tell(self, found: Anomaly) -> None:
-        log.warning("agent %s of tenant %s: %s", found.agent, found.tenant, found.says())
+        log.warning("agent %s: %s", found.agent, found.says())
         facts: Attributes = {
             names.AGENT: found.agent,
             names.TOOL: found.tool or "",
