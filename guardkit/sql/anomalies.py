@@ -11,7 +11,7 @@ from guardkit.core.audit import AuditEvent
 from guardkit.core.digest import sha256
 from guardkit.errors import InputError
 from guardkit.sql import audit, dialects, names, stops
-from guardkit.sql.anomaly_counts import COUNTED, Round, began, count, fitting, waiting
+from guardkit.sql.anomaly_counts import COUNTED, Round, count, fitting, waiting
 from guardkit.sql.database import Database
 from guardkit.sql.engines import Target
 from guardkit.sql.tables import NAME_LENGTH, anomalies, audit_heads, watch_counts
@@ -138,8 +138,8 @@ def _judged(connection: Connection, tenant: str, watch: Watch, done: Round) -> l
     """What is unusual in the windows that were touched, as far as they are the present, and was not found before."""
     found: list[Anomaly] = []
     for seconds, agent, start in sorted(done.touched):
-        if start < began(done.now, seconds) - seconds:
-            continue  # what is long over is past
+        if not done.is_news(seconds, start):
+            continue
         for measure, tool, present, result in _outliers(connection, tenant, watch, agent, seconds, start):
             named = [tenant, agent, measure.value, tool, seconds, round(start)]
             one = Anomaly(

@@ -38,11 +38,19 @@ class Round:
     """What one transaction has counted."""
 
     now: float
+    looked_at: float | None
+    """When somebody looked before; `None` at the very first look."""
+
     more: bool = False
     """Whether the chain goes on."""
 
     touched: set[tuple[int, str, float]] = field(default_factory=set[tuple[int, str, float]])
     """Windows in which something was counted: length, agent, begin."""
+
+    def is_news(self, seconds: int, start: float) -> bool:
+        """Whether a window may hold what nobody has looked at. At the very first look, all before it is past."""
+        before = self.now - seconds if self.looked_at is None else min(self.now - seconds, self.looked_at)
+        return start >= began(before, seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +98,7 @@ def count(connection: Connection, tenant: str, watch: Watch) -> Round:
         .order_by(audit.c.seq)
         .limit(BATCH)
     ).all()
-    done = Round(now=dialects.now(connection), more=len(entries) == BATCH)
+    done = Round(now=dialects.now(connection), looked_at=cursor.looked_at, more=len(entries) == BATCH)
     told = _told(entries)
     agents = _agents(connection, tenant, {one.thread for one in told})
     for seconds in watch.windows:

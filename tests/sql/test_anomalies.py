@@ -109,6 +109,18 @@ class SQLContract(AnomaliesContract):
         desk.tell(old, acts(20, 20), at=desk.window - 3 * HOUR)
         assert desk.anomalies.look(desk.watch) == []
 
+    def test_what_happened_while_nobody_looked_is_news(self, desk: Desk) -> None:
+        desk.live(until=desk.window - 3 * HOUR)
+        assert desk.anomalies.look(desk.watch) == []
+        with desk.database.writing() as connection:
+            ago = 4 * HOUR * 1_000_000
+            connection.exec_driver_sql(f"UPDATE gk_watch_cursors SET looked_at = looked_at - {ago}")
+        thread = desk.open_turn("claims", at=desk.window - 3 * HOUR)
+        desk.tell(thread, acts(20, 20), at=desk.window - 3 * HOUR)
+        (found,) = desk.anomalies.look(desk.watch)
+        assert found.began_at == desk.window - 3 * HOUR
+        assert list(desk.anomalies.standing("default", "claims")) == [found]
+
     def test_few_are_never_unusual(self, desk: Desk) -> None:
         desk.live()
         desk.burst(blocked=4, actions=4)
@@ -142,7 +154,9 @@ class SQLContract(AnomaliesContract):
 
     def test_windows_of_a_stop_are_no_past(self, desk: Desk) -> None:
         desk.live(windows=24)
-        desk.store.set_stop(StopOrder(id="drill", scope="agent", tenant="default", target="claims", by="o", why="w", at=0))
+        desk.store.set_stop(
+            StopOrder(id="drill", scope="agent", tenant="default", target="claims", by="o", why="w", at=0)
+        )
         desk.burst()
         assert len(desk.anomalies.look(desk.watch)) == 1
         with desk.database.writing() as connection:

@@ -26,7 +26,9 @@ class Watched:
         self.anomalies = MemoryAnomalies(self.clock)
         self.name, self._check = unusual_behaviour(self.anomalies, self.watch, self.clock)
 
-    def occur(self, measure: Measure = Measure.BLOCKED, *, agent: str = "claims", tenant: str = "default") -> None:
+    def occur(
+        self, measure: Measure = Measure.BLOCKED, *, agent: str = "claims", tenant: str = "default"
+    ) -> None:
         self.anomalies.occur(agent, measure=measure, tenant=tenant)
         self.anomalies.look(self.watch)
 

@@ -49,9 +49,7 @@ class Desk:
             ),
             [],
         )
-        self.store.close_run(
-            opened.run, Closing(status="done", active_seconds=0, tool_calls=0, steps=0), []
-        )
+        self.store.close_run(opened.run, Closing(status="done", active_seconds=0, tool_calls=0, steps=0), [])
         if at is not None:
             with self.database.writing() as connection:
                 for table in (turns, threads):

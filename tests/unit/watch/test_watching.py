@@ -12,7 +12,20 @@ from guardkit.core import telemetry_names as names
 from guardkit.core.anomalies import CHECK, Measure, Watch
 from guardkit.runtime.watching import Watching
 from guardkit.testing import FakeClock, MemoryAnomalies, calls
-from tests.promises.scene import ASK, KIM, MODES, Mode, Scene, agent, ask, entries, opened, policy_of, run, work
+from tests.promises.scene import (
+    ASK,
+    KIM,
+    MODES,
+    Mode,
+    Scene,
+    agent,
+    ask,
+    entries,
+    opened,
+    policy_of,
+    run,
+    work,
+)
 from tests.unit.otel.scene import Seen
 from tests.unit.watch.past import HOUR, Desk
 
@@ -20,7 +33,12 @@ WATCH = Watch(windows=(HOUR,), every=0, stale=0)
 RULES: dict[str, Any] = {
     "otherwise": "allow",
     "rules": [
-        {"id": "not-itself", "when": f"'{CHECK}' in flags", "decide": "stop", "why": "the agent is not itself"}
+        {
+            "id": "not-itself",
+            "when": f"'{CHECK}' in flags",
+            "decide": "stop",
+            "why": "the agent is not itself",
+        }
     ],
 }
 
@@ -30,7 +48,9 @@ def scene(sqlite_url: str) -> Iterator[Scene]:
     yield from opened(sqlite_url)
 
 
-def clerk(scene: Scene, watch: Watch, *lines: Any, tools: dict[str, Any], telemetry: Any = None) -> tuple[Guard, Any]:
+def clerk(
+    scene: Scene, watch: Watch, *lines: Any, tools: dict[str, Any], telemetry: Any = None
+) -> tuple[Guard, Any]:
     """A clerk who looks up, pays and wipes; the last is not allowed."""
     policy = policy_of({"wipe": "reject", **tools}, people=scene.people)
     guard = Guard(
@@ -88,7 +108,11 @@ def test_a_burst_of_blocked_actions_ends_in_a_stop_by_policy(scene: Scene, mode:
     assert outcome.why == ("the agent is not itself",)
 
     (event,) = seen.logged(names.ANOMALY_FOUND)
-    assert (event[names.AGENT], event[names.ANOMALY_MEASURE], event[names.ANOMALY_COUNT]) == ("claims", "blocked", 8)
+    assert (event[names.AGENT], event[names.ANOMALY_MEASURE], event[names.ANOMALY_COUNT]) == (
+        "claims",
+        "blocked",
+        8,
+    )
     (point,) = seen.points()[names.ANOMALIES]
     assert dict(point.attributes or {}) == {names.AGENT: "claims", names.ANOMALY_MEASURE: "blocked"}
     (found,) = entries(guard, "anomaly.found")
@@ -101,7 +125,9 @@ def test_a_burst_of_blocked_actions_ends_in_a_stop_by_policy(scene: Scene, mode:
 
 def test_the_check_alone_can_stop_and_ask(scene: Scene) -> None:
     lines = [wipes(8), "No.", LOOK, "Never said."]
-    guard, graph = clerk(scene, WATCH.model_copy(update={"demand": "stop"}), *lines, tools={"look_up": "allow"})
+    guard, graph = clerk(
+        scene, WATCH.model_copy(update={"demand": "stop"}), *lines, tools={"look_up": "allow"}
+    )
     Desk(guard.database).live("claims")
     config = guard.config("t", KIM)
     run(graph, ask(), config)
@@ -150,4 +176,3 @@ def test_a_look_is_due_now_and_then() -> None:
     assert found.says() == "unusual: calls of tool 'wire_money' (8 of 10, usually 0.0 %; anomaly anomaly-1)"
     assert [one[names.TOOL] for one in seen.logged(names.ANOMALY_FOUND)] == ["wire_money"]
     assert watching.look() == []
-
