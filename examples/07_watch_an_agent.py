@@ -8,10 +8,11 @@ import logging
 import time
 from tempfile import mkdtemp
 
+from langchain_core.messages import AIMessage
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 
-from guardkit import Guard, Keys, NoResult, Policy, Principal, Watch
+from guardkit import Guard, GuardedGraph, Keys, NoResult, Outcome, Policy, Principal, Watch
 from guardkit.sql import SQLAnomalies
 from guardkit.testing import ScriptedModel, calls
 
@@ -38,10 +39,14 @@ def delete_claim(number: str) -> str:
     raise AssertionError("this must never happen")
 
 
-def graph_of(*lines: object):
+def graph_of(*lines: AIMessage | str) -> GuardedGraph:
     model = ScriptedModel(*lines)
+
+    def agent(state: MessagesState) -> MessagesState:
+        return {"messages": [model.invoke(state["messages"])]}
+
     builder = StateGraph(MessagesState)
-    builder.add_node("agent", lambda state: {"messages": [model.invoke(state["messages"])]})
+    builder.add_node("agent", agent)
     builder.add_node("tools", ToolNode([find_claim, delete_claim]))
     builder.add_edge(START, "agent")
     builder.add_conditional_edges("agent", tools_condition)
@@ -49,7 +54,7 @@ def graph_of(*lines: object):
     return guard.compile(builder, name="claims")
 
 
-def turn(graph, thread: str):
+def turn(graph: GuardedGraph, thread: str) -> Outcome:
     config = guard.config(thread, Principal(id="kim"))
     return guard.outcome(graph.invoke({"messages": [("user", "Go on.")]}, config), config)
 

@@ -2,15 +2,16 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from guardkit.core.anomalies import CHECK, Anomaly, Demand, Watch
 from guardkit.core.ports import StandingAnomalies
 from guardkit.core.steps import Action
-from guardkit.core.verdicts import ActionCheck, CheckContext, Verdict
+from guardkit.core.verdicts import ActionCheck, CheckContext, Outcome, Verdict
 from guardkit.errors import ConfigurationError
 
-_STRICTEST: tuple[Demand, ...] = ("stop", "block", "review", "note")
+_OUTCOMES: Mapping[Demand, Outcome] = {"stop": "stop", "block": "block", "review": "review", "note": "pass"}
+"""The strictest first."""
 
 
 def unusual_behaviour(
@@ -43,10 +44,10 @@ class _UnusualBehaviour:
         if not standing:
             return None
         demands = {self._watch.demanded(one.measure) for one in standing}
-        demand = next(one for one in _STRICTEST if one in demands)
+        outcomes: list[Outcome] = [_OUTCOMES[demand] for demand in _OUTCOMES if demand in demands]
         return Verdict(
             check=CHECK,
-            outcome="pass" if demand == "note" else demand,
+            outcome=outcomes[0],
             why="; ".join(one.says() for one in standing),
             evidence=tuple(f"anomaly:{one.id}" for one in standing),
         )

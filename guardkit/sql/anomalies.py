@@ -11,7 +11,7 @@ from guardkit.core.audit import AuditEvent
 from guardkit.core.digest import sha256
 from guardkit.errors import InputError
 from guardkit.sql import audit, dialects, names, stops
-from guardkit.sql.anomaly_counts import COUNTED, Round, count, fitting, waiting
+from guardkit.sql.anomaly_counts import COUNTED, Round, begin, count, fitting, waiting
 from guardkit.sql.database import Database
 from guardkit.sql.engines import Target
 from guardkit.sql.tables import NAME_LENGTH, anomalies, audit_heads, watch_counts
@@ -49,9 +49,12 @@ class SQLAnomalies:
             heads = {row.tenant: row.seq for row in connection.execute(select(audit_heads))}
             tenants = waiting(connection, heads)
         found: list[Anomaly] = []
-        for tenant in tenants:
+        for tenant, known in tenants.items():
             if tenant == names.EVERYBODY:
                 continue
+            if not known:
+                with self.database.writing() as connection:
+                    begin(connection, tenant)
             for _ in range(ROUNDS):
                 with self.database.writing() as connection:
                     done = count(connection, tenant, watch)

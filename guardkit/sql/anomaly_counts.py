@@ -79,17 +79,23 @@ def began(at: float, seconds: int) -> float:
     return float(at // seconds * seconds)
 
 
-def waiting(connection: Connection, heads: Mapping[str, int]) -> list[str]:
-    """The tenants whose chain is longer than what was read of it."""
-    read = {
-        row.tenant: row.seq for row in connection.execute(select(watch_cursors.c.tenant, watch_cursors.c.seq))
-    }
-    return sorted(tenant for tenant, seq in heads.items() if seq > read.get(tenant, 0))
+def waiting(connection: Connection, heads: Mapping[str, int]) -> dict[str, bool]:
+    """The tenants whose chain is longer than what was read of it, and whether anything was."""
+    rows = connection.execute(select(watch_cursors.c.tenant, watch_cursors.c.seq))
+    read = {row.tenant: row.seq for row in rows}
+    return {tenant: tenant in read for tenant, seq in sorted(heads.items()) if seq > read.get(tenant, 0)}
+
+
+def begin(connection: Connection, tenant: str) -> None:
+    """Begin with a tenant's chain, in a transaction of its own.
+
+    Several that insert the same row and then lock it would wait for one another on MariaDB.
+    """
+    dialects.insert_new(connection, watch_cursors, {"tenant": tenant, "seq": 0})
 
 
 def count(connection: Connection, tenant: str, watch: Watch) -> Round:
     """Read a tenant's chain on, and count. Others who would do the same wait until the transaction ends."""
-    dialects.insert_new(connection, watch_cursors, {"tenant": tenant, "seq": 0})
     where = watch_cursors.c.tenant == tenant
     cursor = connection.execute(select(watch_cursors).where(where).with_for_update()).one()
     entries = connection.execute(

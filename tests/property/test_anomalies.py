@@ -24,10 +24,7 @@ def by_fractions(watch: Watch, past: list[Share], present: Share) -> float:
     apart = [abs(one - centre) for one in usable]
     mad = statistics.median(apart)
     away = Fraction(present.bound()) - centre
-    if mad:
-        spread = mad / Fraction("0.6745")
-    else:
-        spread = Fraction("1.253314") * statistics.mean(apart)
+    spread = mad / Fraction("0.6745") if mad else Fraction("1.253314") * statistics.mean(apart)
     return float(away / max(spread, Fraction(watch.floor)))
 
 

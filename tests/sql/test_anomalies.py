@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from guardkit.core.anomalies import CHECK, Anomaly, Measure, Watch
 from guardkit.core.ports import Anomalies
 from guardkit.core.runs import StopOrder
+from guardkit.core.values import JsonObject
 from guardkit.errors import InputError
 from guardkit.sql import Database, SQLAnomalies, upgrade
 from guardkit.sql.tables import watch_counts
@@ -128,7 +129,8 @@ class SQLContract(AnomaliesContract):
 
     def test_refusals_by_the_watch_and_by_an_operator_are_not_counted(self, desk: Desk) -> None:
         desk.live()
-        for data in ({"rules": [], "checks": [CHECK]}, {"rules": ["guardkit.stop"]}):
+        refusals: list[JsonObject] = [{"rules": [], "checks": [CHECK]}, {"rules": ["guardkit.stop"]}]
+        for data in refusals:
             thread = desk.open_turn("claims")
             told = happened("action.decided", 10, decision="stop", **data)
             desk.tell(thread, [*told, ("turn.ended", {"reason": "check_failed"})])
