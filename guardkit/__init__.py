@@ -2,6 +2,7 @@
 
 from importlib.metadata import version as _version
 
+from guardkit.core.anomalies import Watch
 from guardkit.core.approvals import Approval, ApprovalDecision, ApprovalRequest, ApprovalState
 from guardkit.core.drafts import Answer, Citation, Criterion
 from guardkit.core.effects import Effect, EffectNotDone, EffectState, Reconciled
@@ -62,4 +63,5 @@ __all__ = [
     "ToolKind",
     "Trust",
     "Verdict",
+    "Watch",
 ]

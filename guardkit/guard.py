@@ -21,7 +21,9 @@ from guardkit.checks import (
     default_action_checks,
     default_assessors,
     default_observation_checks,
+    unusual_behaviour,
 )
+from guardkit.core.anomalies import Watch
 from guardkit.core.drafts import Criterion
 from guardkit.core.keys import Keys
 from guardkit.core.outcomes import Outcome, Question
@@ -50,7 +52,8 @@ from guardkit.runtime.heartbeat import Heartbeat
 from guardkit.runtime.observing import answer
 from guardkit.runtime.session import Services
 from guardkit.runtime.tools import ToolSpec
-from guardkit.sql import Database, SQLAlchemySaver, SQLStore
+from guardkit.runtime.watching import Watching
+from guardkit.sql import Database, SQLAlchemySaver, SQLAnomalies, SQLStore
 from guardkit.worker import Worker
 
 log = logging.getLogger("guardkit")
@@ -72,6 +75,8 @@ class Guard(Declarations):
         decide_at: where people decide, e.g. the inbox's URL; shown in interrupts.
         lease_seconds: a run whose process dies is taken over after that time.
         check_timeout: seconds that an async check may take; a late one blocks.
+        watch: whether agents are watched for unusual behaviour, and what follows. Its check joins `action_checks`, and
+            its worker looks.
 
     Raises:
         ConfigurationError: something does not fit together.
@@ -95,6 +100,7 @@ class Guard(Declarations):
         decide_at: str | None = None,
         lease_seconds: float = 30.0,
         check_timeout: float = 10.0,
+        watch: Watch | None = None,
     ) -> None:
         super().__init__()
         self.policy = policy if isinstance(policy, Policy) else Policy.from_file(policy)
@@ -108,8 +114,13 @@ class Guard(Declarations):
         self.channels = dict(channels or {})
         self.database = Database(database) if isinstance(database, str) else database
         self.store = SQLStore(self.database)
+        self._watch = watch
+        self._anomalies = SQLAnomalies(self.database)
+        judging = tuple(action_checks) if action_checks is not None else default_action_checks()
+        if watch is not None:
+            judging = (*judging, unusual_behaviour(self._anomalies, watch))
         self._checks = (
-            tuple(action_checks) if action_checks is not None else default_action_checks(),
+            judging,
             tuple(observation_checks) if observation_checks is not None else default_observation_checks(),
             tuple(assessors) if assessors is not None else default_assessors(),
         )
@@ -376,5 +387,6 @@ class Guard(Declarations):
             channels=self.channels,
             offload=self.database.offload,
             attach=self._attach,
+            watching=None if self._watch is None else Watching(self._anomalies, self._watch, self._telemetry),
             **options,
         )

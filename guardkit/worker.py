@@ -27,6 +27,7 @@ from guardkit.langgraph.resuming import resume
 from guardkit.runtime.desk import Desk
 from guardkit.runtime.driver import Offload
 from guardkit.runtime.outbox import Outbox
+from guardkit.runtime.watching import Watching
 
 log = logging.getLogger("guardkit.worker")
 
@@ -64,6 +65,7 @@ class Worker:
         backoff: seconds before the second attempt; doubles with each.
         concurrency: threads resumed at once.
         attach: attaches channels whose messenger has not answered before; returns whether none is left.
+        watching: looks for unusual agents, beside everything else.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Worker:
         backoff: float = 1.0,
         concurrency: int = 4,
         attach: Callable[[], bool] = lambda: True,
+        watching: Watching | None = None,
     ) -> None:
         self._graphs = graphs
         self._store = store
@@ -92,6 +95,7 @@ class Worker:
         self._closed: list[Listening] = [one for one in channels.values() if isinstance(one, Listening)]
         self._open: list[Listening] = []
         self._attach = attach
+        self._watching = watching
         self._attached = False
         self._listen_at = 0.0
 
@@ -105,6 +109,7 @@ class Worker:
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._repeat(self._send, stop))
                 both.create_task(self._repeat(self._go_on, stop))
+                both.create_task(self._repeat(self._watch, stop))
         finally:
             for channel in self._open:
                 await self._outbox.call(channel.close)
@@ -126,7 +131,14 @@ class Worker:
     async def once(self) -> Done:
         """One round: send what has to go out, expire what is over, resume what is due."""
         delivered = await self._outbox.round()
-        return replace(await self._go_on(), delivered=delivered)
+        done = replace(await self._go_on(), delivered=delivered)
+        await self._watch()
+        return done
+
+    async def _watch(self) -> Done:
+        if self._watching is not None and self._watching.due():
+            await self._offload(self._watching.look)
+        return Done()
 
     async def _send(self) -> Done:
         await self._listen()

@@ -4,6 +4,7 @@ A check says what it found as a `Verdict`, or `None` when it found nothing. What
 verdicts and rules, so a check can be added without weakening anything.
 """
 
+from guardkit.checks.anomaly import unusual_behaviour
 from guardkit.checks.arguments import ArgumentSanity
 from guardkit.checks.instructions import InstructionInObservation
 from guardkit.checks.next_steps import (
@@ -29,6 +30,7 @@ __all__ = [
     "retry_when",
     "stop_after_failures",
     "tainted",
+    "unusual_behaviour",
 ]
 
 

@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.markup import escape
 
-from guardkit.cli import approvals, audit, effects, operate, processes, stops, teams, trace
+from guardkit.cli import anomalies, approvals, audit, effects, operate, processes, stops, teams, trace
 from guardkit.cli.base import err
 from guardkit.demo.command import demo
 from guardkit.errors import GuardkitError
@@ -19,6 +19,7 @@ app.command()(processes.serve)
 app.command()(operate.doctor)
 app.command()(trace.trace)
 app.add_typer(operate.db, name="db")
+app.add_typer(anomalies.app, name="anomalies")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(audit.app, name="audit")
 app.add_typer(stops.app, name="stop")

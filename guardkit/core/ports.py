@@ -8,6 +8,7 @@ nothing. `events` are appended to the tenant's audit chain in the same transacti
 from collections.abc import Sequence
 from typing import Protocol
 
+from guardkit.core.anomalies import Anomaly, Watch
 from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
 from guardkit.core.audit import AuditEntry, AuditEvent, AuditHead
 from guardkit.core.effects import ClaimResult, EffectRecord, EffectState
@@ -307,6 +308,25 @@ class ChannelRecords(Protocol):
             scope: whose keys these are, e.g. a channel's name.
             key: what must be taken once, e.g. the signature of a request.
             seconds: how long it is remembered at least.
+        """
+        ...
+
+
+class StandingAnomalies(Protocol):
+    """What a check asks about an agent."""
+
+    def standing(self, tenant: str, agent: str) -> Sequence[Anomaly]:
+        """The anomalies of an agent that stand now, oldest first."""
+        ...
+
+
+class Anomalies(StandingAnomalies, Protocol):
+    """The watch over agents."""
+
+    def look(self, watch: Watch) -> Sequence[Anomaly]:
+        """Count what is new, judge the windows that it is in, and return what was found for the first time.
+
+        Each anomaly is audited in the transaction that keeps it, and returned to one caller only.
         """
         ...
 

@@ -250,6 +250,10 @@ _WORDS: Mapping[str, Words] = {
         "plain",
     ),
     "effect.recorded": _recorded,
+    "tool.failed": lambda data: (
+        "its tool failed" + (f" with {_text(data, 'error')}" if data.get("error") else ""),
+        "bad",
+    ),
     "effect.reconciled": lambda data: (
         f"settled as {_text(data, 'state').replace('_', ' ')} by {_text(data, 'by')}",
         "good",

@@ -18,6 +18,7 @@ EXPIRE_APPROVAL: Final = "expire_approval"
 RESUME_APPROVAL: Final = "resume_approval"
 PERFORM_EFFECT: Final = "perform_effect"
 VERIFY_OUTPUT: Final = "verify_output"
+NOTICE_ANOMALY: Final = "notice_anomaly"
 
 # --- events ----------------------------------------------------------------------------------------------------------
 
@@ -31,6 +32,7 @@ EFFECT_RECORDED: Final = "guardkit.effect.recorded"
 STEP_FOLLOWED: Final = "guardkit.next_step"
 TURN_ENDED: Final = "guardkit.turn.ended"
 EMERGENCY_STOP: Final = "guardkit.emergency_stop"
+ANOMALY_FOUND: Final = "guardkit.anomaly.found"
 
 # --- metrics ---------------------------------------------------------------------------------------------------------
 
@@ -41,6 +43,7 @@ APPROVAL_WAIT: Final = "guardkit.approval.wait.duration"
 EFFECTS: Final = "guardkit.effects"
 NO_RESULTS: Final = "guardkit.no_results"
 ROUNDS: Final = "guardkit.cdv.rounds"
+ANOMALIES: Final = "guardkit.anomalies"
 FAULTS: Final = "guardkit.telemetry.faults"
 
 # --- attributes ------------------------------------------------------------------------------------------------------
@@ -84,4 +87,10 @@ EFFECT_ATTEMPT: Final = "guardkit.effect.attempt"
 NEXT_STEP: Final = "guardkit.next_step"
 STOP_SOURCE: Final = "guardkit.stop.source"
 ROUND: Final = "guardkit.cdv.round"
+ANOMALY_ID: Final = "guardkit.anomaly.id"
+ANOMALY_MEASURE: Final = "guardkit.anomaly.measure"
+ANOMALY_WINDOW: Final = "guardkit.anomaly.window"
+ANOMALY_COUNT: Final = "guardkit.anomaly.count"
+ANOMALY_OF: Final = "guardkit.anomaly.of"
+ANOMALY_SCORE: Final = "guardkit.anomaly.score"
 LINK_TYPE: Final = "guardkit.link.type"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from guardkit.core import telemetry_names as names
+from guardkit.core.anomalies import Measure
 from guardkit.core.approvals import ApprovalState, DecisionKind
 from guardkit.core.effects import EffectState
 from guardkit.core.no_result import NoResultReason
@@ -71,6 +72,12 @@ class MetricShape:
 
 RUN = (names.AGENT, names.CONVERSATION, names.SESSION, names.RUN_ID, names.TURN)
 """What is said wherever a run is under way."""
+
+UNUSUAL = (
+    names.AGENT, names.TOOL, names.ANOMALY_ID, names.ANOMALY_MEASURE, names.ANOMALY_WINDOW, names.ANOMALY_COUNT,
+    names.ANOMALY_OF, names.ANOMALY_SCORE,
+)  # fmt: skip
+"""What is said of an anomaly."""
 
 ASKED = (names.AGENT, names.CONVERSATION, names.SESSION, names.TURN, names.TOOL, names.APPROVAL_ID)
 """What is said of a question by a process that takes answers."""
@@ -147,6 +154,11 @@ SPANS: Mapping[str, SpanShape] = {
         always=(names.SPAN_KIND, *RUN, names.RESULT, names.ROUND),
         sometimes=(names.NO_RESULT_REASON, names.NO_RESULT_CAUSE),
     ),
+    names.NOTICE_ANOMALY: SpanShape(
+        of="agent",
+        when="a worker finds an agent unusual; once per anomaly",
+        always=(names.SPAN_KIND, *UNUSUAL),
+    ),
 }  # fmt: skip
 """By verb."""
 
@@ -182,6 +194,9 @@ EVENTS: Mapping[str, EventShape] = {
     ),
     names.EMERGENCY_STOP: EventShape(
         when="it does because of an operator's stop", always=(*RUN, names.STOP_SOURCE), severe=True
+    ),
+    names.ANOMALY_FOUND: EventShape(
+        when="a worker finds an agent unusual, against its own past; once per anomaly", always=UNUSUAL
     ),
 }  # fmt: skip
 
@@ -232,6 +247,12 @@ METRICS: Mapping[str, MetricShape] = {
         always=(names.RESULT,),
         buckets=(1, 2, 3, 4, 5, 8),
     ),
+    names.ANOMALIES: MetricShape(
+        instrument="counter",
+        unit="{anomaly}",
+        means="anomalies that were found",
+        always=(names.AGENT, names.ANOMALY_MEASURE),
+    ),
     names.FAULTS: MetricShape(
         instrument="counter",
         unit="{fault}",
@@ -241,6 +262,7 @@ METRICS: Mapping[str, MetricShape] = {
 }
 
 _REASONS = tuple(reason.value for reason in NoResultReason)
+_MEASURES = tuple(measure.value for measure in Measure)
 _STATES = tuple(state.value for state in ApprovalState)
 
 ATTRIBUTES: Mapping[str, AttributeShape] = {
@@ -253,7 +275,7 @@ ATTRIBUTES: Mapping[str, AttributeShape] = {
     names.OPERATION: AttributeShape(
         type="string", means="what viewers sort by", values=(names.APPLY_GUARDRAIL,)
     ),
-    names.TOOL: AttributeShape(type="string", means="the tool's name"),
+    names.TOOL: AttributeShape(type="string", means="the tool's name; empty for an anomaly of no one tool"),
     names.TOOL_CALL: AttributeShape(type="string", means="the call's id; empty for a call from node code"),
     names.ERROR_TYPE: AttributeShape(type="string", means="name of the exception's type; never its text"),
     names.RUN_ID: AttributeShape(
@@ -326,6 +348,14 @@ ATTRIBUTES: Mapping[str, AttributeShape] = {
     ),
     names.STOP_SOURCE: AttributeShape(type="string", means="who stopped it", values=("operator",)),
     names.ROUND: AttributeShape(type="int", means="how many verifications the answer took"),
+    names.ANOMALY_ID: AttributeShape(
+        type="string", means="id of the anomaly, as `guardkit anomalies` shows it"
+    ),
+    names.ANOMALY_MEASURE: AttributeShape(type="string", means="what is unusual", values=_MEASURES),
+    names.ANOMALY_WINDOW: AttributeShape(type="int", means="length of the window in seconds"),
+    names.ANOMALY_COUNT: AttributeShape(type="int", means="how often in the window, when it was found"),
+    names.ANOMALY_OF: AttributeShape(type="int", means="of how many actions, approvals or turns"),
+    names.ANOMALY_SCORE: AttributeShape(type="double", means="the modified z-score"),
     names.LINK_TYPE: AttributeShape(
         type="string", means="on links: what the other end is", values=("approval_request",)
     ),

@@ -20,7 +20,7 @@ class Verdict(Value):
     """Name of the check that judged."""
 
     outcome: Outcome = "pass"
-    """`pass`: nothing found. `edit`: run it with `edited_args` instead. `review`: people must look.
+    """`pass`: nothing to hold it up; with a `why` it is a remark, which policy sees in `flags`. `edit`: run it with `edited_args` instead. `review`: people must look.
     `block`: it must not happen. `stop`: the turn must end."""
 
     why: str | None = None
@@ -47,6 +47,9 @@ class CheckContext:
     """What a check may look at besides its subject."""
 
     principal: Principal
+    agent: str = ""
+    """The agent's name; empty where a check is called outside a run."""
+
     thread_id: str
     turn: int
     thought: Thought | None

@@ -97,6 +97,7 @@ def _context(node: Node, thought: Thought, seen: Turnwise, calls: int) -> CheckC
     session = node.session
     return CheckContext(
         principal=session.turn.principal,
+        agent=session.turn.agent,
         thread_id=session.run.thread_id,
         turn=session.run.turn,
         thought=thought,

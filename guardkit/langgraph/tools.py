@@ -8,6 +8,7 @@ from typing import Any, cast
 from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool
 from langgraph.config import get_config
+from langgraph.errors import GraphBubbleUp
 from langgraph.types import interrupt
 from pydantic import PrivateAttr, ValidationError
 
@@ -20,6 +21,7 @@ from guardkit.errors import (
     ActionRejectedError,
     CanonicalError,
     ConfigurationError,
+    GuardkitError,
     InputError,
     OutsideRunError,
 )
@@ -31,7 +33,7 @@ from guardkit.runtime.acting import Acted, Ended, Prepared, Ran, Refused, act, p
 from guardkit.runtime.driver import AsyncHost, SyncHost, adrive, drive
 from guardkit.runtime.events import Span, spanned
 from guardkit.runtime.needs import Flow
-from guardkit.runtime.observing import Over, observe
+from guardkit.runtime.observing import Over, failure, observe
 from guardkit.runtime.tools import UNGUARDED, ToolSpec, UnfitArgumentsError
 
 EFFECT: ContextVar[Effect | None] = ContextVar("guardkit_effect", default=None)
@@ -178,7 +180,14 @@ class GuardedTool(BaseTool):
         prepared = node.prepared[batch.key]
         if isinstance(prepared, Ended):
             raise NoResultStop(prepared.outcome)
-        acted: Acted = yield from act(session, prepared, batch.own, CODEC, namespace=node.namespace)
+        action = prepared.gated[batch.own].action
+        try:
+            acted: Acted = yield from act(session, prepared, batch.own, CODEC, namespace=node.namespace)
+        except (GraphBubbleUp, GuardkitError):
+            raise
+        except Exception as error:
+            session.buffer(failure(session, action, error))
+            raise
         match acted:
             case Ended():
                 raise NoResultStop(acted.outcome)
@@ -199,7 +208,8 @@ class GuardedTool(BaseTool):
         )
         if call_id is None or is_update(output):
             session.loose.append(observation)  # the state may hold it in a form in which nobody recognises it
-        action = prepared.gated[batch.own].action
+        if observation.failed:
+            session.buffer(failure(session, action))
         seen = yield from observe(session, action, observation, batch.thought, batch.context)
         if isinstance(seen, Over):
             raise NoResultStop(seen.outcome)

@@ -190,6 +190,7 @@ class NodeContext(CheckContext):
         put = partial(object.__setattr__, context)
         put("_node", node)
         put("principal", session.turn.principal)
+        put("agent", session.turn.agent)
         put("thread_id", session.run.thread_id)
         put("turn", session.run.turn)
         put("thought", _NO_THOUGHT)

@@ -149,6 +149,7 @@ def _audit(session: Session, gated: Gated) -> None:
             policy=policy.name,
             policy_version=policy.version,
             policy_hash=policy.hash,
+            **({"checks": list(gated.checks)} if gated.checks else {}),
         )
     )
     telemetry = session.services.telemetry

@@ -44,6 +44,9 @@ class Gated:
     original: str
     """The digest of the action as the model proposed it."""
 
+    checks: tuple[str, ...] = ()
+    """Names of the checks that had something to say about it."""
+
 
 def digest_of(session: Session, action: Action) -> str:
     """The action's digest in this turn."""
@@ -87,38 +90,49 @@ def gate(session: Session, spec: ToolSpec, action: Action, context: CheckContext
 
 def _gated(session: Session, spec: ToolSpec, action: Action, context: CheckContext) -> Flow[Gated]:
     original = digest_of(session, action)
-    opinions = yield from _opinions(session, spec, action, context)
+    opinions, checks = yield from _opinions(session, spec, action, context)
     decision = strictest(opinions)
+    gated = Gated(
+        action=action, spec=spec, decision=decision, digest=original, original=original, checks=checks
+    )
     if not isinstance(decision, Edit):
-        return Gated(action=action, spec=spec, decision=decision, digest=original, original=original)
+        return gated
     try:
         edited = action.model_copy(update={"args": spec.validate(decision.args)})
     except ValueError:
         refused = Reject(rules=decision.rules, why=("the edited arguments do not fit the tool's schema",))
-        return Gated(action=action, spec=spec, decision=refused, digest=original, original=original)
-    again = yield from _opinions(session, spec, edited, context)
+        return replace(gated, decision=refused)
+    again, more = yield from _opinions(session, spec, edited, context)
     decision = strictest([*again, floor(opinions)])
     if isinstance(decision, Edit):
         decision = Reject(rules=decision.rules, why=("an edited action would have to be edited again",))
     return Gated(
-        action=edited, spec=spec, decision=decision, digest=digest_of(session, edited), original=original
+        action=edited,
+        spec=spec,
+        decision=decision,
+        digest=digest_of(session, edited),
+        original=original,
+        checks=tuple(sorted({*checks, *more})),
     )
 
 
 def _opinions(
     session: Session, spec: ToolSpec, action: Action, context: CheckContext
-) -> Flow[list[Decision]]:
+) -> Flow[tuple[list[Decision], tuple[str, ...]]]:
+    """What everybody demands, and which checks had something to say: policy sees their names in `flags`."""
     halted = _halted(session, spec, context)
     if halted is not None:
-        return [halted]
+        return [halted], ()
     services = session.services
+    verdicts = yield from _verdicts(session, action, context)
+    checks = tuple(sorted({one.check for one in verdicts if one.outcome != "pass" or one.why}))
     facts = Facts(
         principal=session.turn.principal,
         thread_id=session.run.thread_id,
         turn=session.run.turn,
         calls=context.calls,
         elapsed=context.elapsed,
-        flags=context.flags,
+        flags=context.flags.union(checks),
         tainted=partial(tainted, context),
     )
     opinions: list[Decision] = [services.policy.decide(action, facts)]
@@ -132,17 +146,25 @@ def _opinions(
     stuck = same_call(context, action, services.policy.budgets.same_call)
     if stuck is not None:
         opinions.append(stuck)
-    if services.action_checks:
-        about = {**session.facts, names.TOOL: action.tool, names.GUARD_STAGE: "action"}
-        calls: list[Callable[[], Any]] = [
-            watched(services.telemetry, name, about, partial(check, action, context))
-            for name, check in services.action_checks
-        ]
-        results: Sequence[Any] = yield Ask(calls, services.check_timeout)
+    if verdicts:
         routes = services.policy.review_routes(action)
-        for (name, _), result in zip(services.action_checks, results, strict=True):
-            opinions.append(demanded_by(verdict_of(name, result), routes=routes))
-    return opinions
+        opinions += [demanded_by(verdict, routes=routes) for verdict in verdicts]
+    return opinions, checks
+
+
+def _verdicts(session: Session, action: Action, context: CheckContext) -> Flow[list[Verdict]]:
+    services = session.services
+    if not services.action_checks:
+        return []
+    about = {**session.facts, names.TOOL: action.tool, names.GUARD_STAGE: "action"}
+    calls: list[Callable[[], Any]] = [
+        watched(services.telemetry, name, about, partial(check, action, context))
+        for name, check in services.action_checks
+    ]
+    results: Sequence[Any] = yield Ask(calls, services.check_timeout)
+    return [
+        verdict_of(name, result) for (name, _), result in zip(services.action_checks, results, strict=True)
+    ]
 
 
 def _halted(session: Session, spec: ToolSpec, context: CheckContext) -> Decision | None:

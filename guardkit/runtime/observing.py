@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, TypeAlias, assert_never
 
 from guardkit.core import next_step, telemetry_names as names
+from guardkit.core.audit import AuditEvent
 from guardkit.core.no_result import NoResult, NoResultReason
 from guardkit.core.steps import Action, Observation, Step, Thought
 from guardkit.core.values import JsonObject
@@ -110,6 +111,12 @@ def observe(
     yield from _keep(session)
     seen = Seen(text, failed, withheld)
     return (yield from _follow(session, action, following, seen, shown=observation.text))
+
+
+def failure(session: Session, action: Action, error: Exception | None = None) -> AuditEvent:
+    """What the audit log keeps of a tool that failed: the type of what it raised, or nothing if it reported an error."""
+    raised = {} if error is None else {"error": type(error).__name__}
+    return session.event("tool.failed", action=action.id, tool=action.tool, **raised)
 
 
 def _keep(session: Session) -> Flow[None]:

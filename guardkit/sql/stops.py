@@ -5,6 +5,8 @@ once `set_stop` has returned, no claim that did not see the stop can still come 
 says the same.
 """
 
+import math
+
 from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select, update
 
 from guardkit.core.audit import AuditEvent
@@ -156,3 +158,18 @@ def _order(row: Row[tuple[object, ...]]) -> StopOrder:
         why=row.why,
         at=row.set_at,
     )
+
+
+def times(connection: Connection, *, tenant: str, agent: str, since: float) -> list[tuple[float, float]]:
+    """From when to when an agent was stopped, later than `since`. A stop in force lasts for ever."""
+    rows = connection.execute(
+        select(stops).where(
+            or_(stops.c.tenant == tenant, stops.c.tenant.is_(None)),
+            or_(stops.c.lifted_at.is_(None), stops.c.lifted_at > since),
+        )
+    )
+    return [
+        (row.set_at, math.inf if row.lifted_at is None else row.lifted_at)
+        for row in rows
+        if _order(row).covers(tenant=tenant, thread_id="", agent=agent)
+    ]

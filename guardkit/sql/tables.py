@@ -289,6 +289,60 @@ stop_gate = Table(
 )
 """One row: claims share it, setting a stop takes it alone, so no claim overlaps the setting of a stop."""
 
+watch_cursors = Table(
+    "gk_watch_cursors",
+    metadata,
+    Column("tenant", _name(TENANT_LENGTH), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("looked_at", Moment),
+    **_TABLE,
+)
+"""How far the watch has read each audit chain; its row is locked while it reads on."""
+
+watch_counts = Table(
+    "gk_watch_counts",
+    metadata,
+    Column("tenant", _name(TENANT_LENGTH), primary_key=True),
+    Column("seconds", Integer, primary_key=True, autoincrement=False),
+    Column("agent", _name(NAME_LENGTH), primary_key=True),
+    Column("began_at", Moment, primary_key=True, autoincrement=False),
+    Column("tool", _name(NAME_LENGTH), primary_key=True),
+    Column("proposed", Integer, nullable=False),
+    Column("blocked", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("answered", Integer, nullable=False),
+    Column("rejected", Integer, nullable=False),
+    Column("turns", Integer, nullable=False),
+    Column("no_results", Integer, nullable=False),
+    **_TABLE,
+)
+"""One row an agent, window and tool: what the audit chain told of it. Turns are counted under an empty tool."""
+
+anomalies = Table(
+    "gk_anomalies",
+    metadata,
+    Column("id", _name(64), primary_key=True),
+    Column("tenant", _name(TENANT_LENGTH), nullable=False),
+    Column("agent", _name(NAME_LENGTH), nullable=False),
+    Column("measure", String(32), nullable=False),
+    Column("tool", _name(NAME_LENGTH), nullable=False),
+    Column("seconds", Integer, nullable=False),
+    Column("began_at", Moment, nullable=False),
+    Column("part", Integer, nullable=False),
+    Column("whole", Integer, nullable=False),
+    Column("usual", Double, nullable=False),
+    Column("score", Double, nullable=False),
+    Column("past", Integer, nullable=False),
+    Column("found_at", Moment, nullable=False),
+    Column("stands_until", Moment, nullable=False),
+    Column("settled_by", _text()),
+    Column("anew", Boolean, nullable=False),
+    Index("gk_anomalies_standing", "tenant", "agent", "stands_until"),
+    Index("gk_anomalies_found", "found_at"),
+    **_TABLE,
+)
+"""One row an anomaly. Settling it ends its standing."""
+
 checkpoints = Table(
     "gk_checkpoints",
     metadata,

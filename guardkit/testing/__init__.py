@@ -1,5 +1,6 @@
 """Fakes and contract suites that ship with guardkit, for the tests of those who use it."""
 
+from guardkit.testing.anomalies import MemoryAnomalies
 from guardkit.testing.channels import FakeChannel
 from guardkit.testing.clock import FakeClock
 from guardkit.testing.extractive import ExtractiveModel
@@ -11,6 +12,7 @@ __all__ = [
     "ExtractiveModel",
     "FakeChannel",
     "FakeClock",
+    "MemoryAnomalies",
     "MemoryStore",
     "ScriptError",
     "ScriptedModel",

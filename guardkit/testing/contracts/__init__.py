@@ -13,6 +13,7 @@ The suites need no pytest themselves and state what they expect without `assert`
 `python -O`.
 """
 
+from guardkit.testing.contracts.anomalies import AnomaliesContract
 from guardkit.testing.contracts.approvals import ApprovalsContract
 from guardkit.testing.contracts.audit import AuditContract
 from guardkit.testing.contracts.channel import ApprovalChannelContract
@@ -23,6 +24,7 @@ from guardkit.testing.contracts.runs import RunsContract
 from guardkit.testing.contracts.stops import StopsContract
 
 __all__ = [
+    "AnomaliesContract",
     "ApprovalChannelContract",
     "ApprovalsContract",
     "AuditContract",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from guardkit import Guard, NoResult
+from guardkit.core.anomalies import Measure, Watch
 from guardkit.core.runs import StopOrder
 from guardkit.runtime.events import Attributes, NoTelemetry, Telemetry
-from guardkit.testing import ScriptedModel
+from guardkit.runtime.watching import Watching
+from guardkit.testing import MemoryAnomalies, ScriptedModel
 from tests.promises.scene import Scene, let_expire, policy_of
 from tests.surface.answering import GOOD, INVENTED, ONCE, open_desk
 from tests.unit.otel.scene import (
@@ -43,6 +45,7 @@ def everything(folder: Path, telemetry: Telemetry, run: Mode) -> None:
     guard, graph, _ = agent(_folder(folder, "broken"), telemetry, script(), [("broken", a_broken_check)])
     run(graph, ASK, guard.config("conversation-1", KIM))
     a_stop(_folder(folder, "stop"), telemetry, run)
+    an_anomaly(telemetry)
     an_expiry(_folder(folder, "expiry"), telemetry, run)
     answers(_folder(folder, "answers"), telemetry)
     guard, graph, _ = agent(_folder(folder, "faulty"), Faulty(telemetry), ScriptedModel("answer-secret"))
@@ -73,6 +76,13 @@ def an_expiry(folder: Path, telemetry: Telemetry, run: Mode) -> None:
     let_expire(Scene(f"sqlite:///{folder / 'guardkit.db'}"), paused.approvals[0])
     assert guard.desk.expire() == 1
     run(graph, None, guard.config("conversation-1"))
+
+
+def an_anomaly(telemetry: Telemetry) -> None:
+    """A worker finds an agent unusual."""
+    anomalies = MemoryAnomalies()
+    anomalies.occur("clerk", measure=Measure.UNUSUAL_TOOL, tool="wipe")
+    assert len(Watching(anomalies, Watch(), telemetry).look()) == 1
 
 
 def answers(folder: Path, telemetry: Telemetry) -> None:
