@@ -11,6 +11,7 @@ from guardkit.core.people import Person as Somebody
 from guardkit.core.presentation import present, presentation_hash
 from guardkit.core.stages import Escalation
 from tests.unit.slack.office import FINANCE, INBOX, PAIR, STAGE, Office, actions, eventually, shown
+from tests.web.claims import SECOND
 
 
 def test_a_question_is_asked_and_approved(both: Office) -> None:
@@ -143,6 +144,26 @@ def test_an_edit_asks_again_in_the_same_message(office: Office) -> None:
     ]
     assert after.decisions[-1].delivery == post.delivery
     assert post.delivery != after.decisions[0].delivery
+
+
+def test_only_who_has_to_answer_again_gets_a_new_message(personal: Office) -> None:
+    approval = personal.ask(stages=(PAIR,))
+    asked, editor = (
+        personal.messages(personal.slack.direct(person).id)[0] for person in (personal.ana, personal.ben)
+    )
+    personal.click(personal.ana, on=asked)
+    assert personal.round() == []
+    personal.claims.decide(
+        personal.claims.now(approval),
+        SECOND,
+        kind="edit",
+        args={**approval.args, "amount": "900.00"},
+        assurance=STAGE.assurance,
+    )
+    assert personal.round() == []
+    assert personal.round() == []
+    assert personal.replies(asked) == ["Edited by Ben Roth. It is asked again: look at it as it is now."]
+    assert personal.replies(editor) == []
 
 
 @pytest.mark.parametrize("way", ["expired", "cancelled", "rejected", "consumed"])
