@@ -88,12 +88,14 @@ class Campaign:
         seed: where its random numbers start; the same seed makes the same faults.
         trials: randomised trials of answers that come late, early, twice or out of order.
         kills: processes that are killed while a run is under way.
+        payloads: almost right payloads that come to each address that strangers reach.
         full: whether results are to be kept in `benchmarks/results/`.
     """
 
     seed: int
     trials: int
     kills: int
+    payloads: int
     full: bool
 
 
@@ -105,6 +107,7 @@ def campaign(pytestconfig: pytest.Config) -> Campaign:
         seed=int(str(pytestconfig.getoption("--chaos-seed"))),
         trials=500 if full else 100,
         kills=200 if full else 30,
+        payloads=10_000 if full else 600,
         full=full,
     )
 

@@ -1,0 +1,125 @@
+"""Payloads that are almost right, at every address that strangers reach: no fault, and nothing changes.
+
+Whoever sends them has the right to nothing of it, so any change of what is behind the address is a wrong one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings, strategies as st
+
+from guardkit.core.ports import Store
+from guardkit.sql import Database, SQLStore, upgrade
+from guardkit.testing.slack import SlackServer
+from tests.chaos.doors import SENDERS, Door, audit
+from tests.chaos.doors_chat import SlackByHttp, SlackBySocket, TeamsEndpoint
+from tests.chaos.doors_web import MailForm, MailPage, SignInCallback
+from tests.chaos.results import keep
+from tests.conftest import Campaign
+from tests.unit.teams.microsoft import Microsoft
+from tests.web.provider import Forger
+
+DOORS = ("slack by http", "slack by socket mode", "teams", "mail page", "mail form", "sign-in callback")
+DATABASES = ("sqlite", "postgres", "mariadb")
+_ROOM = 3.5
+"""Seconds after which a refusal is written down again, with the number of those that were not."""
+
+
+@pytest.fixture(scope="session")
+def kept(campaign: Campaign) -> Iterator[Counter[str]]:
+    """What the whole campaign found; it is kept once every address was tried with every database."""
+    counts: Counter[str] = Counter()
+    yield counts
+    if campaign.full and counts.pop("parts") == len(DOORS) * len(DATABASES):
+        keep("chaos_payloads", campaign.seed, counts)
+
+
+@pytest.fixture(params=DATABASES)
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    url = request.getfixturevalue(f"{request.param}_url")
+    upgrade(url)
+    with Database(url) as database:
+        yield SQLStore(database)
+
+
+@pytest.fixture(params=DOORS)
+def door(request: pytest.FixtureRequest, store: Store, tmp_path: Path) -> Iterator[Door]:
+    with ExitStack() as stack:
+        match request.param:
+            case "slack by http":
+                yield SlackByHttp(store, stack.enter_context(SlackServer(trigger_seconds=7200)))
+            case "slack by socket mode":
+                yield SlackBySocket(store, stack.enter_context(SlackServer(trigger_seconds=7200)))
+            case "teams":
+                microsoft = Microsoft(tmp_path)
+                stack.callback(microsoft.close)
+                yield TeamsEndpoint(store, microsoft)
+            case "mail page":
+                yield MailPage(store)
+            case "mail form":
+                yield MailForm(store)
+            case _:
+                yield SignInCallback(store, stack.enter_context(Forger()))
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(7200)
+@pytest.mark.filterwarnings(
+    "ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning"
+)
+@pytest.mark.promise("P6", "P15")
+def test_no_payload_of_a_stranger_makes_a_fault_or_changes_anything(
+    campaign: Campaign, kept: Counter[str], door: Door, request: pytest.FixtureRequest
+) -> None:
+    counts: Counter[str] = Counter()
+    before = door.standing()
+    shots = {sender: door.shots(sender) for sender in SENDERS}
+    trials = -(-campaign.payloads // len(DATABASES))
+
+    @seed(campaign.seed)
+    @settings(
+        max_examples=trials,
+        database=None,
+        derandomize=False,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(data=st.data())
+    def throw(data: st.DataObject) -> None:
+        sender = data.draw(st.sampled_from(SENDERS))
+        shot = data.draw(shots[sender])
+        status = door.fire(shot)
+        counts.update([f"status {status}", f"sender {sender}", *(f"changed {one}" for one in shot.changes)])
+        counts["payloads"] += 1
+        counts["refusals due"] += status in door.refuses
+        assert status < 500, shot
+        assert door.standing() == before, shot
+
+    try:
+        throw()
+        time.sleep(_ROOM)
+        door.provoke()
+    finally:
+        door.close()
+    counts["state changes"] = int(door.standing() != before)
+    counts["5xx"] = sum(number for name, number in counts.items() if name.startswith("status 5"))
+    for entry in audit(door.store):
+        if entry.event.kind in ("channel.refused", "approval.refused"):
+            counts["audited refusals"] += 1 + int(str(entry.event.data.get("left_out", 0)))
+    assert counts["payloads"] >= trials
+    assert (counts["5xx"], counts["state changes"]) == (0, 0)
+    if door.audits:
+        assert counts["audited refusals"] > counts["refusals due"]  # the provoked one comes on top
+    name = request.node.callspec.params["door"]
+    for what in ("payloads", "5xx", "state changes", "audited refusals"):
+        kept[f"{name}: {what}"] += counts[what]
+    for what, number in counts.items():
+        if what.startswith(("status", "sender", "changed")):
+            kept[f"all: {what}"] += number
+    kept["parts"] += 1
