@@ -10,9 +10,9 @@ import asyncio
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from random import Random
 from typing import Any, Literal
 
-from hypothesis import strategies as st
 from starlette.types import ASGIApp, Message
 
 from guardkit.core.approvals import Approval
@@ -47,8 +47,8 @@ class Door(ABC):
         self.store = store
 
     @abstractmethod
-    def shots(self, sender: Sender) -> st.SearchStrategy[Shot]:
-        """What such a sender sends, changed in every way."""
+    def shot(self, random: Random, sender: Sender) -> Shot:
+        """Something that such a sender sends, changed in one way or another."""
 
     @abstractmethod
     def fire(self, shot: Shot) -> int:

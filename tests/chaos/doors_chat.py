@@ -6,20 +6,20 @@ import hashlib
 import hmac
 import json
 import time
+from random import Random
 from typing import Any
-
-from hypothesis import strategies as st
 
 from guardkit.core.ports import Store
 from guardkit.testing.slack import SlackServer
 from tests.chaos.doors import NOWHERE, Door, Sender, decided, swapped, web
-from tests.chaos.mutations import Shot, documents, encoded, forms, packed, requests, values
+from tests.chaos.mutations import Done, Shot, changed, document, encoded, form, framed, packed
 from tests.unit.slack.captured import Taken
 from tests.unit.slack.office import Office
 from tests.unit.teams.desk import ANA, BEN, OBJECT_IDS, TeamsDesk
 from tests.unit.teams.microsoft import Microsoft
 
 FORM = ("content-type", "application/x-www-form-urlencoded")
+FORGERIES = ("other key", "other body", "old", "none", "no text", "cut")
 SIGNATURE, TIMESTAMP = "x-slack-signature", "x-slack-request-timestamp"
 
 
@@ -31,17 +31,19 @@ class _InSlack(Door):
         self._slack = slack
         self._office = Office(slack, store=store, **settings)
         self._taken = Taken(self._office)
-
-    def payloads(self, sender: Sender) -> st.SearchStrategy[Any]:
-        """Payloads of such a sender, changed."""
-        office = self._office
         names: dict[Sender, dict[str, str]] = {
-            "may not decide": {office.ana.id: office.bo.id},
+            "may not decide": {self._office.ana.id: self._office.bo.id},
             "names nothing": {self._taken.approval.request.id: NOWHERE},
             "proves nothing": {},
         }
-        found = [swapped(payload, names[sender]) for payload in self._taken.payloads]
-        return st.sampled_from(found).flatmap(values)
+        self._payloads: dict[Sender, list[Any]] = {
+            sender: [swapped(payload, swaps) for payload in self._taken.payloads]
+            for sender, swaps in names.items()
+        }
+
+    def payload(self, random: Random, sender: Sender) -> Any:
+        """A payload of such a sender, changed."""
+        return changed(random, random.choice(self._payloads[sender]))
 
     def standing(self) -> Any:
         return decided(self.store, self._taken.approval)
@@ -60,8 +62,24 @@ class SlackByHttp(_InSlack):
         self._web = web(self._office.claims, {"slack": self._office.channel})
         self._number = 0
 
-    def shots(self, sender: Sender) -> st.SearchStrategy[Shot]:
-        return _slack_request(self.payloads(sender), proves=sender != "proves nothing")
+    def shot(self, random: Random, sender: Sender) -> Shot:
+        payload = self.payload(random, sender)
+        if isinstance(payload, dict) and "command" in payload:
+            fields, done = {str(name): _field(value) for name, value in payload.items()}, Done()
+        else:
+            written, cut = document(random, payload)
+            data, odd = encoded(random, written)
+            fields, done = {"payload": data}, cut | odd
+        body, damage = form(random, fields)
+        body, coding, packing = packed(random, body)
+        shot = Shot(
+            path="/hooks/slack",
+            headers=(FORM, *coding),
+            body=body,
+            proof=random.choice(FORGERIES) if sender == "proves nothing" else "good",
+            done=done | damage | packing,
+        )
+        return framed(random, shot, SIGNATURE, TIMESTAMP)
 
     def fire(self, shot: Shot) -> int:
         return self._web(shot, self._proof(shot))
@@ -91,25 +109,6 @@ class SlackByHttp(_InSlack):
                 return {TIMESTAMP: moment, SIGNATURE: signature}
 
 
-@st.composite
-def _slack_request(draw: st.DrawFn, payloads: st.SearchStrategy[Any], *, proves: bool) -> Shot:
-    payload = draw(payloads)
-    if isinstance(payload, dict) and "command" in payload:
-        fields, done = {str(name): _field(value) for name, value in payload.items()}, frozenset[str]()
-    else:
-        text, cut = draw(documents(payload))
-        data, odd = draw(encoded(text))
-        fields, done = {"payload": data}, cut | odd
-    body, form = draw(forms(fields))
-    body, coding, how = draw(packed(body))
-    ways = ["other key", "other body", "old", "none", "no text", "cut"]
-    proof = "good" if proves else draw(st.sampled_from(ways))
-    shot = Shot(
-        path="/hooks/slack", headers=(FORM, *coding), body=body, proof=proof, changes=done | form | how
-    )
-    return draw(requests(shot, SIGNATURE, TIMESTAMP))
-
-
 def _field(value: Any) -> bytes:
     text = value if isinstance(value, str) else json.dumps(value)
     return text.encode(errors="surrogatepass")
@@ -123,11 +122,11 @@ class SlackBySocket(_InSlack):
         self._office.channel.open()
         slack.wait_for_connections()
 
-    def shots(self, sender: Sender) -> st.SearchStrategy[Shot]:
-        payloads = self.payloads("names nothing" if sender == "proves nothing" else sender)
-        bodies = payloads.filter(lambda one: isinstance(one, dict)).map(json.dumps)  # slack_sdk takes no others
-        kinds = st.sampled_from(["interactive", "interactive", "slash_commands", "events_api", "x", ""])
-        return st.builds(lambda body, kind: Shot(path=kind, body=body.encode()), bodies, kinds)
+    def shot(self, random: Random, sender: Sender) -> Shot:
+        payload = self.payload(random, "names nothing" if sender == "proves nothing" else sender)
+        body = json.dumps(payload if isinstance(payload, dict) else {"payload": payload})
+        kind = random.choice(("interactive", "interactive", "slash_commands", "events_api", "x", ""))
+        return Shot(path=kind, body=body.encode())
 
     def fire(self, shot: Shot) -> int:
         """200 when it was acknowledged, 500 when it was not."""
@@ -164,21 +163,31 @@ class TeamsEndpoint(Door):
             "no token": "Ba\xffer",
             "none": "",
         }
-
-    def shots(self, sender: Sender) -> st.SearchStrategy[Shot]:
-        desk, approval = self._desk, self._approval
         more = {"reason": "x", "f0": "C-1"}
-        clicks = [desk.click(approval, verb, data=more) for verb in ("approve", "edit", "reject", "respond")]
-        clicks.append(desk.personal(type="message", text="approve"))
+        verbs = ("approve", "edit", "reject", "respond")
+        clicks = [self._desk.click(self._approval, verb, data=more) for verb in verbs]
+        clicks.append(self._desk.personal(type="message", text="approve"))
         names: dict[Sender, dict[str, str]] = {
             "may not decide": {OBJECT_IDS[ANA.id]: OBJECT_IDS[BEN.id], ANA.id: BEN.id, ANA.name: BEN.name},
-            "names nothing": {approval.request.id: NOWHERE},
+            "names nothing": {self._approval.request.id: NOWHERE},
             "proves nothing": {},
         }
-        found = [swapped(click, names[sender]) for click in clicks]
-        wrong = [name for name in self._tokens if name != "good"]
-        proof = st.just("good") if sender != "proves nothing" else st.sampled_from(wrong)
-        return _teams_request(st.sampled_from(found).flatmap(values), proof, f"/hooks/{desk.name}")
+        self._clicks: dict[Sender, list[Any]] = {
+            sender: [swapped(click, swaps) for click in clicks] for sender, swaps in names.items()
+        }
+
+    def shot(self, random: Random, sender: Sender) -> Shot:
+        written, cut = document(random, changed(random, random.choice(self._clicks[sender])))
+        body, odd = encoded(random, written)
+        body, coding, packing = packed(random, body)
+        shot = Shot(
+            path=f"/hooks/{self._desk.name}",
+            headers=(("content-type", "application/json"), *coding),
+            body=body,
+            proof=random.choice([*self._tokens][1:]) if sender == "proves nothing" else "good",
+            done=cut | odd | packing,
+        )
+        return framed(random, shot, "authorization")
 
     def fire(self, shot: Shot) -> int:
         token = self._tokens[shot.proof]
@@ -193,15 +202,3 @@ class TeamsEndpoint(Door):
     def close(self) -> None:
         self._web.close()
         self._desk.close()
-
-
-@st.composite
-def _teams_request(
-    draw: st.DrawFn, activities: st.SearchStrategy[Any], proofs: st.SearchStrategy[str], path: str
-) -> Shot:
-    text, cut = draw(documents(draw(activities)))
-    body, odd = draw(encoded(text))
-    body, coding, how = draw(packed(body))
-    headers = (("content-type", "application/json"), *coding)
-    shot = Shot(path=path, headers=headers, body=body, proof=draw(proofs), changes=cut | odd | how)
-    return draw(requests(shot, "authorization"))

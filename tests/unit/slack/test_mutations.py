@@ -12,11 +12,20 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from guardkit.channels.http import HttpRequest
 from guardkit.testing.slack import SlackServer
-from tests.chaos.mutations import VALUES, places, put
+from tests.chaos.mutations import places, put
 from tests.unit.slack.captured import Taken
 from tests.unit.slack.office import Office
 
 pytestmark = pytest.mark.promise("P6", "P15")
+
+
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=40)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
 
 
 @pytest.fixture(scope="module")
