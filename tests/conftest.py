@@ -107,7 +107,7 @@ def campaign(pytestconfig: pytest.Config) -> Campaign:
         seed=int(str(pytestconfig.getoption("--chaos-seed"))),
         trials=500 if full else 100,
         kills=200 if full else 30,
-        payloads=10_000 if full else 90,
+        payloads=10_000 if full else 60,
         full=full,
     )
 

@@ -176,7 +176,11 @@ class SignInCallback(Door):
         asked, damage = form(
             random, {name: one.encode(errors="surrogatepass") for name, one in query.items()}
         )
-        cookie = _touched(random, self._cookie) if sender == "proves nothing" else self._cookie
+        cookie = self._cookie
+        if sender == "proves nothing":
+            at = random.randrange(len(cookie) // 2)
+            cookie = cookie[:at] + random.choice(("", "A", "-", ";", "\x00", "é")) + cookie[at + 1 :]
+            cookie = random.choice((cookie if cookie != self._cookie else "", cookie[:at], ""))
         headers = (("cookie", cookie), ("sec-fetch-site", "cross-site"))
         shot = Shot(
             method="GET", path="/sign-in/callback", query=asked, headers=headers, proof=sender, done=damage
