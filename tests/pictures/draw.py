@@ -40,6 +40,8 @@ ASKED = {
     name: ARGS[name] for name in ("claim_id", "recipient", "iban", "amount", "currency", "note", "urgent")
 }
 
+HIDE_LOG = "//button[@title='Hide log panel']"
+
 CARD_PAGE = """<!doctype html><meta charset="utf-8">
 <style>body { margin: 24px; font: 14px "Segoe UI", sans-serif; background: #f5f5f5 } #card { width: 560px; background: #fff;
 border-radius: 6px; box-shadow: 0 1px 4px #0003 }</style>
@@ -77,7 +79,9 @@ def shot(driver: Any, name: str, element: str) -> None:
 
 
 def whole_page(driver: Any, name: str) -> None:
+    """A picture of the window, from its top."""
     time.sleep(1.0)  # the page scrolls to the newest message
+    driver.execute_script("window.scrollTo(0, 0)")
     driver.save_screenshot(str(PICTURES / name))
     print(PICTURES / name)
 
@@ -134,9 +138,11 @@ def chat_in_the_playground(folder: Path, program: Path) -> None:
     microsoft = Microsoft(folder)
     stage = Stage(microsoft, program, folder, None)
     try:
-        with browser("/usr/bin/chromium", width=1000) as driver:
-            driver.set_window_size(1000, 1500)
+        with browser("/usr/bin/chromium", width=900) as driver:
+            driver.set_window_size(900, 1260)
             driver.get(f"http://localhost:{stage.playground.port}/")
+            wait_for(lambda: driver.find_elements(By.XPATH, HIDE_LOG))
+            driver.find_element(By.XPATH, HIDE_LOG).click()
             key = f"entra:{OBJECT_IDS[ANA.id]}"
             wait_for(lambda: stage.desk.store.contact("*", f"teams:{APP}", key))
             stage.desk.ask(dict(ASKED))

@@ -98,7 +98,7 @@ class Interactions:
             case Click():
                 return self._click(found)
             case Submission():
-                if self._workspace.app is not None and found.app not in (None, self._workspace.app):
+                if found.app not in (None, self._workspace.app):
                     return self._refuse("wrong_app")
                 return self._submitted(found)
             case Command():
@@ -107,7 +107,7 @@ class Interactions:
     def _foreign(self, origin: Origin) -> str | None:
         if origin.team != self._workspace.team:
             return "wrong_team"
-        if self._workspace.app is not None and origin.app != self._workspace.app:
+        if origin.app != self._workspace.app:
             return "wrong_app"
         return None
 

@@ -11,7 +11,6 @@ from guardkit.core.people import Person as Somebody
 from guardkit.core.presentation import present, presentation_hash
 from guardkit.core.stages import Escalation
 from tests.unit.slack.office import FINANCE, INBOX, PAIR, STAGE, Office, actions, eventually, shown
-from tests.web.claims import SECOND
 
 
 def test_a_question_is_asked_and_approved(both: Office) -> None:
@@ -120,15 +119,7 @@ def test_an_edit_asks_again_in_the_same_message(office: Office) -> None:
     approval = office.ask(stages=(PAIR,))
     office.click(office.ana)
     assert office.round() == []
-    office.claims.desk.decide(
-        approval.request.id,
-        identity="p-ben",
-        digest=approval.digest,
-        kind="edit",
-        assurance=STAGE.assurance,
-        via="web",
-        args={**approval.args, "amount": "900.00"},
-    )
+    office.edits(approval, "900.00")
     assert office.round() == []
     assert office.round() == []
     (message,) = office.messages()
@@ -153,13 +144,7 @@ def test_only_who_has_to_answer_again_gets_a_new_message(personal: Office) -> No
     )
     personal.click(personal.ana, on=asked)
     assert personal.round() == []
-    personal.claims.decide(
-        personal.claims.now(approval),
-        SECOND,
-        kind="edit",
-        args={**approval.args, "amount": "900.00"},
-        assurance=STAGE.assurance,
-    )
+    personal.edits(approval, "900.00")
     assert personal.round() == []
     assert personal.round() == []
     assert personal.replies(asked) == ["Edited by Ben Roth. It is asked again: look at it as it is now."]

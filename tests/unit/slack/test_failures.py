@@ -59,7 +59,7 @@ def test_strangers_add_no_copies(office: Office) -> None:
     office.round()
     office.later()
     assert office.round() == []
-    lost, known = office.messages()
+    lost, _ = office.messages()
     before = office.store.posts("acme", approval.request.id)
     assert office.click(office.bo, on=lost).acknowledged
     assert office.told(office.bo) == ["You are not among the approvers of the stage that is waiting."]
