@@ -75,6 +75,9 @@ def door(request: pytest.FixtureRequest, store: Store, tmp_path: Path) -> Iterat
 
 @pytest.mark.chaos
 @pytest.mark.timeout(7200)
+@pytest.mark.filterwarnings(
+    "ignore:Do not use the `random` module"
+)  # other threads do, while hypothesis draws
 @pytest.mark.promise("P6", "P15")
 def test_no_payload_of_a_stranger_makes_a_fault_or_changes_anything(
     campaign: Campaign, kept: Counter[str], door: Door, request: pytest.FixtureRequest

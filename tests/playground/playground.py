@@ -120,14 +120,19 @@ class Playground:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        # Where somebody was faster at the port, the playground takes another one.
-        wait_for(lambda: process.poll() is not None or _LISTENS.search(said.read_text()))
-        listens = _LISTENS.search(said.read_text())
-        assert listens is not None, f"the playground has ended: {said.read_text()[-2000:]}"
-        port = int(listens[1])
-        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30)
-        started = cls(process, port, client)
-        wait_for(started._answers)
+        try:
+            # Where somebody was faster at the port, the playground takes another one.
+            wait_for(lambda: process.poll() is not None or _LISTENS.search(said.read_text()))
+            listens = _LISTENS.search(said.read_text())
+            assert listens is not None, f"the playground has ended: {said.read_text()[-2000:]}"
+            port = int(listens[1])
+            client = httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30)
+            started = cls(process, port, client)
+            wait_for(started._answers)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
         return started
 
     def _answers(self) -> bool:
