@@ -64,7 +64,7 @@ lock: $(VENV)/.tools  ## pins the requirements anew (UPGRADE=--upgrade: to the n
 	$(LOCK) requirements/tools.in -c requirements/dev.txt -o requirements/tools.txt
 
 $(VENV)/.npm/.done:
-	@npm install --silent --no-fund --no-audit --no-save --prefix $(VENV)/.npm \
+	@npm install --loglevel=error --no-fund --no-audit --no-save --prefix $(VENV)/.npm \
 		@microsoft/m365agentsplayground@0.2.28 adaptivecards@3.0.6 >/dev/null
 	@touch $@
 

@@ -91,6 +91,7 @@ class Campaign:
         trials: randomised trials of answers that come late, early, twice or out of order.
         kills: processes that are killed while a run is under way.
         tamperings: changes to the rows of an audit chain.
+        payloads: almost right payloads that come to each address that strangers reach.
         full: whether results are to be kept in `benchmarks/results/`.
     """
 
@@ -98,6 +99,7 @@ class Campaign:
     trials: int
     kills: int
     tamperings: int
+    payloads: int
     full: bool
 
 
@@ -110,6 +112,7 @@ def campaign(pytestconfig: pytest.Config) -> Campaign:
         trials=500 if full else 100,
         kills=200 if full else 30,
         tamperings=50_000 if full else 1_000,
+        payloads=10_000 if full else 60,
         full=full,
     )
 

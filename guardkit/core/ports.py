@@ -187,7 +187,7 @@ class Audit(Protocol):
     """The audit chain."""
 
     def append(self, tenant: str, events: Sequence[AuditEvent]) -> None:
-        """Append events that belong to no run."""
+        """Append events that belong to no run, to a tenant's chain or to `*`, the one of what concerns everybody."""
         ...
 
     def entries(self, tenant: str, after: int = 0, limit: int = 1000) -> Sequence[AuditEntry]:

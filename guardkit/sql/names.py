@@ -40,6 +40,11 @@ def tenant(value: object) -> str:
     return checked("tenant", value, TENANT_LENGTH)
 
 
+def owner(value: object) -> str:
+    """Whose something is: a tenant's name, or `*` for what concerns all tenants. Raises `InputError`."""
+    return EVERYBODY if value == EVERYBODY else tenant(value)
+
+
 def thread(value: object) -> str:
     """A thread's id. Raises `InputError`."""
     return checked("thread_id", value, NAME_LENGTH)

@@ -82,7 +82,7 @@ def _object(text: str) -> JsonObject:
 
 def keep_contact(connection: Connection, contact: Contact) -> None:
     """Insert a contact, or replace the one with the same tenant, channel and key."""
-    names.tenant(contact.tenant)
+    names.owner(contact.tenant)
     forget_contact(connection, contact.tenant, contact.channel, contact.key)
     connection.execute(
         insert(contacts).values(

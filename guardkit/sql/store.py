@@ -229,8 +229,8 @@ class SQLStore:
     # --- audit ---
 
     def append(self, tenant: str, events: Sequence[AuditEvent]) -> None:
-        """Append events that belong to no run."""
-        names.tenant(tenant)
+        """Append events that belong to no run, to a tenant's chain or to `*`."""
+        names.owner(tenant)
         with self.database.writing() as connection:
             audit.append(connection, tenant, events, dialects.now(connection))
 

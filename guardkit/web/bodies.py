@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from guardkit.web.problems import bad_request, too_large
 
@@ -40,7 +40,7 @@ async def read_form(request: Request, limit: int) -> Form:
         limit: the most bytes that are read.
 
     Raises:
-        PageError: it is too large, not a form, not UTF-8, or names a field twice.
+        PageError: it is too large, broken off, not a form, not UTF-8, or names a field twice.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
@@ -49,10 +49,13 @@ async def read_form(request: Request, limit: int) -> Form:
     if declared.isdecimal() and (len(declared) > _DIGITS or int(declared) > limit):
         raise too_large(limit)
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise too_large(limit)
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise too_large(limit)
+    except ClientDisconnect as error:
+        raise bad_request("The form did not come whole.") from error
     try:
         pairs = parse_qsl(
             body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_FIELDS

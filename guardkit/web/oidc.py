@@ -170,6 +170,8 @@ class OIDC:
         code = given.get("code", "")
         if not code:
             raise sign_in_refused("The identity provider has not signed you in.")
+        if not (code.isascii() and code.isprintable()):  # RFC 6749, appendix A.11: `code = 1*VSCHAR`
+            raise sign_in_refused("What the identity provider sent does not count.")
         try:
             claims = self._provider.claims(
                 code, nonce=attempt.nonce, verifier=attempt.verifier, max_age=self._max_age

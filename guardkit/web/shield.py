@@ -93,6 +93,8 @@ class Shield:
             return unknown_host()
         if any(char < " " for char in scope["path"]):
             return bad_request("The path holds control characters.")
+        if not scope["query_string"].isascii():
+            return bad_request("The address is not encoded as addresses are.")
         from_a_browser = not scope["path"].startswith(PREFIX)
         if from_a_browser and scope["method"] not in _SAFE and not self._from_here(headers):
             return foreign_request()

@@ -1,12 +1,13 @@
-"""Pictures of what people see, for the documentation: the inbox, a mail, a card of Teams.
+"""Pictures of what people see, for the documentation: the inbox, a mail, a card of Teams, a chat in the Agents Playground.
 
-Run: make pictures. It needs Chromium, and for the card npm, which brings Microsoft's renderer.
+Run: make pictures. It needs Chromium, and for what is Microsoft's npm, which brings its renderer and its playground.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import time
 from email.headerregistry import Address
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +25,11 @@ from guardkit.channels.teams.outbox import Drawing
 from guardkit.core.approvals import Approval
 from guardkit.core.people import Assurance
 from guardkit.policy import PeopleDirectory
+from tests.playground.conftest import Stage
+from tests.playground.playground import PACKAGE, wait_for
+from tests.playground.test_teams import press as press_in_playground, said
+from tests.unit.teams.desk import ANA, OBJECT_IDS
+from tests.unit.teams.microsoft import APP, Microsoft
 from tests.web.claims import ARGS, DESK_STAGE, FIRST, SECOND, THIRD, Claims
 from tests.web.test_browser import browser, press, served, waits_for
 
@@ -33,6 +39,8 @@ INBOX = "https://approvals.corp.example"
 ASKED = {
     name: ARGS[name] for name in ("claim_id", "recipient", "iban", "amount", "currency", "note", "urgent")
 }
+
+HIDE_LOG = "//button[@title='Hide log panel']"
 
 CARD_PAGE = """<!doctype html><meta charset="utf-8">
 <style>body { margin: 24px; font: 14px "Segoe UI", sans-serif; background: #f5f5f5 } #card { width: 560px; background: #fff;
@@ -67,6 +75,14 @@ def shot(driver: Any, name: str, element: str) -> None:
     found = driver.find_element(By.CSS_SELECTOR, element)
     driver.set_window_size(driver.get_window_size()["width"], found.size["height"] + 260)
     found.screenshot(str(PICTURES / name))
+    print(PICTURES / name)
+
+
+def whole_page(driver: Any, name: str) -> None:
+    """A picture of the window, from its top."""
+    time.sleep(1.0)  # the page scrolls to the newest message
+    driver.execute_script("window.scrollTo(0, 0)")
+    driver.save_screenshot(str(PICTURES / name))
     print(PICTURES / name)
 
 
@@ -117,6 +133,31 @@ def inbox(driver: Any) -> None:
         shot(driver, "inbox.png", "main")
 
 
+def chat_in_the_playground(folder: Path, program: Path) -> None:
+    """Microsoft's Agents Playground, with the card as it asks and as it is when somebody has approved."""
+    microsoft = Microsoft(folder)
+    stage = Stage(microsoft, program, folder, None)
+    try:
+        with browser("/usr/bin/chromium", width=900) as driver:
+            driver.set_window_size(900, 1260)
+            driver.get(f"http://localhost:{stage.playground.port}/")
+            wait_for(lambda: driver.find_elements(By.XPATH, HIDE_LOG))
+            driver.find_element(By.XPATH, HIDE_LOG).click()
+            key = f"entra:{OBJECT_IDS[ANA.id]}"
+            wait_for(lambda: stage.desk.store.contact("*", f"teams:{APP}", key))
+            stage.desk.ask(dict(ASKED))
+            stage.desk.deliver()
+            wait_for(lambda: "Maria Okafor" in said(driver))
+            whole_page(driver, "playground-asks.png")
+            press_in_playground(driver, "Approve")
+            wait_for(lambda: "\napproved\n" in said(driver))
+            stage.desk.deliver()
+            whole_page(driver, "playground-approved.png")
+    finally:
+        stage.close()
+        microsoft.close()
+
+
 def main() -> None:
     renderer = Path(sys.argv[1]) / RENDERER
     PICTURES.mkdir(exist_ok=True)
@@ -124,6 +165,7 @@ def main() -> None:
         mail(driver, Path(name))
         card(driver, Path(name), renderer)
         inbox(driver)
+        chat_in_the_playground(Path(name), Path(sys.argv[1]).resolve() / PACKAGE)
 
 
 if __name__ == "__main__":

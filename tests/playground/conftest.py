@@ -53,7 +53,7 @@ def program() -> Path:
     found = installed()
     if found is None:
         _missing(
-            "GUARDKIT_TEST_PLAYGROUND names no folder in which @microsoft/m365agentsplayground is installed",
+            "GUARDKIT_TEST_PLAYGROUND names no folder with @microsoft/m365agentsplayground, or there is no Node",
             required="GUARDKIT_REQUIRE_PLAYGROUND",
         )
     return found

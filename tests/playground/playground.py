@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -28,6 +29,7 @@ HERE = Path(__file__).parent
 PERSONAL = "a:p-ana"
 CHANNEL = "19:claims@thread.tacv2"
 GROUP = "19:group@thread.v2"
+_LISTENS = re.compile(r"Listening on ([0-9]+)")
 PACKAGE = "node_modules/@microsoft/m365agentsplayground/cli.js"
 
 
@@ -108,21 +110,33 @@ class Playground:
         (folder / ".m365agentsplayground.yml").write_text(json.dumps(_people()))
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
+        said = folder / "playground.txt"
         command = ["node", str(program), "start", "-e", bot, "-c", "msteams", "-p", str(port), "--dt"]
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env={**os.environ, "NODE_OPTIONS": f"--require {HERE / 'preload.cjs'}", "BROWSER": "none"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30)
-        started = cls(process, port, client)
-        wait_for(started._answers)
+        with said.open("wb") as output:
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env={**os.environ, "NODE_OPTIONS": f"--require {HERE / 'preload.cjs'}", "BROWSER": "none"},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            # Where somebody was faster at the port, the playground takes another one.
+            wait_for(lambda: process.poll() is not None or _LISTENS.search(said.read_text()))
+            listens = _LISTENS.search(said.read_text())
+            assert listens is not None, f"the playground has ended: {said.read_text()[-2000:]}"
+            port = int(listens[1])
+            client = httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30)
+            started = cls(process, port, client)
+            wait_for(started._answers)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
         return started
 
     def _answers(self) -> bool:
-        assert self.process.poll() is None, "the playground has ended: see devTools/m365agentsplayground.log"
+        assert self.process.poll() is None, "the playground has ended"
         try:
             return self.client.get("/_internal/v1/config").is_success
         except httpx.TransportError:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -20,6 +17,7 @@ from tests.playground.playground import CHANNEL, GROUP, wait_for
 from tests.unit.teams.desk import ANA, BEN, CLEO, PAIR, texts
 from tests.unit.teams.microsoft import APP
 from tests.web.claims import ARGS
+from tests.web.test_browser import browser
 
 Opens = Callable[[str | None], Stage]
 
@@ -117,25 +115,6 @@ def test_in_a_browser_hostile_text_is_text_and_the_buttons_work(stage: Opens, ch
         assert here.desk.deliver() == []
         wait.until(lambda _: "Recipient, now: Maria Okafor Lind" in said(driver))
         wait.until(lambda _: "Approve with these values" not in said(driver))
-
-
-@contextlib.contextmanager
-def browser(chromium: str) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-dev-shm-usage",
-        "--window-size=1280,1600",
-        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
-    ):
-        options.add_argument(argument)
-    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
-    try:
-        yield driver
-    finally:
-        driver.quit()
 
 
 def said(driver: webdriver.Chrome) -> str:

@@ -159,6 +159,11 @@ class Claims:
         self.desk = Desk(self.store, self.people, self.signer)
         self._numbers = itertools.count(1)
 
+    def moved_to(self, store: Any) -> None:
+        """Keep everything in another store."""
+        self.store = store
+        self.desk = Desk(store, self.people, self.signer)
+
     def ask(
         self,
         args: JsonObject | None = None,

@@ -65,6 +65,7 @@ def browser(chromium: str, *, scripts: bool = True, width: int = 1280) -> Iterat
         "--no-sandbox",
         "--disable-dev-shm-usage",
         f"--window-size={width},900",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
     ):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})

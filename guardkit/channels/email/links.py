@@ -8,15 +8,15 @@ answer still counts is the approval's state, so a program that opens a link befo
 import base64
 import hashlib
 import hmac
-import json
 import re
 from collections.abc import Sequence
+from typing import Any, cast
 
 from pydantic import SecretStr
 
-from guardkit.core.digest import canonical
+from guardkit.core.digest import canonical, parse
 from guardkit.core.values import Value
-from guardkit.errors import MissingKeyError
+from guardkit.errors import CanonicalError, MissingKeyError
 
 _DOMAIN = b"guardkit.mail-link.v1"
 _TOKEN = re.compile(r"([A-Za-z0-9_-]{1,4096})\.([A-Za-z0-9_-]{43})")
@@ -83,10 +83,10 @@ class MailLinks:
         if not any(hmac.compare_digest(_signature(key, payload), signature) for key in self._keys):
             return None
         try:
-            values = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-            return MailLink.model_validate(dict(zip(MailLink.model_fields, values, strict=True)))
-        except (TypeError, ValueError):
-            return None
+            values = parse(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)), path="link")
+            return MailLink.model_validate(dict(zip(MailLink.model_fields, cast("Any", values), strict=True)))
+        except (CanonicalError, TypeError, ValueError):
+            return None  # signed, but no link of this release: it counts for nothing
 
 
 def _signature(key: bytes, payload: str) -> str:

@@ -226,12 +226,6 @@ class Copies:
         return {"channel": there, "ts": ts}
 
 
-def since(post: Post) -> int:
-    """The `Approval.version` with which a copy was written."""
-    found = (post.address or {}).get("since")
-    return found if isinstance(found, int) else 0
-
-
 def where(post: Post) -> tuple[str, str]:
     """The conversation and the timestamp of a copy that has an address."""
     address = post.address or {}

@@ -116,6 +116,26 @@ class Deciding:
         self._host.refusals.note(reason, approval=approval)
         return self._refused(approval, error)
 
+    def concerns(self, approval: Approval, user: str) -> bool:
+        """Whether somebody may see an approval. While Slack does not say who they are, they may not.
+
+        Args:
+            approval: the question.
+            user: Slack's id of a member of this workspace.
+        """
+        try:
+            identity = self._people.verified(user)
+        except SlackError:
+            return False
+        person = None if isinstance(identity, Unverified) else self._host.directory.find(identity)
+        if person is None:
+            return False
+        try:
+            self._host.desk.see(approval.request.id, person)
+        except UnknownApprovalError:
+            return False
+        return True
+
     def _hindrance(
         self, approval: Approval, ticket: Ticket, identity: str, kind: DecisionKind
     ) -> DecisionRefusedError | UnknownApprovalError | None:

@@ -98,7 +98,7 @@ class Interactions:
             case Click():
                 return self._click(found)
             case Submission():
-                if self._workspace.app is not None and found.app not in (None, self._workspace.app):
+                if found.app not in (None, self._workspace.app):
                     return self._refuse("wrong_app")
                 return self._submitted(found)
             case Command():
@@ -107,7 +107,7 @@ class Interactions:
     def _foreign(self, origin: Origin) -> str | None:
         if origin.team != self._workspace.team:
             return "wrong_team"
-        if self._workspace.app is not None and origin.app != self._workspace.app:
+        if origin.app != self._workspace.app:
             return "wrong_app"
         return None
 
@@ -138,14 +138,16 @@ class Interactions:
         if post is None:
             if not self._workspace.wrote(app=click.app, bot=click.bot):
                 return self._refuse("foreign_message", approval=approval)
-            post = self._copies.adopt(
-                approval,
-                channel=click.channel,
-                ts=click.ts,
-                version=min(ticket.version, approval.version),
-                recipients=self._recipients(click),
-            )
-        seen = Ticket(approval_id=ticket.approval_id, version=ticket.version, delivery=post.delivery)
+            if self._deciding.concerns(approval, click.origin.user):
+                post = self._copies.adopt(
+                    approval,
+                    channel=click.channel,
+                    ts=click.ts,
+                    version=min(ticket.version, approval.version),
+                    recipients=self._recipients(click),
+                )
+        delivery = None if post is None else post.delivery
+        seen = Ticket(approval_id=ticket.approval_id, version=ticket.version, delivery=delivery)
         if kind != "approve":
             return self._open(click, approval, seen, kind)
         return self._answered(

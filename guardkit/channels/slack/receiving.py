@@ -109,6 +109,7 @@ def _is_check(body: bytes) -> bool:
 
 
 def _fields(body: bytes) -> list[tuple[str, str]] | None:
+    """The fields of a form; `None` when it is none, or has too many."""
     try:
         return parse_qsl(
             body.decode("ascii"),
@@ -122,7 +123,10 @@ def _fields(body: bytes) -> list[tuple[str, str]] | None:
 
 
 def _payload(body: bytes) -> JsonObject | None:
-    """The payload of a form: JSON in its one field, or the fields themselves of a slash command."""
+    """The payload of a form: JSON in its one field, or the fields themselves of a slash command.
+
+    `None`, which is refused as malformed, when it is neither, or when a name or key comes twice.
+    """
     pairs = _fields(body)
     if pairs is None or len({name for name, _ in pairs}) != len(pairs):
         return None

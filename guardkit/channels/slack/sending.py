@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from guardkit.channels.again import OTHERS_TOO, WAITS, asked_again, last_edit, since
 from guardkit.channels.card import Card, compose, shortened_again
 from guardkit.channels.host import ChannelHost
 from guardkit.channels.slack.api import SlackError
 from guardkit.channels.slack.blocks import Drawing, draw, fallback
-from guardkit.channels.slack.copies import Copies, since
+from guardkit.channels.slack.copies import Copies
 from guardkit.channels.slack.people import People
 from guardkit.channels.slack.rich import inert, line, numbered, rich, words
 from guardkit.core.approvals import Approval, ApprovalState
@@ -165,20 +166,18 @@ class Sender:
             return _News(_end(approval), self._ended(approval), loud=False)
         if post.stage != delivery.stage or not _waits(approval, delivery.stage):
             return None
+        if post.recipient in {said.person for said in approval.standing()}:
+            return None
         if delivery.kind == "remind":
-            answered = {said.person for said in approval.standing()}
-            said = _said("It still waits for an answer.", notification=fallback(self.card(approval)))
-            return None if post.recipient in answered else _News(delivery.id, said)
+            return _News(delivery.id, _said(WAITS, notification=fallback(self.card(approval))))
         if delivery.kind != "ask" or post.delivery == delivery.id:
             return None
-        edit = _last_edit(approval)
+        edit = last_edit(approval)
         if edit is not None and since(post) < edit and not self._copies.told(approval, post, f"edit {edit}"):
-            by = self._host.who(approval.decisions[edit - 1].person)
-            said = _said(f"Edited by {by}. It is asked again: look at it as it is now.")
-            return _News(f"edit {edit}", said)
+            return _News(f"edit {edit}", _said(asked_again(self._host, approval, edit)))
         if post.recipient != self._look.conversation:
             return None  # who is asked only now has a message of their own
-        return _News(delivery.id, _said("Nobody has answered yet. From now on others may answer too."))
+        return _News(delivery.id, _said(OTHERS_TOO))
 
     def _ended(self, approval: Approval) -> Drawing:
         card = self.card(approval)
@@ -197,12 +196,6 @@ def _end(approval: Approval) -> ApprovalState:
     """How it ended, as far as readers of a thread are told: what was approved is not announced again when it is done."""
     state = approval.state
     return ApprovalState.APPROVED if state is ApprovalState.CONSUMED else state
-
-
-def _last_edit(approval: Approval) -> int | None:
-    """The `Approval.version` that the last edit made."""
-    edits = [at for at, said in enumerate(approval.decisions, start=1) if said.kind == "edit"]
-    return edits[-1] if edits else None
 
 
 def _waits(approval: Approval, stage: int) -> bool:

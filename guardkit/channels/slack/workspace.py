@@ -32,8 +32,8 @@ class Workspace:
     bot: str | None
     """What messages of this app carry as `bot_id`."""
 
-    app: str | None
-    """The app's id, where it is known."""
+    app: str
+    """The app's id. Payloads of others are refused, so it has to be known."""
 
     @classmethod
     def known_by(cls, clients: Clients, *, app: str | None) -> "Workspace":
@@ -44,7 +44,7 @@ class Workspace:
             app: the app's id, if it is known; otherwise Slack is asked, which needs `users:read`.
 
         Raises:
-            ConfigurationError: the token is refused; says why and what to do.
+            ConfigurationError: the token is refused, or Slack does not say which app it is of; says what to do.
             SlackError: Slack does not answer.
         """
         try:
@@ -54,9 +54,7 @@ class Workspace:
         team, user, bot = (identity.text(name) for name in ("team_id", "user_id", "bot_id"))
         if team is None or user is None:
             raise SlackError("auth.test", None, unsure=False)
-        if app is None and bot is not None:
-            app = _app_of(clients, bot)
-        return cls(clients=clients, team=team, bot_user=user, bot=bot, app=app)
+        return cls(clients=clients, team=team, bot_user=user, bot=bot, app=app or _app_of(clients, bot))
 
     def identity(self, user: str) -> str:
         """The name of a Slack user as the directory lists it."""
@@ -64,14 +62,20 @@ class Workspace:
 
     def wrote(self, *, app: str | None, bot: str | None) -> bool:
         """Whether a message with these ids is this app's."""
-        return (bot is not None and bot == self.bot) or (app is not None and app == self.app)
+        return (bot is not None and bot == self.bot) or app == self.app
 
 
-def _app_of(clients: Clients, bot: str) -> str | None:
+def _app_of(clients: Clients, bot: str | None) -> str:
     try:
-        return call(clients.updating, "bots.info", {"bot": bot}).text("bot", "app_id")
-    except SlackError:
-        return None
+        found = None if bot is None else call(clients.updating, "bots.info", {"bot": bot})
+    except SlackError as error:
+        _fail(error)
+    app = None if found is None else found.text("bot", "app_id")
+    if app is None:
+        raise ConfigurationError(
+            "SLACK_BOT_TOKEN: Slack does not say which app it is of", remedy="name it: Slack(app_id=…)"
+        )
+    return app
 
 
 def _fail(error: SlackError) -> NoReturn:

@@ -265,6 +265,7 @@ def _found(posts: Sequence[Post], activity: Activity, click: Click, whose: str) 
         "service_url": activity.service_url,
         "conversation": activity.root,
         "activity": activity.reply_to,
+        "since": click.version,
     }
     if begun is not None:
         return begun.model_copy(update={"address": address, "version": click.version})

@@ -216,6 +216,7 @@ class Connector:
 
 
 def _json(reply: httpx.Response) -> Json:
+    """The JSON of an answer; `None` when it is none, which has no id and no error code."""
     try:
         return cast("Json", reply.json())
     except ValueError:

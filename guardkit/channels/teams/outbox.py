@@ -3,9 +3,10 @@
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
+from guardkit.channels.again import OTHERS_TOO, WAITS, asked_again, edited_by, last_edit, since
 from guardkit.channels.card import Card, compose
 from guardkit.channels.host import ChannelHost
 from guardkit.channels.teams.card import CARD_TYPE, SIZE, Sheet, draw
@@ -28,7 +29,6 @@ _BUDGET = 40.0
 _TWICE = 2
 """How often a message is posted whose answer was lost, before the worker is left to come back."""
 
-_REMINDER = "Reminder: this still waits for an answer."
 _TOO_WEAK = "The policy asks for a surer way to know who you are than Teams. Please decide in the inbox."
 
 
@@ -36,6 +36,23 @@ _TOO_WEAK = "The policy asks for a surer way to know who you are than Teams. Ple
 class _Recipient:
     key: str
     place: Callable[[], Place]
+
+
+@dataclass(slots=True)
+class _Bringing:
+    """One delivery on its way, and what came of it."""
+
+    delivery: Delivery
+    approval: Approval
+    sheet: Sheet
+    until: float
+    asked: set[str] = field(default_factory=set[str])
+    """Who was posted to, successfully or not."""
+
+    shown: set[str] = field(default_factory=set[str])
+    """Who has a message that shows it."""
+
+    faults: list[ChannelError] = field(default_factory=list[ChannelError])
 
 
 class Drawing:
@@ -123,43 +140,94 @@ class Outbox:
             approval = newer
 
     def _bring(self, delivery: Delivery, approval: Approval, until: float) -> None:
-        sheet = self._drawing.sheet(approval, stage=delivery.stage)
-        faults: list[ChannelError] = []
-        shown: set[str] = set()
-        for post in self._copies(delivery):
-            if post.address is None:
-                continue
-            # A reminder is another message, since a message that changes rings nowhere; but once only.
-            counts = delivery.kind != "remind" or post.delivery == delivery.id
-            try:
-                self._in_time(until)
-                if self._update(post, approval, sheet) and counts:
-                    shown.add(post.recipient)
-            except ChannelError as error:
-                shown |= {post.recipient} if counts else set()
-                if self._room is not None or not isinstance(error, BlockedError):
-                    faults.append(error)
         waits = approval.stage() == delivery.stage and not approval.state.settled
         asks = waits and delivery.kind in ("ask", "remind")
-        if delivery.kind == "remind":
-            sheet = replace(sheet, notices=(_REMINDER, *sheet.notices))
-        for recipient in self._recipients(approval, delivery.stage) if asks else ():
-            if recipient.key in shown:
-                continue
-            try:
-                self._in_time(until)
-                self._post(delivery, recipient, approval, sheet)
-                shown.add(recipient.key)
-            except ChannelError as error:
-                if self._room is not None or not isinstance(error, BlockedError | GoneError):
-                    faults.append(error)
-        if faults:
-            raise faults[0]
-        if asks and delivery.kind == "ask" and not shown:
+        recipients = list(self._recipients(approval, delivery.stage)) if asks else []
+        bringing = _Bringing(delivery, approval, self._drawing.sheet(approval, stage=delivery.stage), until)
+        # What is new is posted before what it replaces loses its buttons.
+        known = self._copies(delivery)
+        for recipient in recipients:
+            notice = self._notice(delivery, approval, [post for post in known if _is_for(post, recipient)])
+            if notice is not None:
+                self._ask(bringing, recipient, notice)
+        asked = frozenset(bringing.asked)
+        known = self._copies(delivery)
+        for post in known:
+            if post.address is not None:
+                self._show(bringing, post, self._replaced_by(post, known, approval) if waits else None)
+        for recipient in recipients:
+            if recipient.key not in asked | bringing.shown:  # somebody has deleted it
+                self._ask(bringing, recipient, "")
+        if bringing.faults:
+            raise bringing.faults[0]
+        if asks and delivery.kind == "ask" and not bringing.shown:
             raise ChannelError(
                 f"channel {self._host.name!r}: none of the approvers of stage {delivery.stage + 1} has the app in Teams",
                 remedy="let them install it, or install it for them by an app setup policy; or name a conversation",
             )
+
+    def _notice(self, delivery: Delivery, approval: Approval, there: Sequence[Post]) -> str | None:
+        """What a message to somebody says first; `None` where those that they have are enough.
+
+        Args:
+            delivery: what has to go out.
+            approval: as it stands.
+            there: the messages that they have.
+        """
+        if any(post.delivery == delivery.id for post in there):
+            return None
+        if delivery.kind == "remind":
+            return f"Reminder: {WAITS[0].lower()}{WAITS[1:]}"
+        if not there:
+            return ""
+        edit = last_edit(approval)
+        if edit is not None and all(since(post) < edit for post in there):
+            return asked_again(self._host, approval, edit)
+        return None if self._room is None else OTHERS_TOO
+
+    def _replaced_by(self, post: Post, known: Sequence[Post], approval: Approval) -> str | None:
+        """What a message says that was followed by a newer one after an edit; `None` for others."""
+        edit = last_edit(approval)
+        if edit is None or since(post) >= edit:
+            return None
+        newer = (
+            one
+            for one in known
+            if one.recipient == post.recipient and one.address is not None and since(one) >= edit
+        )
+        if next(newer, None) is None:
+            return None
+        return f"{edited_by(self._host, approval, edit)} A newer message has replaced this one: please answer there."
+
+    def _ask(self, bringing: _Bringing, recipient: _Recipient, notice: str) -> None:
+        """Post to somebody, and remember what came of it."""
+        bringing.asked.add(recipient.key)
+        sheet = bringing.sheet
+        if notice:
+            sheet = replace(sheet, notices=(notice, *sheet.notices))
+        try:
+            self._in_time(bringing.until)
+            self._post(bringing.delivery, recipient, bringing.approval, sheet)
+        except ChannelError as error:
+            if self._room is not None or not isinstance(error, BlockedError | GoneError):
+                bringing.faults.append(error)
+        else:
+            bringing.shown.add(recipient.key)
+
+    def _show(self, bringing: _Bringing, post: Post, replaced: str | None) -> None:
+        """Bring a copy up to date, and remember what came of it."""
+        sheet = bringing.sheet
+        if replaced is not None:
+            sheet = replace(sheet, card=sheet.card.model_copy(update={"choices": ()}), notices=(replaced,))
+        try:
+            self._in_time(bringing.until)
+            is_there = self._update(post, bringing.approval, sheet)
+        except ChannelError as error:
+            is_there = True  # as far as is known, so nothing is posted beside it
+            if self._room is not None or not isinstance(error, BlockedError):
+                bringing.faults.append(error)
+        if is_there:
+            bringing.shown.add(post.recipient)
 
     def _in_time(self, until: float) -> None:
         if time.monotonic() > until:
@@ -230,6 +298,7 @@ class Outbox:
                 "service_url": place.service_url,
                 "conversation": place.conversation,
                 "activity": activity,
+                "since": approval.version,
             }
             opens = bool(sheet.card.choices)
             self._host.store.keep_post(post.model_copy(update={"address": address, "open": opens}))
@@ -274,6 +343,10 @@ class Outbox:
             "summary": f"{plain_words(sheet.card.title, 'An action')}: {sheet.card.status}",
             "attachments": [{"contentType": CARD_TYPE, "content": card}],
         }
+
+
+def _is_for(post: Post, recipient: _Recipient) -> bool:
+    return post.recipient == recipient.key and post.address is not None
 
 
 def _address(post: Post) -> tuple[Place, str]:

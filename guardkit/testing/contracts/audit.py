@@ -49,6 +49,13 @@ class AuditContract:
         for tenant in ("a", "b"):
             expect(verify(tenant, store.entries(tenant)).intact, True, f"the chain of {tenant}")
 
+    def test_what_concerns_everybody_has_a_chain(self, store: Store) -> None:
+        store.append(TENANT, [EVENT])
+        store.append("*", [EVENT])
+        expect([entry.event for entry in store.entries("*")], [EVENT], "the chain of everybody")
+        expect(verify("*", store.entries("*")).intact, True, "that chain")
+        holds("*" in store.tenants(), f"it is among the chains: {store.tenants()}")
+
     def test_what_cannot_be_hashed_is_not_written(self, store: Store) -> None:
         store.append(TENANT, [EVENT])
         unfit = AuditEvent(kind="test.unfit", data={"n": float("nan")})

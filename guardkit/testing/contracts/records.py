@@ -62,6 +62,13 @@ class ChannelRecordsContract:
         expect(store.forget_contact(TENANT, "desk", "Ana"), True, "forgetting")
         expect(store.contact(TENANT, "desk", "Ana"), None, "the contact afterwards")
 
+    def test_a_contact_may_be_everybodys(self, store: Store) -> None:
+        contact = Contact(tenant="*", channel="desk", key="Ana", reference={"conversation": "a:1"})
+        store.keep_contact(contact)
+        expect(store.contact("*", "desk", "Ana"), contact, "the contact")
+        expect(store.contact(TENANT, "desk", "Ana"), None, "one of a tenant")
+        expect(store.forget_contact("*", "desk", "Ana"), True, "forgetting")
+
     def test_a_request_is_taken_once(self, store: Store) -> None:
         expect(store.first_time("slack", "signature", 60.0), True, "the first time")
         expect(store.first_time("slack", "signature", 60.0), False, "the second time")

@@ -55,6 +55,7 @@ class Methods:
         self._methods: dict[str, tuple[_Method, str | None]] = {
             "apps.connections.open": (self._connections_open, None),
             "auth.test": (self._auth_test, None),
+            "bots.info": (self._bot_info, "users:read"),
             "chat.getPermalink": (self._get_permalink, None),
             "chat.postEphemeral": (self._post_ephemeral, "chat:write"),
             "chat.postMessage": (self._post_message, "chat:write"),
@@ -114,6 +115,13 @@ class Methods:
 
     def _connections_open(self, body: JsonObject) -> JsonObject:
         return {"url": self._socket_url()}
+
+    def _bot_info(self, body: JsonObject) -> JsonObject:
+        workspace = self._workspace
+        if needed(body, "bot", "bot_not_found") != workspace.bot_id:
+            raise SlackRefusal("bot_not_found")
+        bot: JsonObject = {"id": workspace.bot_id, "app_id": workspace.app_id, "deleted": False, "updated": 0}
+        return {"bot": bot}
 
     def _auth_test(self, body: JsonObject) -> JsonObject:
         workspace = self._workspace

@@ -253,6 +253,18 @@ class SlackServer(Scene):
             seconds=self._ack_seconds,
         )
 
+    def push(self, payload: JsonObject, *, kind: str = "interactive", accepts_response: bool = True) -> Ack:
+        """Send an envelope with any payload over Socket Mode, and wait for its acknowledgement.
+
+        Args:
+            payload: whatever should be in it.
+            kind: the envelope's type: `interactive`, `slash_commands`, or anything.
+            accepts_response: whether the acknowledgement may carry an answer.
+        """
+        return self._sockets.deliver(
+            kind, payload, accepts_response=accepts_response, seconds=self._ack_seconds
+        )
+
     # --- how requests and deliveries go
 
     def _respond(self, request: HttpRequest) -> HttpAnswer:

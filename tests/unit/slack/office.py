@@ -22,7 +22,6 @@ from guardkit.core.runs import Delivery, Post
 from guardkit.core.stages import ApprovalStage
 from guardkit.core.values import JsonObject
 from guardkit.errors import ChannelError, StorageError
-from guardkit.runtime.desk import Desk
 from guardkit.testing.memory import MemoryStore
 from guardkit.testing.slack import Interaction, Message, OpenView, Person, SlackServer
 from guardkit.web.hooks import Hooks
@@ -63,10 +62,11 @@ class Office:
 
     Args:
         slack: the local Slack.
+        store: where approvals are; in memory, and breakable, unless given.
         **settings: of the channel; it has a conversation unless it says otherwise.
     """
 
-    def __init__(self, slack: SlackServer, **settings: Any) -> None:
+    def __init__(self, slack: SlackServer, *, store: Any = None, **settings: Any) -> None:
         self.slack = slack
         self.ana = slack.person("Ana", "ana@corp.example")
         self.ben = slack.person("Ben", "ben@corp.example")
@@ -79,9 +79,8 @@ class Office:
         self.room = slack.conversation("claims", *everybody, shared=True)
         self.directory = Directory(*self.people())
         self.claims = Claims(people=self.directory)
-        self.store = Breakable(self.claims.clock)
-        self.claims.store = self.store
-        self.claims.desk = Desk(self.store, self.directory, self.claims.signer)
+        self.store = Breakable(self.claims.clock) if store is None else store
+        self.claims.moved_to(self.store)
         self.channel = self.new_channel(**settings)
 
     def people(self) -> tuple[Somebody, ...]:
@@ -146,6 +145,19 @@ class Office:
     def later(self) -> None:
         """Let deliveries that failed come again."""
         self.claims.clock.now += 600
+
+    def edits(self, approval: Approval, amount: str, identity: str = "p-ben") -> Approval:
+        """Somebody changes the amount elsewhere."""
+        now = self.claims.now(approval)
+        return self.claims.desk.decide(
+            approval.request.id,
+            identity=identity,
+            digest=now.digest,
+            kind="edit",
+            assurance=STAGE.assurance,
+            via="web",
+            args={**now.args, "amount": amount},
+        )
 
     # --- what people see
 

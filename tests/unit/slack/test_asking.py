@@ -119,15 +119,7 @@ def test_an_edit_asks_again_in_the_same_message(office: Office) -> None:
     approval = office.ask(stages=(PAIR,))
     office.click(office.ana)
     assert office.round() == []
-    office.claims.desk.decide(
-        approval.request.id,
-        identity="p-ben",
-        digest=approval.digest,
-        kind="edit",
-        assurance=STAGE.assurance,
-        via="web",
-        args={**approval.args, "amount": "900.00"},
-    )
+    office.edits(approval, "900.00")
     assert office.round() == []
     assert office.round() == []
     (message,) = office.messages()
@@ -143,6 +135,20 @@ def test_an_edit_asks_again_in_the_same_message(office: Office) -> None:
     ]
     assert after.decisions[-1].delivery == post.delivery
     assert post.delivery != after.decisions[0].delivery
+
+
+def test_only_who_has_to_answer_again_gets_a_new_message(personal: Office) -> None:
+    approval = personal.ask(stages=(PAIR,))
+    asked, editor = (
+        personal.messages(personal.slack.direct(person).id)[0] for person in (personal.ana, personal.ben)
+    )
+    personal.click(personal.ana, on=asked)
+    assert personal.round() == []
+    personal.edits(approval, "900.00")
+    assert personal.round() == []
+    assert personal.round() == []
+    assert personal.replies(asked) == ["Edited by Ben Roth. It is asked again: look at it as it is now."]
+    assert personal.replies(editor) == []
 
 
 @pytest.mark.parametrize("way", ["expired", "cancelled", "rejected", "consumed"])

@@ -103,16 +103,20 @@ def test_whatever_is_asked_the_message_is_valid_and_inert(
     assert len(drawn.text) <= 400
 
 
-@given(st.text(max_size=200), st.text(max_size=200))
-def test_what_an_edit_changes_is_shown_and_inert(before: str, after: str) -> None:
+@given(text, text)
+def test_what_an_edit_changes_is_shown_and_inert(note: str, recipient: str) -> None:
     claims = Claims()
-    approval = claims.ask({**ARGS, "note": "n"})
-    try:
-        changed = claims.decide(approval, kind="edit", args={**ARGS, "note": after, "recipient": before})
-    except Exception:  # noqa: BLE001  # what has no JSON form cannot be asked for either
-        return
-    drawn = draw(card(changed), offer=False, confirm=True, values=30)
+    approval = claims.ask({**ARGS, "note": "n", "recipient": "r"}, schema={"type": "object"})
+    changed = claims.decide(approval, kind="edit", args={**ARGS, "note": note, "recipient": recipient})
+    made = card(changed)
+    drawn = draw(made, offer=False, confirm=True, values=30)
     valid(drawn.blocks)
+    said = [str(one["text"]) for one in objects(drawn.blocks) if isinstance(one.get("text"), str)]
+    for change in made.changes:
+        assert any((change.after or "")[:80] in one for one in said), change
+    assert {change.label for change in made.changes} >= {
+        label for label, new, old in (("Note", note, "n"), ("Recipient", recipient, "r")) if new != old
+    }
 
 
 @given(st.integers(0, 400), st.integers(0, 60), st.booleans())

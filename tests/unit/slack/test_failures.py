@@ -52,6 +52,25 @@ def test_a_click_on_a_lost_copy_after_the_end_brings_it_up_to_date(office: Offic
     assert len(office.claims.now(approval).decisions) == 1
 
 
+@pytest.mark.promise("P6")
+def test_strangers_add_no_copies(office: Office) -> None:
+    office.slack.lose_response("chat.postMessage")
+    approval = office.ask(deliver=False)
+    office.round()
+    office.later()
+    assert office.round() == []
+    lost, _ = office.messages()
+    before = office.store.posts("acme", approval.request.id)
+    assert office.click(office.bo, on=lost).acknowledged
+    assert office.told(office.bo) == ["You are not among the approvers of the stage that is waiting."]
+    assert office.store.posts("acme", approval.request.id) == before
+    office.click(office.ana, on=lost)
+    assert [one.address is not None for one in office.store.posts("acme", approval.request.id)] == [
+        True,
+        True,
+    ]
+
+
 def test_a_personal_copy_that_was_lost_is_known_again_by_a_click(personal: Office) -> None:
     approval = personal.ask(deliver=False, stages=(PAIR,))
     personal.slack.lose_response("chat.postMessage", times=3)

@@ -9,7 +9,7 @@ import pytest
 from guardkit.core.approvals import ApprovalState
 from guardkit.core.values import JsonObject
 from guardkit.testing.slack import OpenView, Person
-from tests.unit.slack.office import INBOX, PAIR, STAGE, Office, actions, eventually, shown
+from tests.unit.slack.office import INBOX, PAIR, Office, actions, eventually, shown
 from tests.web.claims import ARGS
 
 ALL = ("approve", "edit", "reject", "respond")
@@ -205,13 +205,7 @@ def test_a_form_of_an_earlier_version_does_not_count(office: Office) -> None:
     amount = str(block(view, "Amount")["block_id"])
     office.slack.submit(office.ana, view, {amount: "2.00"})
     confirm = office.view(office.ana)
-    office.claims.decide(
-        approval,
-        office.directory.people["p-ben"],
-        kind="edit",
-        args={**ARGS, "amount": "5.00"},
-        assurance=STAGE.assurance,
-    )
+    office.edits(approval, "5.00")
     office.slack.submit(office.ana, confirm)
     assert "was edited since" in shown(office.view(office.ana))
     assert office.claims.now(approval).args["amount"] == "5.00"
@@ -221,13 +215,7 @@ def test_a_form_of_an_earlier_version_does_not_count(office: Office) -> None:
 def test_a_form_that_was_opened_before_an_edit_is_not_read(office: Office) -> None:
     approval = office.ask(stages=(PAIR,))
     view = editing(office)
-    office.claims.decide(
-        approval,
-        office.directory.people["p-ben"],
-        kind="edit",
-        args={**ARGS, "amount": "5.00"},
-        assurance=STAGE.assurance,
-    )
+    office.edits(approval, "5.00")
     office.slack.submit(office.ana, view, {str(block(view, "Amount")["block_id"]): "2.00"})
     assert "was edited since" in shown(office.view(office.ana))
     assert office.refused() == ["digest_mismatch"]

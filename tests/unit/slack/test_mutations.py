@@ -12,56 +12,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from guardkit.channels.http import HttpRequest
-from guardkit.core.approvals import Approval
 from guardkit.testing.slack import SlackServer
+from tests.chaos.mutations import places, put
+from tests.unit.slack.captured import Taken
 from tests.unit.slack.office import Office
 
 pytestmark = pytest.mark.promise("P6", "P15")
 
-anything = st.recursive(
+
+VALUES = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=40)),
     lambda inner: st.one_of(
         st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)
     ),
     max_leaves=12,
 )
-
-
-class Taken:
-    """A question, and payloads that count when they come as they are."""
-
-    def __init__(self, office: Office) -> None:
-        self.office = office
-        self.approval: Approval = office.ask(allowed=("approve", "edit", "reject", "respond"))
-        office.slack.request_url = None
-        click: Any = self._unsent("gk_approve")
-        office.channel.take(self._unsent("gk_reject"))
-        view = office.view(office.ana)
-        submission: Any = {
-            **{name: click[name] for name in ("user", "team", "api_app_id", "token")},
-            "type": "view_submission",
-            "trigger_id": "t",
-            "view": {
-                **view.view,
-                "state": {"values": {"reason": {"reason": {"type": "plain_text_input", "value": "no"}}}},
-            },
-        }
-        office.channel.take(self._unsent("gk_edit"))
-        form = office.view(office.ana)
-        edit = copy.deepcopy(submission)
-        edit["view"] = {**form.view, "state": {"values": {"f3": {"f3": {"value": "7.00"}}}}}
-        command = {
-            "command": "/guardkit",
-            "team_id": office.slack.team_id,
-            "user_id": office.ana.id,
-            "api_app_id": office.slack.app_id,
-            "trigger_id": "t",
-        }
-        self.payloads = [click, submission, edit, command]
-
-    def _unsent(self, action: str) -> Any:
-        payload: Any = copy.deepcopy(dict(self.office.click(self.office.ana, action).payload))
-        return payload
 
 
 @pytest.fixture(scope="module")
@@ -72,62 +37,39 @@ def taken() -> Iterator[Taken]:
         office.channel.close()
 
 
-def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every place in a payload."""
-    yield path
-    for name, part in (
-        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    ):
-        yield from places(part, (*path, name))
-
-
-def put(value: Any, path: tuple[Any, ...], new: Any) -> Any:
-    if not path:
-        return new
-    changed = copy.copy(value)
-    changed[path[0]] = put(value[path[0]], path[1:], new)
-    return changed
+def changes_nothing(taken: Taken, payload: Any, data: st.DataObject, keep: tuple[str, ...]) -> None:
+    """Takes the payload with up to four values replaced, those below `keep` excepted."""
+    for _ in range(data.draw(st.integers(1, 4))):
+        path = data.draw(st.sampled_from(places(payload)))
+        if path and path[0] not in keep:
+            payload = put(payload, path, data.draw(VALUES))
+    ack = taken.office.channel.take(payload)
+    assert ack.status in (200, 400)
+    if ack.after is not None:
+        ack.after()
+    assert taken.office.claims.now(taken.approval).version == 0
 
 
 @given(data=st.data())
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_mutated_payloads_never_raise_and_never_widen(taken: Taken, data: st.DataObject) -> None:
-    office = taken.office
+    """From another workspace, so that nothing of it may count, whatever else is in it."""
     payload = copy.deepcopy(data.draw(st.sampled_from(taken.payloads)))
-    # From another workspace, so that nothing of it may count, whatever else is in it.
     if "team" in payload:
         payload["team"] = {"id": "T0OTHER"}
     else:
         payload["team_id"] = "T0OTHER"
-    for _ in range(data.draw(st.integers(1, 4))):
-        path = data.draw(st.sampled_from(list(places(payload))))
-        if path and path[0] not in ("team", "team_id"):
-            payload = put(payload, path, data.draw(anything))
-    ack = office.channel.take(payload)
-    assert ack.status in (200, 400)
-    if ack.after is not None:
-        ack.after()
-    now = office.claims.now(taken.approval)
-    assert now.version == 0
+    changes_nothing(taken, payload, data, keep=("team", "team_id"))
 
 
 @given(data=st.data())
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_mutated_payloads_count_for_nobody_else(taken: Taken, data: st.DataObject) -> None:
     """One of Bo's, who may not decide: no change of what it holds makes it count."""
-    office = taken.office
     payload = copy.deepcopy(data.draw(st.sampled_from(taken.payloads)))
     if "user" in payload:
-        payload["user"]["id"] = office.bo.id
-    for _ in range(data.draw(st.integers(1, 4))):
-        path = data.draw(st.sampled_from(list(places(payload))))
-        if path and path[0] != "user":
-            payload = put(payload, path, data.draw(anything))
-    ack = office.channel.take(payload)
-    assert ack.status in (200, 400)
-    if ack.after is not None:
-        ack.after()
-    assert office.claims.now(taken.approval).version == 0
+        payload["user"]["id"] = taken.office.bo.id
+    changes_nothing(taken, payload, data, keep=("user",))
 
 
 @given(
@@ -148,7 +90,7 @@ def test_requests_that_slack_did_not_sign_are_refused(
 @given(
     body=st.one_of(
         st.text(max_size=300),
-        anything.map(lambda one: urlencode({"payload": json.dumps(one)})),
+        VALUES.map(lambda one: urlencode({"payload": json.dumps(one)})),
         st.dictionaries(st.text(max_size=10), st.text(max_size=20), max_size=5).map(urlencode),
     ),
     kind=st.sampled_from(["application/x-www-form-urlencoded", "application/json", "text/plain"]),

@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from guardkit.channels.slack import Slack, examine, manifest
+from guardkit.core.approvals import ApprovalState
 from guardkit.errors import ChannelError, ConfigurationError, InputError
 from guardkit.testing.slack import SlackServer
 from tests.unit.slack.office import Office
@@ -78,6 +79,31 @@ def test_a_slack_that_does_not_answer_is_tried_again_later(slack: SlackServer) -
     with pytest.raises(ChannelError, match=r"did not answer auth\.test"):
         Office(slack)
     Office(slack).channel.close()
+
+
+@pytest.mark.promise("P6")
+def test_without_an_app_id_slack_is_asked_and_other_apps_are_refused(slack: SlackServer) -> None:
+    office = Office(slack, app_id=None)
+    approval = office.ask()
+    slack.request_url = None
+    click = dict(office.click(office.ana).payload)
+    assert office.channel.take({**click, "api_app_id": "A0OTHER"}).status == 200
+    assert office.refused() == ["wrong_app"]
+    office.channel.take(click)
+    assert office.claims.now(approval).state is ApprovalState.APPROVED
+    office.channel.close()
+
+
+@pytest.mark.promise("P6")
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [("missing_scope", "add the scope"), ("bot_not_found", "bots.info")],
+)
+def test_an_app_that_slack_does_not_name_is_not_worked_for(slack: SlackServer, error: str, says: str) -> None:
+    slack.fail("bots.info", error)
+    with pytest.raises((ConfigurationError, ChannelError), match=says):
+        Office(slack, app_id=None)
+    Office(slack, app_id=None).channel.close()
 
 
 @pytest.mark.parametrize(

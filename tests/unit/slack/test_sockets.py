@@ -44,6 +44,7 @@ def test_it_ends_however_early_it_is_closed(wired: Office) -> None:
         wired.channel.open()
         wired.channel.close()
     eventually(lambda: wired.slack.connections == ())
+    assert not [one.name for one in threading.enumerate() if one.name == "guardkit-slack-close"]
 
 
 def test_without_an_app_token_there_is_nothing_to_open(office: Office) -> None:

@@ -17,7 +17,6 @@ from guardkit.core.people import Assurance, Person
 from guardkit.core.runs import Delivery
 from guardkit.core.stages import ApprovalStage
 from guardkit.errors import ChannelError, StorageError
-from guardkit.runtime.desk import Desk
 from guardkit.testing.memory import MemoryStore
 from tests.unit.teams.microsoft import BOT, TENANT, Microsoft
 from tests.web.claims import FIRST, REQUESTER, SECOND, THIRD, Claims, People
@@ -64,8 +63,7 @@ class Fragile(MemoryStore):
 class FragileClaims(Claims):
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.store: Fragile = Fragile(self.clock)
-        self.desk = Desk(self.store, self.people, self.signer)
+        self.moved_to(Fragile(self.clock))
 
 
 @dataclass
@@ -76,9 +74,13 @@ class TeamsDesk:
     conversation: str | None = ROOM
     settings: dict[str, Any] = field(default_factory=dict)
     name: str = "finance"
+    over: Any = None
+    """Where approvals are; in memory, and fragile, unless given."""
 
     def __post_init__(self) -> None:
         self.claims = FragileClaims(people=Everybody(ANA, BEN, CLEO, RUI))
+        if self.over is not None:
+            self.claims.moved_to(self.over)
         self.store: Fragile = self.claims.store
         self.channel = Teams(self.conversation, **self.microsoft.settings(backoff=0.001, **self.settings))
         self.host = ChannelHost(

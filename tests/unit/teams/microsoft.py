@@ -57,6 +57,7 @@ class Microsoft:
     """What is to be seen now, by id."""
 
     tokens: int = 0
+    messages: int = 0
     token_answer: dict[str, Any] | None = None
     key_requests: int = 0
     keys_broken: bool = False
@@ -97,7 +98,7 @@ class Microsoft:
         self.faults.clear()
         self.members.clear()
         self.activities.clear()
-        self.tokens = self.key_requests = 0
+        self.tokens = self.key_requests = self.messages = 0
         self.token_answer = None
         self.keys_broken = False
 
@@ -209,7 +210,8 @@ class Microsoft:
             case "POST", [""]:
                 return 201, {"id": f"a:opened-for-{call.body['members'][0]['id']}"}
             case "POST", [_, "activities"]:
-                name = f"m{len(self.activities) + 1}"
+                self.messages += 1  # an id is not used again when its message is deleted
+                name = f"m{self.messages}"
                 self.activities[name] = call.body
                 return 201, {"id": name}
             case "PUT", [_, "activities", name] if name in self.activities:

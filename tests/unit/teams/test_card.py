@@ -115,6 +115,7 @@ def test_hostile_text_is_nowhere_but_in_runs_and_inputs() -> None:
     approval = claims.ask(args, thought=HOSTILE, why=(HOSTILE,), rules=(HOSTILE,), reads={HOSTILE: HOSTILE})
     claims.decide(approval, kind="reject", reason=HOSTILE)
     for card in (valid(draw(sheet(approval))), valid(draw(sheet(claims.now(approval))))):
+        assert "evil.example" in texts(card), "it is shown, as text"
         inert(card, "evil.example", "everybody", "secret")
 
 

@@ -10,13 +10,13 @@ from guardkit.channels.http import HttpRequest
 from guardkit.channels.teams import Teams
 from guardkit.channels.teams.card import SIZE, size
 from guardkit.core.approvals import ApprovalStage, ApprovalState
-from guardkit.core.people import Assurance
+from guardkit.core.people import Assurance, Person
 from guardkit.core.presentation import present, presentation_hash
 from guardkit.core.runs import Post
 from guardkit.core.stages import Escalation
 from guardkit.errors import ChannelError
 from tests.unit.teams.desk import ANA, BEN, PAIR, ROOM, STAGE, TeamsDesk, texts, verbs
-from tests.unit.teams.microsoft import BOT, Microsoft
+from tests.unit.teams.microsoft import BOT, TENANT, Microsoft
 from tests.web.claims import ARGS
 
 
@@ -42,6 +42,7 @@ def test_a_question_is_posted_once_into_the_conversation(desk: TeamsDesk) -> Non
         "service_url": desk.microsoft.service_url,
         "conversation": ROOM,
         "activity": "m1",
+        "since": 0,
     }
     assert (post.version, post.open, post.recipient) == (0, True, ROOM)
 
@@ -92,17 +93,110 @@ def test_the_next_stage_gets_its_own_message_and_the_first_loses_its_buttons(des
     assert {post.stage for post in posts(desk, approval)} == {0, 1}
 
 
-def test_an_edit_asks_again_in_the_same_message(desk: TeamsDesk) -> None:
+ANEW = "Edited by Ben Roth. It is asked again: look at it as it is now."
+REPLACED = "Edited by Ben Roth. A newer message has replaced this one: please answer there."
+BOTH = ApprovalStage(approvers=(ANA.id, BEN.id), required=2, channels=("finance",), assurance=Assurance.CHAT)
+
+
+def edit(desk: TeamsDesk, approval: Any, person: Person = BEN, amount: str = "900.00") -> None:
+    args = {**ARGS, "amount": amount}
+    desk.claims.decide(desk.claims.now(approval), person, kind="edit", args=args, assurance=Assurance.CHAT)
+
+
+def test_an_edit_asks_again_in_a_new_message_and_the_old_one_names_what_replaced_it(desk: TeamsDesk) -> None:
+    approval = desk.ask(stages=(BOTH,))
+    desk.deliver()
+    edit(desk, approval)
+    assert desk.deliver() == []
+    assert desk.deliver() == []
+    assert set(desk.microsoft.activities) == {"m1", "m2"}
+    assert REPLACED in texts(shown(desk, "m1"))
+    assert verbs(shown(desk, "m1")) == []
+    assert ANEW in texts(shown(desk, "m2"))
+    assert "Amount: 900.00" in texts(shown(desk, "m2"))
+    assert shown(desk, "m2")["actions"][0]["data"] == {"id": approval.request.id, "version": 1}
+    first, second = posts(desk, approval)
+    assert [(post.version, post.open) for post in (first, second)] == [(1, False), (1, True)]
+    assert first.delivery != second.delivery
+    desk.says(desk.click(approval, person=ANA, replyToId="m1"))  # its buttons are still on somebody's screen
+    assert desk.claims.now(approval).version == 1
+    desk.says(desk.click(desk.claims.now(approval), person=ANA, replyToId="m2"))
+    assert desk.claims.now(approval).state is ApprovalState.APPROVED
+    assert desk.deliver() == []
+    for name in ("m1", "m2"):
+        assert verbs(shown(desk, name)) == []
+        assert "approved" in texts(shown(desk, name))
+        assert "newer message" not in texts(shown(desk, name))
+
+
+def test_only_who_has_to_answer_again_gets_a_new_message(personal: TeamsDesk) -> None:
+    personal.installs(ANA, BEN)
+    approval = personal.ask(stages=(BOTH,))
+    personal.deliver()
+    there = {"id": f"a:{ANA.id}", "conversationType": "personal", "tenantId": TENANT}
+    personal.says(personal.click(approval, person=ANA, conversation=there))
+    personal.deliver()
+    edit(personal, approval)
+    assert personal.deliver() == []
+    assert [call.path.split("/")[3] for call in personal.microsoft.posted()] == [
+        "a:p-ana",
+        "a:p-ben",
+        "a:p-ana",
+    ]
+    assert REPLACED in texts(shown(personal, "m1"))
+    assert "1 of 2" in texts(shown(personal, "m2"))
+    assert ANEW in texts(shown(personal, "m3"))
+
+
+def test_each_edit_replaces_what_was_there_before(desk: TeamsDesk) -> None:
+    approval = desk.ask(stages=(BOTH,))
+    desk.deliver()
+    for person, amount in ((BEN, "900.00"), (ANA, "800.00")):
+        edit(desk, approval, person, amount)
+        assert desk.deliver() == []
+    assert [verbs(shown(desk, name)) for name in ("m1", "m2")] == [[], []]
+    assert "approve" in verbs(shown(desk, "m3"))
+    assert len(desk.microsoft.activities) == 3
+
+
+def test_where_the_new_message_fails_the_old_one_can_still_be_answered(desk: TeamsDesk) -> None:
     approval = desk.ask(stages=(PAIR,))
     desk.deliver()
-    desk.claims.decide(
-        approval, BEN, kind="edit", args={**ARGS, "amount": "900.00"}, assurance=Assurance.CHAT
+    edit(desk, approval)
+    desk.microsoft.faults = [(400, "BadSyntax")]
+    (error,) = desk.deliver()
+    assert "400 BadSyntax" in error
+    assert shown(desk, "m1")["actions"][0]["data"]["version"] == 1
+    assert "newer message" not in texts(shown(desk, "m1"))
+    desk.claims.clock.now += 3600
+    assert desk.deliver() == []
+    assert verbs(shown(desk, "m1")) == []
+    assert ANEW in texts(shown(desk, "m2"))
+
+
+def test_an_edit_that_comes_before_the_question_went_out_is_one_message(desk: TeamsDesk) -> None:
+    approval = desk.ask(stages=(PAIR,))
+    edit(desk, approval)
+    assert desk.deliver() == []
+    assert set(desk.microsoft.activities) == {"m1"}
+    assert "approve" in verbs(shown(desk))
+
+
+def test_a_conversation_is_told_that_others_may_answer_too(desk: TeamsDesk) -> None:
+    later = Escalation(after=3600.0, approvers=(BEN.id,), channels=("finance",))
+    stage = ApprovalStage(
+        approvers=(ANA.id,), channels=("finance",), assurance=Assurance.CHAT, escalations=(later,)
     )
+    approval = desk.ask(stages=(stage,))
     desk.deliver()
-    assert len(desk.microsoft.posted()) == 1
-    assert "Amount: 900.00" in texts(shown(desk))
-    data = shown(desk)["actions"][0]["data"]
-    assert data == {"id": approval.request.id, "version": 1}
+    desk.claims.clock.now += 3700
+    assert desk.deliver() == []
+    assert desk.deliver() == []
+    assert set(desk.microsoft.activities) == {"m1", "m2"}
+    assert "From now on others may answer too" in texts(shown(desk, "m2"))
+    desk.says(desk.click(approval, person=BEN, replyToId="m2"))
+    desk.deliver()
+    assert [verbs(shown(desk, name)) for name in ("m1", "m2")] == [[], []]
 
 
 def test_what_is_over_before_it_went_out_is_not_asked(desk: TeamsDesk) -> None:
@@ -238,8 +332,28 @@ def test_a_message_that_somebody_deleted_is_posted_again_while_it_asks(desk: Tea
     del desk.microsoft.activities["m1"]
     desk.claims.decide(approval, BEN, kind="edit", args={**ARGS, "amount": "9"}, assurance=Assurance.CHAT)
     assert desk.deliver() == []
-    assert len(desk.microsoft.activities) == 1
-    assert len(posts(desk, approval)) == 1
+    assert set(desk.microsoft.activities) == {"m2"}
+    assert "approve" in verbs(shown(desk, "m2"))
+    assert [post.open for post in posts(desk, approval)] == [False, True]
+
+
+def test_a_message_that_somebody_deleted_is_posted_again_by_what_asks_others(personal: TeamsDesk) -> None:
+    personal.installs(ANA, BEN)
+    approval = personal.ask(stages=(BOTH,))
+    personal.deliver()
+    personal.claims.decide(approval, ANA, assurance=Assurance.CHAT)
+    del personal.microsoft.activities["m2"]
+    personal.channel.send(personal.delivery(approval), personal.claims.now(approval))
+    assert set(personal.microsoft.activities) == {"m1", "m3"}
+    assert [call.path.split("/")[3] for call in personal.microsoft.posted()] == [
+        "a:p-ana",
+        "a:p-ben",
+        "a:p-ben",
+    ]
+    assert [(post.recipient, post.open) for post in posts(personal, approval)] == [
+        (ANA.id, True),
+        (BEN.id, True),
+    ]
 
 
 def test_a_deleted_message_does_not_keep_the_outcome_back(desk: TeamsDesk) -> None:

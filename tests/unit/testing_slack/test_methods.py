@@ -239,6 +239,7 @@ ERRORS: list[tuple[str, Callable[[Desk], Any], str]] = [
         lambda desk: [_gone_person(desk), desk.client.users_lookupByEmail(email="gone@example.com")],
         "deactivated",
     ),
+    ("bot_not_found", lambda desk: desk.client.bots_info(bot="B404"), "info"),
     ("user_not_found", lambda desk: desk.client.users_info(user="U404"), "info"),
     ("user_not_found", lambda desk: desk.client.conversations_open(users="U404"), "open"),
     ("user_disabled", lambda desk: desk.client.conversations_open(users=_gone_person(desk)), "open"),
@@ -412,6 +413,11 @@ def test_only_one_person_sees_an_ephemeral_message(
     assert [one.text for one in slack.ephemerals(ada)] == ["not you"]
     assert slack.ephemerals(slack.person("Bob")) == ()
     assert slack.messages(ops) == ()
+
+
+def test_the_app_of_a_bot_is_told(slack: SlackServer, client: WebClient) -> None:
+    bot = str(client.auth_test()["bot_id"])
+    assert data(client.bots_info(bot=bot))["bot"]["app_id"] == slack.app_id
 
 
 def test_people_are_described(slack: SlackServer, client: WebClient, ada: Person) -> None:
