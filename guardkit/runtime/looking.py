@@ -84,11 +84,11 @@ class Readiness:
     """Whether a process can do its work: its check passes, and it is not about to end.
 
     Args:
-        check: raises when the process could not do its work now. It is asked at most every two seconds, and has three.
+        check: raises when the process could not do its work now. It is asked once at a time, and has three seconds.
     """
 
     def __init__(self, check: Callable[[], object]) -> None:
-        self._look: Look[bool] = Look("readiness", lambda: (check(), True)[1], fresh=2.0, patience=3.0)
+        self._look: Look[bool] = Look("readiness", lambda: (check(), True)[1], fresh=0.0, patience=3.0)
         self._draining = False
 
     def drain(self) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from guardkit import Guard, NoResult
 from guardkit.core.runs import StopOrder
+from guardkit.errors import StorageError
 from guardkit.runtime.events import Attributes, NoTelemetry, Telemetry
 from guardkit.testing import ScriptedModel
 from tests.promises.scene import Scene, let_expire, policy_of
@@ -45,6 +48,7 @@ def everything(folder: Path, telemetry: Telemetry, run: Mode) -> None:
     a_stop(_folder(folder, "stop"), telemetry, run)
     an_expiry(_folder(folder, "expiry"), telemetry, run)
     answers(_folder(folder, "answers"), telemetry)
+    a_dead_database(folder, telemetry)
     guard, graph, _ = agent(_folder(folder, "faulty"), Faulty(telemetry), ScriptedModel("answer-secret"))
     guard.store.set_stop(StopOrder(id="drill", scope="everything", by="dana-4711", why="reason-secret", at=0))
     run(graph, ASK, guard.config("conversation-1", KIM))
@@ -73,6 +77,13 @@ def an_expiry(folder: Path, telemetry: Telemetry, run: Mode) -> None:
     let_expire(Scene(f"sqlite:///{folder / 'guardkit.db'}"), paused.approvals[0])
     assert guard.desk.expire() == 1
     run(graph, None, guard.config("conversation-1"))
+
+
+def a_dead_database(folder: Path, telemetry: Telemetry) -> None:
+    """Asks a database whose disk is gone."""
+    guard = Guard(f"sqlite:///{folder / 'gone' / 'guardkit.db'}", policy=policy_of({}), telemetry=telemetry)
+    with pytest.raises(StorageError):
+        guard.store.now()
 
 
 def answers(folder: Path, telemetry: Telemetry) -> None:
