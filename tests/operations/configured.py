@@ -35,7 +35,7 @@ def main(folder: Path, words: list[str]) -> None:
             {
                 "signals": exporting.signals,
                 "kept": trace.get_tracer_provider() is own,
-                "sdk": "opentelemetry.sdk.trace" in sys.modules,
+                "sdk": "guardkit.otel.providers" in sys.modules,
                 "closed": closed,
                 "seconds": time.monotonic() - began,
                 "scraped": None if exporting.scrape is None else exporting.scrape().decode(),

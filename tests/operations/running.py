@@ -83,9 +83,7 @@ def furnished(folder: Path, database: str | None = None) -> dict[str, str]:
     keys = Keys.generate()
     assert keys.decision_key is not None
     assert keys.web_secret is not None
-    clean = {
-        name: value for name, value in os.environ.items() if not name.startswith(("GUARDKIT_", "OTEL_"))
-    }
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("GUARDKIT_", "OTEL_"))}
     return {
         **clean,
         "GUARDKIT_DATABASE": database or f"sqlite:///{folder / 'guardkit.db'}",

@@ -19,7 +19,13 @@ from guardkit.sql import Database, SQLStore, upgrade
 from guardkit.testing.contracts import samples
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres), pytest.param("mariadb", marks=pytest.mark.mariadb)])
+@pytest.fixture(
+    params=[
+        "sqlite",
+        pytest.param("postgres", marks=pytest.mark.postgres),
+        pytest.param("mariadb", marks=pytest.mark.mariadb),
+    ]
+)
 def store(request: pytest.FixtureRequest) -> Iterator[SQLStore]:
     url: str = request.getfixturevalue(f"{request.param}_url")
     upgrade(url)
@@ -130,7 +136,10 @@ class Gauges:
         data = self.reader.get_metrics_data()
         assert data is not None
         return {
-            (metric.name, None if point.attributes is None else str(point.attributes.get(names.AGENT))): point.value
+            (
+                metric.name,
+                None if point.attributes is None else str(point.attributes.get(names.AGENT)),
+            ): point.value
             for resource in data.resource_metrics
             for scope in resource.scope_metrics
             for metric in scope.metrics

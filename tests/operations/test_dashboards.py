@@ -36,7 +36,9 @@ OF_PROMETHEUS = {"instance", "le"}
 
 
 def panels() -> list[dict[str, Any]]:
-    return [one for one in json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"] if one["type"] != "row"]
+    return [
+        one for one in json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"] if one["type"] != "row"
+    ]
 
 
 def alerts() -> list[dict[str, Any]]:
@@ -87,7 +89,9 @@ def test_every_series_that_is_asked_for_exists_with_its_labels(scraped: dict[str
 
 def _labels(expression: str) -> set[str]:
     """Labels that an expression groups by or selects by."""
-    grouped = [name.strip() for found in re.findall(r"\bby \(([^)]*)\)", expression) for name in found.split(",")]
+    grouped = [
+        name.strip() for found in re.findall(r"\bby \(([^)]*)\)", expression) for name in found.split(",")
+    ]
     return {*grouped, *re.findall(r"[{,](\w+)[=!]", expression)}
 
 
@@ -123,10 +127,12 @@ def test_panels_have_places_and_numbers_of_their_own() -> None:
 
 
 def test_every_panel_and_alert_is_explained() -> None:
-    text = PAGE.read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8").partition("## Panels")[2].partition("## Faster")[0]
     rows = re.findall(r"^\| \**`?([^|`*]+?)`?\** \|", text, re.MULTILINE)
     explained = [row for row in rows if row not in ("panel", "alert", "---")]
-    assert sorted(explained) == sorted([*(one["title"] for one in panels()), *(one["alert"] for one in alerts())])
+    assert sorted(explained) == sorted(
+        [*(one["title"] for one in panels()), *(one["alert"] for one in alerts())]
+    )
 
 
 def test_every_alert_says_how_urgent_it_is() -> None:
@@ -136,7 +142,9 @@ def test_every_alert_says_how_urgent_it_is() -> None:
 
 def test_promtool_accepts_the_rules_and_their_tests_pass(promtool: str) -> None:
     for words in (("check", "rules", ALERTS.name), ("test", "rules", "guardkit-alerts.test.yaml")):
-        done = subprocess.run([promtool, *words], cwd=ALERTS.parent, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [promtool, *words], cwd=ALERTS.parent, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         assert "SUCCESS" in done.stdout + done.stderr
 
@@ -157,6 +165,8 @@ def test_promtool_parses_every_expression_of_the_dashboard(promtool: str, tmp_pa
     ]
     file = tmp_path / "rules.yaml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}), encoding="utf-8")
-    done = subprocess.run([promtool, "check", "rules", str(file)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [promtool, "check", "rules", str(file)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(rules)} rules found" in done.stdout

@@ -60,7 +60,9 @@ def test_a_message_begins_no_line_of_its_own(message: str) -> None:
     first, *others = TextLines().format(record("%s", message)).split("\n")
     assert FIRST.match(first)
     assert all(line.startswith("    | ") for line in others)
-    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", first + "".join(others))
+    assert not re.search(
+        "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", first + "".join(others)
+    )
 
 
 @pytest.mark.promise("P13")
@@ -77,7 +79,9 @@ def test_an_exception_is_its_type_and_places_without_its_text() -> None:
         raise ValueError("error-secret")
     except ValueError:
         about = sys.exc_info()
-    failed = record("Task exception was never retrieved\nfuture: <Task ValueError('error-secret')>", exc_info=about)
+    failed = record(
+        "Task exception was never retrieved\nfuture: <Task ValueError('error-secret')>", exc_info=about
+    )
     for line in (JsonLines().format(failed), TextLines().format(failed)):
         assert "error-secret" not in line
         assert "ValueError" in line
@@ -112,7 +116,11 @@ def test_a_line_in_a_run_names_run_and_thread(tmp_path: Path) -> None:
     with written(JsonLines()) as stream:
         synchronously(graph, ASK, guard.config("conversation-1", KIM))
     first = json.loads(stream.getvalue().splitlines()[0])
-    assert (first["message"], first["agent"], first["thread_id"]) == ("a check speaks", "clerk", "conversation-1")
+    assert (first["message"], first["agent"], first["thread_id"]) == (
+        "a check speaks",
+        "clerk",
+        "conversation-1",
+    )
     assert re.fullmatch(r"[0-9a-f]{32}", first["run_id"])
 
 
@@ -129,5 +137,5 @@ def test_a_thread_that_cannot_be_resumed_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.promise("P15")
 def test_an_unknown_format_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="'xml'.*json or text"):
+    with pytest.raises(ConfigurationError, match=r"'xml'.*json or text"):
         logs.configure("xml")

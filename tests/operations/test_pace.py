@@ -47,7 +47,9 @@ def test_many_at_once_cannot_all_have_been_read() -> None:
     pace = Pace()
     found = [pace.too_short(REQUEST, WORDS, decided(9000.0 + number)) for number in range(5)]
     assert [one is None for one in found] == [True, False, False, False, False]
-    assert pace.too_short(REQUEST, WORDS, decided(9005.0, person="ben")) is None, "somebody else has had the time"
+    assert pace.too_short(REQUEST, WORDS, decided(9005.0, person="ben")) is None, (
+        "somebody else has had the time"
+    )
 
 
 def test_what_is_remembered_of_people_is_bounded() -> None:
@@ -58,6 +60,11 @@ def test_what_is_remembered_of_people_is_bounded() -> None:
     assert pace.too_short(REQUEST, WORDS, decided(9001.0)) is None, "the first of them is forgotten"
 
 
-@given(st.recursive(st.none() | st.booleans() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
 def test_every_json_value_takes_some_time(value: object) -> None:
     assert reading_seconds(REQUEST, {"a": value}) >= 2 / 300 * 60  # pyright: ignore[reportArgumentType]

@@ -38,13 +38,13 @@ def configured(folder: Path, variables: dict[str, str], *words: str) -> tuple[di
     [
         ({}, {}),
         ({"OTEL_SERVICE_NAME": "x", "OTEL_TRACES_SAMPLER": "always_on"}, {}),
-        (OTLP, {signal: ("otlp",) for signal in SIGNALS}),
+        (OTLP, dict.fromkeys(SIGNALS, ("otlp",))),
         ({"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://127.0.0.1:4318/v1/logs"}, {"logs": ("otlp",)}),
         ({"OTEL_METRICS_EXPORTER": "console, otlp"}, {"metrics": ("console", "otlp")}),
         (OTLP | {"OTEL_LOGS_EXPORTER": "none"}, {"traces": ("otlp",), "metrics": ("otlp",)}),
-        (OTLP | {"OTEL_LOGS_EXPORTER": ""}, {signal: ("otlp",) for signal in SIGNALS}),
+        (OTLP | {"OTEL_LOGS_EXPORTER": ""}, dict.fromkeys(SIGNALS, ("otlp",))),
         (OTLP | {"OTEL_SDK_DISABLED": "TRUE"}, {}),
-        (OTLP | {"OTEL_SDK_DISABLED": "1"}, {signal: ("otlp",) for signal in SIGNALS}),
+        (OTLP | {"OTEL_SDK_DISABLED": "1"}, dict.fromkeys(SIGNALS, ("otlp",))),
     ],
     ids=["nothing", "others", "endpoint", "one", "list", "none", "empty", "disabled", "not-disabled"],
 )
@@ -141,7 +141,10 @@ def test_a_collector_that_never_answers_holds_up_no_end(tmp_path: Path) -> None:
 
 def test_prometheus_reads_what_a_run_has_counted(tmp_path: Path) -> None:
     said, _ = configured(tmp_path, {}, "prometheus")
-    assert 'guardkit_decisions_total{gen_ai_tool_name="send_mail",guardkit_decision="escalate"' in said["scraped"]
+    assert (
+        'guardkit_decisions_total{gen_ai_tool_name="send_mail",guardkit_decision="escalate"'
+        in said["scraped"]
+    )
     assert 'service_name="claims-agent"' in said["scraped"]
     assert said["signals"] == ["metrics"]
 
