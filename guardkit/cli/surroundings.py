@@ -84,10 +84,9 @@ def telemetry(
     scrape = exporting.scrape
     if metrics_port is not None and scrape is not None:
         by_port[metrics_port]["/metrics"] = lambda: Told(body=scrape(), type=PROMETHEUS)
-    if exporting.signals or scrape is not None:
-        observe(guard.store.backlog, agents=guard.graphs, round_age=round_age)
-        if not guard.observed:
-            log.warning("the guard has no telemetry: pass telemetry=OpenTelemetry(), or use Guard.from_env()")
+    observe(guard.store.backlog, agents=guard.graphs, round_age=round_age)
+    if (exporting.signals or scrape is not None) and not guard.observed:
+        log.warning("the guard has no telemetry: pass telemetry=OpenTelemetry(), or use Guard.from_env()")
     with ExitStack() as stack:
         stack.callback(_closed, exporting.close)
         for port, told in by_port.items():

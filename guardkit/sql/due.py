@@ -29,9 +29,11 @@ def mark(connection: Connection, tenant: str, thread_id: str, why: str, now: flo
 def waiting(now: float) -> ColumnElement[bool]:
     """Whether a worker has to look at a thread now."""
     free = or_(threads.c.lease_until.is_(None), threads.c.lease_until <= now)
-    called = threads.c.due_at <= now
-    abandoned = and_(threads.c.due_at.is_(None), threads.c.lease_until <= now)
-    return and_(threads.c.dead_letter.is_(None), free, or_(called, abandoned))
+    called = and_(threads.c.due_at <= now, free)
+    # Most threads are not due: SQLite must not look for these by the index, but for leases that have run out.
+    not_due = func.coalesce(threads.c.due_at, literal(0.0, Moment())) == literal(0.0, Moment())
+    abandoned = and_(threads.c.lease_until <= now, not_due)
+    return and_(threads.c.dead_letter.is_(None), or_(called, abandoned))
 
 
 def due(connection: Connection, limit: int, agents: Sequence[str] | None = None) -> list[DueThread]:

@@ -7,12 +7,13 @@ from hypothesis import given, strategies as st
 from guardkit.core.approvals import ApprovalDecision, DecisionKind
 from guardkit.core.people import Assurance
 from guardkit.core.runs import RunRef
+from guardkit.core.values import JsonObject
 from guardkit.runtime.pace import Pace, reading_seconds
 from guardkit.testing.contracts import samples
 
 RUN = RunRef(tenant="default", thread_id="t", turn=1, run_id="r", token=1)
 REQUEST = samples.request(RUN).model_copy(update={"requested_at": 1000.0})
-WORDS = {"claim_id": "C-1", "note": "word " * 299}
+WORDS: JsonObject = {"claim_id": "C-1", "note": "word " * 299}
 """With the tool's name, the two names and the number: 303 words."""
 
 
