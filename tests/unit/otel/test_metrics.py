@@ -137,7 +137,7 @@ def test_an_approval_that_nobody_can_have_read_is_counted(tmp_path: Path, run: M
     guard, graph, _ = agent(tmp_path, seen.telemetry, script())
     approve(guard, paused_run(guard, graph, run))
     assert counted(seen, names.HASTY, names.TOOL, names.POLICY_ID) == {("send_mail", "mail"): 1}
-    (span,) = seen.named(names.DECIDE_APPROVAL)
+    span = seen.one(f"{names.DECIDE_APPROVAL} send_mail")
     assert (span.attributes or {})[names.APPROVAL_READING] > 0  # pyright: ignore[reportOperatorIssue]
 
 
