@@ -32,6 +32,7 @@ from guardkit.core.ports import ApprovalChannel
 from guardkit.core.principals import Principal
 from guardkit.core.settings import load_settings
 from guardkit.core.signing import Verifier
+from guardkit.core.telemetry_names import ERROR_TYPE, STORAGE_FAULTS
 from guardkit.core.verdicts import ActionCheck, ObservationCheck
 from guardkit.errors import ChannelError, ConfigurationError, MissingKeyError
 from guardkit.grounding import Critic, GroundingSettings, Judge, Outcome as GroundingOutcome, SufficiencyJudge
@@ -45,6 +46,7 @@ from guardkit.langgraph.retrieving import Retriever
 from guardkit.langgraph.runs import CALLER, TENANT, Caller
 from guardkit.langgraph.weaving import Graph
 from guardkit.langgraph.wrapping import NodeHost
+from guardkit.otel import OpenTelemetry
 from guardkit.policy import PeopleDirectory, Policy
 from guardkit.runtime.desk import Desk
 from guardkit.runtime.events import NoTelemetry, Quiet, Telemetry
@@ -126,6 +128,7 @@ class Guard(Declarations):
         )
         self._quiet = Quiet(telemetry or NoTelemetry())
         self._telemetry: Telemetry = NoTelemetry() if telemetry is None else self._quiet
+        self.database.on_fault = lambda kind: self._telemetry.measure(STORAGE_FAULTS, 1, {ERROR_TYPE: kind})
         self._decide_at = decide_at
         self._check_timeout = check_timeout
         self._heartbeat = Heartbeat(lease_seconds)
@@ -138,7 +141,7 @@ class Guard(Declarations):
 
         Args:
             folder: where `guardkit.toml` is, if there is one.
-            options: passed on to `Guard`, e.g. `channels`.
+            options: passed on to `Guard`, e.g. `channels`; `telemetry` is `OpenTelemetry()` unless they name another.
 
         Raises:
             ConfigurationError: something is missing or unknown.
@@ -149,6 +152,7 @@ class Guard(Declarations):
             policy=settings.need_policy(),
             keys=settings.keys,
             decide_at=settings.inbox_url,
+            telemetry=options.pop("telemetry", OpenTelemetry()),
             **options,
         )
 
@@ -298,6 +302,11 @@ class Guard(Declarations):
         return Command(resume={question.interrupt_id: answer(question.action_id, text)})
 
     @property
+    def observed(self) -> bool:
+        """Whether it was given a telemetry."""
+        return not isinstance(self._telemetry, NoTelemetry)
+
+    @property
     def telemetry_faults(self) -> int:
         """How often the telemetry has raised in this process. No run was touched by it."""
         return self._quiet.faults
@@ -342,7 +351,18 @@ class Guard(Declarations):
             sign_in=sign_in or web.OneTimeLink(settings),
             channels=self.channels,
             attach=self._attach,
+            ready=self.ready,
         )
+
+    def ready(self) -> None:
+        """See that this process can do its work: the database answers with the right tables, and its decisions count.
+
+        Raises:
+            ConfigurationError: the tables are not those of this code, or its decisions do not count.
+            StorageError: the database cannot be reached.
+        """
+        self.database.check()
+        self.keys.check_decisions()
 
     def _attach(self) -> bool:
         """Give the channels what they need of this process, which verifies people.

@@ -98,6 +98,16 @@ class Worker:
         self._watching = watching
         self._attached = False
         self._listen_at = 0.0
+        self._rounds: dict[str, float] = {}
+        """When each loop that runs has finished its latest round, by the process's monotonic clock."""
+
+    @property
+    def round_age(self) -> float:
+        """Seconds since the loop that is furthest behind has finished a round; 0 while the worker does not run.
+
+        A round that the database refused counts. A round lasts as long as the slowest run that was resumed in it.
+        """
+        return max((time.monotonic() - at for at in tuple(self._rounds.values())), default=0.0)
 
     async def run(self, stop: asyncio.Event | None = None) -> None:
         """Work until `stop` is set. A round that the database refuses is tried again after the poll interval.
@@ -107,22 +117,24 @@ class Worker:
         stop = stop or asyncio.Event()
         try:
             async with asyncio.TaskGroup() as both:
-                both.create_task(self._repeat(self._send, stop))
-                both.create_task(self._repeat(self._go_on, stop))
-                both.create_task(self._repeat(self._watch, stop))
+                both.create_task(self._repeat("sending", self._send, stop))
+                both.create_task(self._repeat("resuming", self._go_on, stop))
+                both.create_task(self._repeat("watching", self._watch, stop))
         finally:
+            self._rounds.clear()
             for channel in self._open:
                 await self._outbox.call(channel.close)
             self._closed += self._open
             self._open.clear()
             self._outbox.close()
 
-    async def _repeat(self, work: Callable[[], Awaitable[Done]], stop: asyncio.Event) -> None:
+    async def _repeat(self, loop: str, work: Callable[[], Awaitable[Done]], stop: asyncio.Event) -> None:
         while not stop.is_set():
+            self._rounds[loop] = time.monotonic()
             try:
                 done = await work()
             except GuardkitError as error:
-                log.warning("round failed: %s", error.code)
+                log.warning("round of %s failed: %s", loop, error.code)
                 done = Done()
             if done.idle:
                 with contextlib.suppress(TimeoutError):
@@ -189,7 +201,8 @@ class Worker:
 
     async def _failed(self, thread: DueThread, error: Exception) -> str:
         kind = type(error).__name__
-        log.warning("thread of agent %s could not be resumed: %s", thread.agent, kind)
+        about = {"thread_id": thread.thread_id, "agent": thread.agent}
+        log.warning("thread of agent %s could not be resumed: %s", thread.agent, kind, extra=about)
         if thread.attempts + 1 >= self._attempts:
             why = f"{kind} after {thread.attempts + 1} attempts"
             await self._offload(lambda: self._store.dead_letter(thread, why))

@@ -170,6 +170,15 @@ def chromium() -> str:
     return found
 
 
+@pytest.fixture(scope="session")
+def promtool() -> str:
+    """The path of Prometheus's `promtool`."""
+    found = shutil.which("promtool")
+    if found is None:
+        _missing("no promtool on this machine", required="GUARDKIT_REQUIRE_PROMTOOL")
+    return found
+
+
 def _missing(what: str, *, required: str) -> NoReturn:
     """Skips the test, or fails it where the variable `required` says that nothing may be left out."""
     if os.environ.get(required) == "1":

@@ -1,10 +1,12 @@
 """guardkit on the command line."""
 
+import logging
 import sys
 
 import typer
 from rich.markup import escape
 
+from guardkit import logs
 from guardkit.cli import anomalies, approvals, audit, effects, operate, processes, stops, teams, trace
 from guardkit.cli.base import err
 from guardkit.demo.command import demo
@@ -31,8 +33,12 @@ app.add_typer(teams.app, name="teams")
 
 def main() -> None:
     """Run the command line. A guardkit error is one line and exit status 2, never a traceback."""
+    logs.catch_unhandled()
     try:
         app()
     except GuardkitError as error:
+        if logs.in_json():
+            logging.getLogger("guardkit").critical("%s: %s", error.code, error)
+            sys.exit(2)
         err.print(f"[bold red]{error.code}[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(2)

@@ -1,36 +1,82 @@
 """The processes around an agent: worker and inbox."""
 
 import asyncio
-import contextlib
 import signal
 import socket
 import sys
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from guardkit.cli.base import err, load
+from guardkit import logs
+from guardkit.cli.base import load
+from guardkit.cli.surroundings import (
+    LogFormatOption,
+    MetricsPort,
+    ProbeHost,
+    health,
+    log,
+    telemetry,
+)
 from guardkit.core.people import Person
 from guardkit.errors import ConfigurationError, InputError, MissingKeyError
+from guardkit.runtime.looking import Readiness
 
 
 def worker(
     spec: Annotated[str, typer.Argument(metavar="MODULE:GRAPH", help="The guarded graph, or its Guard.")],
+    health_port: Annotated[
+        int | None,
+        typer.Option(
+            "--health-port",
+            envvar="GUARDKIT_HEALTH_PORT",
+            min=1,
+            max=65535,
+            help="Serve /healthz and /readyz. May be the port of the metrics.",
+        ),
+    ] = None,
+    metrics_port: MetricsPort = None,
+    probe_host: ProbeHost = "127.0.0.1",
+    stuck_after: Annotated[
+        float,
+        typer.Option(
+            "--stuck-after",
+            min=1,
+            help="Seconds without a finished round after which /healthz says so; more than the longest run takes.",
+        ),
+    ] = 900,
+    log_format: LogFormatOption = None,
 ) -> None:
     """Deliver, expire and resume, until interrupted."""
+    logs.configure(log_format)
     guard, graphs = load(spec)
-    names = ", ".join(graph.runs.services.agent for graph in graphs)
-    err.print(f"worker for {escape(names)}; stop with Ctrl-C")
+    working = guard.worker(*graphs)
+    readiness = Readiness(guard.ready)
+    answers = health(lambda: working.round_age < stuck_after, readiness)
 
     async def work() -> None:
         ended = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, ended.set)
-        await guard.worker(*graphs).run(ended)
 
-    asyncio.run(work())
+        def end() -> None:
+            readiness.drain()
+            ended.set()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, end)
+        await working.run(ended)
+
+    with telemetry(
+        "guardkit-worker",
+        guard,
+        metrics_port=metrics_port,
+        probe_host=probe_host,
+        answers={} if health_port is None else {health_port: answers},
+        round_age=lambda: working.round_age,
+    ):
+        names = ", ".join(graph.runs.services.agent for graph in graphs)
+        log.info("worker for %s; stop with Ctrl-C", names)
+        asyncio.run(work())
 
 
 def serve(
@@ -40,13 +86,22 @@ def serve(
         str,
         typer.Option("--link-for", help="Print a one-time sign-in link for this person of the directory."),
     ] = "",
+    drain: Annotated[
+        float,
+        typer.Option(
+            min=0, help="Seconds after SIGTERM in which it still answers, and says that it is not ready."
+        ),
+    ] = 0,
+    metrics_port: MetricsPort = None,
+    probe_host: ProbeHost = "127.0.0.1",
+    log_format: LogFormatOption = None,
 ) -> None:
     """Serve the approval inbox on loopback. To serve others, mount `guard.app(settings=…, sign_in=…)` yourself."""
+    logs.configure(log_format)
     guard, _ = load(spec)
     try:
-        import uvicorn  # noqa: PLC0415  # an optional extra
-
         from guardkit.web import OneTimeLink, WebSettings  # noqa: PLC0415  # an optional extra
+        from guardkit.web.serving import serve as run  # noqa: PLC0415  # an optional extra
     except ImportError as error:
         raise ConfigurationError(
             "the inbox needs the extra 'web'", remedy="pip install guardkit[web]"
@@ -64,20 +119,17 @@ def serve(
     web = WebSettings(url=f"http://127.0.0.1:{port}", keys=(secret,))
     door = OneTimeLink(web)
     app = guard.app(settings=web, sign_in=door)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app, log_level="warning", access_log=False, server_header=False, proxy_headers=False, ws="none"
-        )
-    )
-    with _listening(port) as listening:
-        err.print(f"inbox at {web.origin}; stop with Ctrl-C")
+    with (
+        _listening(port) as listening,
+        telemetry("guardkit-serve", guard, metrics_port=metrics_port, probe_host=probe_host),
+    ):
+        log.info("inbox at %s; stop with Ctrl-C", web.origin)
         if link_for:
             sys.stdout.write(door.link_for(link_for) + "\n")
             sys.stdout.flush()
         else:
-            err.print("nobody can sign in without a link; --link-for NAME prints one")
-        with contextlib.suppress(KeyboardInterrupt):
-            server.run(sockets=[listening])
+            log.info("nobody can sign in without a link; --link-for NAME prints one")
+        run(app, listening, drain=drain)
 
 
 def _may_enter(person: Person | None) -> bool:

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from guardkit.core.signing import Signer
 from guardkit.core.values import Value
-from guardkit.errors import MissingKeyError
+from guardkit.errors import ConfigurationError, MissingKeyError
 
 
 class Keys(Value):
@@ -52,6 +52,19 @@ class Keys(Value):
             MissingKeyError: this process has no decision key.
         """
         return _signer(self.decision_key, "decision_key", "GUARDKIT_DECISION_KEY")
+
+    def check_decisions(self) -> None:
+        """See that decisions which this process signs count.
+
+        Raises:
+            ConfigurationError: its public key is not among those whose decisions count.
+            MissingKeyError: it has no decision key.
+        """
+        if self.decision_public_keys and self.decision_signer().public_key not in self.decision_public_keys:
+            raise ConfigurationError(
+                "decisions of this process do not count: its public key is not among decision_public_keys",
+                remedy="add it to GUARDKIT_DECISION_PUBLIC_KEYS",
+            )
 
     def audit_signer(self) -> Signer:
         """The signer of audit heads.

@@ -61,7 +61,9 @@ class EventShape:
 class MetricShape:
     """One instrument. Its attributes have few values: never an id of a thread, run, approval or person."""
 
-    instrument: Literal["histogram", "counter"]
+    instrument: Literal["histogram", "counter", "gauge"]
+    """A gauge is read when somebody looks, by the processes that `guardkit.otel.observe` was called in."""
+
     unit: str
     means: str
     always: tuple[str, ...]
@@ -123,7 +125,7 @@ SPANS: Mapping[str, SpanShape] = {
             names.SPAN_KIND, *ASKED, names.APPROVAL_OUTCOME, names.APPROVAL_SAID, names.APPROVAL_CHANNEL,
             names.APPROVAL_ASSURANCE,
         ),
-        sometimes=(names.APPROVAL_TRACE,),
+        sometimes=(names.APPROVAL_TRACE, names.APPROVAL_READING),
     ),
     names.EXPIRE_APPROVAL: SpanShape(
         of="tool",
@@ -259,6 +261,66 @@ METRICS: Mapping[str, MetricShape] = {
         means="exceptions that telemetry raised; no run was touched by them",
         always=(names.ERROR_TYPE,),
     ),
+    names.HASTY: MetricShape(
+        instrument="counter",
+        unit="{decision}",
+        means="approvals, edits included, that were given in less time than reading the arguments takes",
+        always=(names.POLICY_ID, names.TOOL),
+    ),
+    names.STORAGE_FAULTS: MetricShape(
+        instrument="counter",
+        unit="{fault}",
+        means="transactions that the database refused; `AuditError`: the audit log could not be written or read",
+        always=(names.ERROR_TYPE,),
+    ),
+    names.PENDING: MetricShape(
+        instrument="gauge",
+        unit="{request}",
+        means="questions that wait for people; stops at 10,000",
+        always=(names.AGENT,),
+    ),
+    names.PENDING_AGE: MetricShape(
+        instrument="gauge",
+        unit="s",
+        means="time since the oldest of them was asked; 0 when there is none",
+        always=(names.AGENT,),
+    ),
+    names.DUE: MetricShape(
+        instrument="gauge",
+        unit="{thread}",
+        means="threads that a worker has to go on with; stops at 10,000",
+        always=(names.AGENT,),
+    ),
+    names.DUE_LAG: MetricShape(
+        instrument="gauge",
+        unit="s",
+        means="time since the first of them became due; 0 when there is none",
+        always=(names.AGENT,),
+    ),
+    names.DEAD_LETTERS: MetricShape(
+        instrument="gauge",
+        unit="{thread}",
+        means="threads that workers gave up on; stops at 10,000",
+        always=(names.AGENT,),
+    ),
+    names.IN_DOUBT: MetricShape(
+        instrument="gauge",
+        unit="{effect}",
+        means="effects of which nobody knows whether they took place; stops at 10,000",
+        always=(names.AGENT,),
+    ),
+    names.DATABASE_UP: MetricShape(
+        instrument="gauge",
+        unit="{database}",
+        means="1 when the database told what the gauges above need, 0 when it did not; they are absent then",
+        always=(),
+    ),
+    names.ROUND_AGE: MetricShape(
+        instrument="gauge",
+        unit="s",
+        means="time since the worker's slowest loop has finished a round; workers only",
+        always=(),
+    ),
 }
 
 _REASONS = tuple(reason.value for reason in NoResultReason)
@@ -328,6 +390,10 @@ ATTRIBUTES: Mapping[str, AttributeShape] = {
     ),
     names.APPROVAL_TRACE: AttributeShape(
         type="string", means="trace id of the question, for viewers that drop links"
+    ),
+    names.APPROVAL_READING: AttributeShape(
+        type="double",
+        means="on approvals given in less: seconds that reading the arguments takes",
     ),
     names.APPROVAL_WAITED: AttributeShape(
         type="double", means="seconds from the question to its settlement, by the database's clock"

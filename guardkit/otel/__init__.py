@@ -1,5 +1,7 @@
 """guardkit's decisions as OpenTelemetry spans, events and metrics. Without an SDK they go nowhere."""
 
+from guardkit.otel.gauges import observe
+from guardkit.otel.setup import Exporting, configure
 from guardkit.otel.telemetry import OpenTelemetry
 
-__all__ = ["OpenTelemetry"]
+__all__ = ["Exporting", "OpenTelemetry", "configure", "observe"]

@@ -1,4 +1,4 @@
-"""The instruments of guardkit's metrics."""
+"""The instruments of guardkit's metrics that runs record."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -12,8 +12,12 @@ Record: TypeAlias = Callable[[float, Attributes], None]
 
 
 def instruments(meter: Meter) -> dict[str, Record]:
-    """What records a value, for every metric of the schema."""
-    return {name: _instrument(meter, name, shape) for name, shape in METRICS.items()}
+    """What records a value, for every metric of the schema but the gauges."""
+    return {
+        name: _instrument(meter, name, shape)
+        for name, shape in METRICS.items()
+        if shape.instrument != "gauge"
+    }
 
 
 def _instrument(meter: Meter, name: str, shape: MetricShape) -> Record:

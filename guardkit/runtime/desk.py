@@ -25,7 +25,8 @@ from guardkit.core.ports import Approvals, Audit
 from guardkit.core.signing import Signer
 from guardkit.core.values import Json, JsonObject
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
-from guardkit.runtime.events import NoTelemetry, Telemetry
+from guardkit.runtime.events import Attributes, NoTelemetry, Telemetry
+from guardkit.runtime.pace import Pace
 from guardkit.runtime.telling import answered, settled
 
 ATTEMPTS = 8
@@ -69,6 +70,7 @@ class Desk:
         self._directory = directory
         self._signer = signer
         self._telemetry = telemetry or NoTelemetry()
+        self._pace = Pace()
 
     def decide(
         self,
@@ -142,13 +144,26 @@ class Desk:
         try:
             after = self._change(approval_id, said)
             how = {names.APPROVAL_CHANNEL: via, names.APPROVAL_ASSURANCE: assurance.value}
-            answered(self._telemetry, names.DECIDE_APPROVAL, after, {names.APPROVAL_SAID: kind, **how})
+            read = self._read(after, after.args if seen is None else seen.args)
+            answered(
+                self._telemetry, names.DECIDE_APPROVAL, after, {names.APPROVAL_SAID: kind, **how, **read}
+            )
             return after
         except (DecisionRefusedError, UnknownApprovalError) as error:
             if seen is not None:
                 why = error.reason if isinstance(error, DecisionRefusedError) else "other_tenant"
                 self._audit_refusal(seen, why, person=person.id, assurance=assurance.value, via=via)
             raise
+
+    def _read(self, approval: Approval, args: JsonObject) -> Attributes:
+        """What telemetry is told of an approval that nobody can have read."""
+        request = approval.request
+        needed = self._pace.too_short(request, args, approval.decisions[-1])
+        if needed is None:
+            return {}
+        about = {names.POLICY_ID: request.policy, names.TOOL: request.action.tool}
+        self._telemetry.measure(names.HASTY, 1, about)
+        return {names.APPROVAL_READING: needed}
 
     def refusal(
         self, approval: Approval, person: Person, assurance: Assurance, now: float | None = None

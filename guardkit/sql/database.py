@@ -42,6 +42,9 @@ class Database:
             raise ConfigurationError(f"busy_timeout is {busy_timeout!r}", remedy="give seconds, more than 0")
         if threads < 1:
             raise ConfigurationError(f"threads is {threads!r}", remedy="at least 1 is needed")
+        self.on_fault: Callable[[str], None] = _nobody
+        """Told the type of every `StorageError` that leaves a transaction."""
+
         self._backend = backend(target, busy_timeout=busy_timeout, connections=threads + 1)
         self._busy_timeout = busy_timeout
         self._threads = threads
@@ -98,9 +101,10 @@ class Database:
         Raises:
             StorageError: the database cannot be reached, or refuses.
         """
-        self.prepare()
-        with told(self.location, sqlite=self.is_sqlite), reading(self.engine) as connection:
-            yield connection
+        with self._noted():
+            self.prepare()
+            with told(self.location, sqlite=self.is_sqlite), reading(self.engine) as connection:
+                yield connection
 
     @contextmanager
     def writing(self) -> Generator[Connection]:
@@ -109,9 +113,30 @@ class Database:
         Raises:
             StorageError: the database cannot be reached, or refuses; nothing was written.
         """
+        with self._noted():
+            self.prepare()
+            with self._turn(), told(self.location, sqlite=self.is_sqlite), writing(self.engine) as connection:
+                yield connection
+
+    @contextmanager
+    def _noted(self) -> Generator[None]:
+        try:
+            yield
+        except StorageError as error:
+            self.on_fault(type(error).__name__)
+            raise
+
+    def check(self) -> None:
+        """See that the database answers and that its tables are still those of this code.
+
+        Raises:
+            ConfigurationError: they are missing, older or newer.
+            StorageError: the database cannot be reached.
+        """
         self.prepare()
-        with self._turn(), told(self.location, sqlite=self.is_sqlite), writing(self.engine) as connection:
-            yield connection
+        found = schema.look(self.engine)
+        if found.tables != "current":
+            raise ConfigurationError(str(found))
 
     @contextmanager
     def _turn(self) -> Generator[None]:
@@ -161,6 +186,10 @@ class Database:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _nobody(kind: str) -> None:
+    """Nobody is told."""
 
 
 _DATABASES: weakref.WeakSet[Database] = weakref.WeakSet()

@@ -6,12 +6,12 @@ it has seen; what came after stays due, so no wake-up is lost.
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, literal, or_, select, update
 
 from guardkit.core.runs import DueThread
 from guardkit.errors import InputError
 from guardkit.sql import dialects, lease, names, news
-from guardkit.sql.tables import threads
+from guardkit.sql.tables import Moment, threads
 
 ABANDONED = "abandoned"
 _FIRST_DUE = func.coalesce(threads.c.due_at, threads.c.lease_until)
@@ -27,13 +27,19 @@ def mark(connection: Connection, tenant: str, thread_id: str, why: str, now: flo
     news.tell(connection)
 
 
+def waiting(now: float) -> ColumnElement[bool]:
+    """Whether a worker has to look at a thread now."""
+    free = or_(threads.c.lease_until.is_(None), threads.c.lease_until <= now)
+    called = and_(threads.c.due_at <= now, free)
+    # Most threads are not due: SQLite must not look for these by the index, but for leases that have run out.
+    not_due = func.coalesce(threads.c.due_at, literal(0.0, Moment())) == literal(0.0, Moment())
+    abandoned = and_(threads.c.lease_until <= now, not_due)
+    return and_(threads.c.dead_letter.is_(None), or_(called, abandoned))
+
+
 def due(connection: Connection, limit: int, agents: Sequence[str] | None = None) -> list[DueThread]:
     """Threads to look at, oldest first; see `guardkit.core.ports.Queue.due`."""
-    now = dialects.now(connection)
-    free = or_(threads.c.lease_until.is_(None), threads.c.lease_until <= now)
-    called = threads.c.due_at <= now
-    abandoned = and_(threads.c.due_at.is_(None), threads.c.lease_until <= now)
-    chosen = select(threads).where(threads.c.dead_letter.is_(None), free, or_(called, abandoned))
+    chosen = select(threads).where(waiting(dialects.now(connection)))
     if agents is not None:
         chosen = chosen.where(threads.c.agent.in_(agents))
     rows = connection.execute(chosen.order_by(_FIRST_DUE, threads.c.tenant, threads.c.thread_id).limit(limit))
@@ -103,7 +109,15 @@ def settled(connection: Connection, thread: DueThread) -> None:
 def dead_letter(connection: Connection, thread: DueThread, why: str) -> None:
     """Give up on a thread; see `guardkit.core.ports.Queue.dead_letter`."""
     same, _ = _seen(thread)
-    connection.execute(update(threads).where(same).values(dead_letter=names.plain(why) or "unknown"))
+    # One that was abandoned gets a time too: dead letters are counted by the index of due ones.
+    connection.execute(
+        update(threads)
+        .where(same)
+        .values(
+            dead_letter=names.plain(why) or "unknown",
+            due_at=func.coalesce(threads.c.due_at, literal(dialects.now(connection), Moment())),
+        )
+    )
 
 
 def redrive(connection: Connection, tenant: str, thread_id: str) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
 from guardkit.core.audit import AuditEntry, AuditEvent
+from guardkit.core.backlog import Backlog
 from guardkit.core.effects import ClaimResult, EffectRecord, EffectState
 from guardkit.core.no_result import NoResult
 from guardkit.core.runs import (
@@ -26,6 +27,7 @@ from guardkit.sql import (
     approval_rows,
     approvals,
     audit,
+    backlog,
     deliveries,
     dialects,
     due,
@@ -296,6 +298,11 @@ class SQLStore:
         """Make a dead-lettered thread due again. Returns whether it was one."""
         with self.database.writing() as connection:
             return due.redrive(connection, tenant, thread_id)
+
+    def backlog(self) -> Sequence[Backlog]:
+        """What waits for people, workers and operators, by agent. Each count stops at 10,000."""
+        with self.database.reading() as connection:
+            return backlog.backlog(connection)
 
     def deliveries(self, limit: int = 50) -> Sequence[Delivery]:
         """Take messages that have to go out; each is handed out again after a minute unless `delivered`."""

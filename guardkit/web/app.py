@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -12,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from guardkit.channels.email import Email
@@ -21,8 +20,10 @@ from guardkit.core.people import Directory
 from guardkit.core.ports import Store
 from guardkit.errors import DecisionRefusedError, StorageError, UnknownApprovalError
 from guardkit.runtime.desk import Desk
+from guardkit.runtime.looking import Readiness
 from guardkit.web.answering import Answering
 from guardkit.web.detail import Detail
+from guardkit.web.health import Health
 from guardkit.web.hooks import Hooks
 from guardkit.web.lists import Lists
 from guardkit.web.mail_links import MailAnswers, check_keys
@@ -47,6 +48,7 @@ def inbox(
     sign_in: SignIn,
     channels: Mapping[str, object] | None = None,
     attach: Callable[[], bool] = lambda: True,
+    ready: Callable[[], object] | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Starlette:
     """The inbox in which people see what waits for them, and decide.
@@ -60,8 +62,8 @@ def inbox(
         channels: approval channels by name; those that take answers by HTTP get an address, `/hooks/<name>`, and the
             links of those that write mails lead to `/mail/<token>`.
         clock: returns seconds since the epoch; when sessions end. Approvals go by the store's clock.
-
         attach: attaches channels whose messenger has not answered before; returns whether none is left.
+        ready: raises while the process cannot do its work; by default while the database does not answer.
 
     Raises:
         MissingKeyError: `web.keys` is empty.
@@ -79,15 +81,16 @@ def inbox(
         name: channel for name, channel in (channels or {}).items() if isinstance(channel, ReceivingChannel)
     }
 
+    health = Health(Readiness(ready or store.now))
+
     async def sign_out(request: Request) -> Response:
         form = await reception.read(request)
         visitor = await run_in_threadpool(reception.sender, request, form)
         return reception.dismiss(visitor)
 
-    return Starlette(
+    app = Starlette(
         routes=[
-            Route("/healthz", _alive, methods=["GET"]),
-            Route("/readyz", partial(_ready, store), methods=["GET"]),
+            *health.routes(),
             Route("/static/{name}", _static, methods=["GET"]),
             Route("/sign-out", sign_out, methods=["POST"]),
             *sign_in.routes(reception),
@@ -100,6 +103,8 @@ def inbox(
         middleware=[Middleware(MailTokens), Middleware(Shield, settings=settings, pages=pages)],
         exception_handlers=_handlers(pages),
     )
+    app.state.readiness = health.readiness
+    return app
 
 
 def _handlers(pages: Pages) -> dict[Any, Any]:
@@ -139,20 +144,6 @@ def _handlers(pages: Pages) -> dict[Any, Any]:
         StorageError: storage,
         HTTPException: http,
     }
-
-
-def _alive(request: Request) -> Response:
-    """The process answers."""
-    return PlainTextResponse("ok")
-
-
-def _ready(store: Store, request: Request) -> Response:
-    """The database answers too."""
-    try:
-        store.now()
-    except StorageError:
-        return PlainTextResponse("the database cannot be reached", 503)
-    return PlainTextResponse("ok")
 
 
 def _static(request: Request) -> Response:

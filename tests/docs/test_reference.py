@@ -229,11 +229,27 @@ def test_every_variable_of_channels_and_sign_ins_is_listed() -> None:
     assert sorted(listed) == sorted(_variables("channels", "web"))
 
 
+def _of_options() -> dict[str, set[str]]:
+    """The variables that options of commands are read from, with the options."""
+    found: dict[str, set[str]] = {}
+    for _, command in _commands(typer.main.get_command(app)):
+        for part in command.params:
+            if part.envvar:
+                found.setdefault(part.envvar, set()).update(part.opts)
+    return found
+
+
+def test_every_variable_of_an_option_is_listed_with_it() -> None:
+    rows = _rows(_sections("configuration.md")["Processes"])[1:]
+    listed = {cells[0].strip("`"): {re.findall(r"`([^`]+)`", cells[1])[0]} for cells in rows}
+    assert listed == _of_options()
+
+
 def test_no_page_names_a_variable_that_does_not_exist() -> None:
     known = {*settings._PLAIN.values(), *settings._LISTS.values(), *_variables("channels", "web")}
     for variable in settings._SECRETS.values():
         known |= {variable, f"{variable}_FILE"}
-    known.add("GUARDKIT_DEMO_FOLDER")
+    known |= {"GUARDKIT_DEMO_FOLDER", *_of_options()}
     for page in (ROOT / "docs").rglob("*.md"):
         assert set(re.findall(r"GUARDKIT_[A-Z_]+", page.read_text(encoding="utf-8"))) <= known, page.name
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from guardkit import Guard, NoResult
 from guardkit.core.anomalies import Measure, Watch
 from guardkit.core.runs import StopOrder
+from guardkit.errors import StorageError
 from guardkit.runtime.events import Attributes, NoTelemetry, Telemetry
 from guardkit.runtime.watching import Watching
 from guardkit.testing import MemoryAnomalies, ScriptedModel
@@ -48,6 +51,7 @@ def everything(folder: Path, telemetry: Telemetry, run: Mode) -> None:
     an_anomaly(telemetry)
     an_expiry(_folder(folder, "expiry"), telemetry, run)
     answers(_folder(folder, "answers"), telemetry)
+    a_dead_database(folder, telemetry)
     guard, graph, _ = agent(_folder(folder, "faulty"), Faulty(telemetry), ScriptedModel("answer-secret"))
     guard.store.set_stop(StopOrder(id="drill", scope="everything", by="dana-4711", why="reason-secret", at=0))
     run(graph, ASK, guard.config("conversation-1", KIM))
@@ -83,6 +87,13 @@ def an_anomaly(telemetry: Telemetry) -> None:
     anomalies = MemoryAnomalies()
     anomalies.occur("clerk", measure=Measure.UNUSUAL_TOOL, tool="wipe")
     assert len(Watching(anomalies, Watch(), telemetry).look()) == 1
+
+
+def a_dead_database(folder: Path, telemetry: Telemetry) -> None:
+    """Asks a database whose disk is gone."""
+    guard = Guard(f"sqlite:///{folder / 'gone' / 'guardkit.db'}", policy=policy_of({}), telemetry=telemetry)
+    with pytest.raises(StorageError):
+        guard.store.now()
 
 
 def answers(folder: Path, telemetry: Telemetry) -> None:

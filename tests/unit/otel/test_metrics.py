@@ -132,6 +132,15 @@ def test_an_effect_is_counted_by_what_became_of_it(
     assert counted(seen, names.NO_RESULTS, names.NO_RESULT_REASON) == reasons
 
 
+def test_an_approval_that_nobody_can_have_read_is_counted(tmp_path: Path, run: Mode) -> None:
+    seen = Seen()
+    guard, graph, _ = agent(tmp_path, seen.telemetry, script())
+    approve(guard, paused_run(guard, graph, run))
+    assert counted(seen, names.HASTY, names.TOOL, names.POLICY_ID) == {("send_mail", "mail"): 1}
+    span = seen.one(f"{names.DECIDE_APPROVAL} send_mail")
+    assert (span.attributes or {})[names.APPROVAL_READING] > 0  # pyright: ignore[reportOperatorIssue]
+
+
 def test_each_check_is_timed_by_verdict_or_failure(tmp_path: Path) -> None:
     seen = Seen()
     checks = [("tidy", a_check), ("slow", a_waiting_check), ("broken", a_broken_check)]

@@ -20,6 +20,8 @@ from guardkit.core.telemetry_schema import (
     MetricShape,
     SpanShape,
 )
+from guardkit.otel import observe
+from guardkit.sql import SQLStore
 from tests.unit.otel.everything import everything
 from tests.unit.otel.reference import PAGE, page
 from tests.unit.otel.scene import SECRETS, Seen, asynchronously, synchronously
@@ -33,7 +35,10 @@ Shape = SpanShape | EventShape | MetricShape
 def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Seen:
     """Everything, once."""
     seen = Seen()
-    everything(tmp_path_factory.mktemp("everything"), seen.telemetry, request.param)
+    folder = tmp_path_factory.mktemp("everything")
+    everything(folder, seen.telemetry, request.param)
+    store = SQLStore(f"sqlite:///{folder / 'whole' / 'guardkit.db'}")
+    observe(store.backlog, agents=["clerk"], round_age=lambda: 0.5, meter_provider=seen.meters)
     return seen
 
 
@@ -115,8 +120,8 @@ def test_metrics_hold_no_id() -> None:
     many = {names.CONVERSATION, names.SESSION, names.RUN_ID, names.TURN, names.TOOL_CALL, names.APPROVAL_ID, names.APPROVAL_TRACE, names.POLICY_RULE, names.NODE}  # fmt: skip
     few = {
         names.GUARD_NAME, names.GUARD_STAGE, names.VERDICT, names.ERROR_TYPE, names.DECISION, names.POLICY_ID,
-        names.TOOL, names.APPROVAL_OUTCOME, names.EFFECT_STATE, names.NO_RESULT_REASON, names.RESULT,
-        names.AGENT, names.ANOMALY_MEASURE,
+        names.TOOL, names.AGENT, names.APPROVAL_OUTCOME, names.EFFECT_STATE, names.NO_RESULT_REASON, names.RESULT,
+        names.ANOMALY_MEASURE,
     }  # fmt: skip
     used = {name for shape in METRICS.values() for name in (*shape.always, *shape.sometimes)}
     assert used == few
