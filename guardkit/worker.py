@@ -9,10 +9,10 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from guardkit.channels.host import Listening
-from guardkit.core.ports import ApprovalChannel, Store
+from guardkit.core.ports import ApprovalChannel, News, Store
 from guardkit.core.runs import DueThread
 from guardkit.errors import (
     BusyError,
@@ -33,6 +33,12 @@ log = logging.getLogger("guardkit.worker")
 
 _RECONNECT = 30.0
 """Seconds until a channel that could not be connected is tried again."""
+
+_LISTENS = 0.5
+"""Seconds for which news is waited for at a time, and so at the end."""
+
+_GAP = 0.05
+"""Seconds between two rounds that news begins: a busy database does not keep a worker busy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +66,7 @@ class Worker:
         desk: closes approvals whose time is over.
         channels: the approval channels, by the names that the policy uses.
         offload: runs transactions in the store's own threads.
-        poll: seconds between rounds when there is nothing to do.
+        poll: seconds between rounds when there is nothing to do and the database tells of nothing.
         attempts: how often a thread is tried before it is dead-lettered.
         backoff: seconds before the second attempt; doubles with each.
         concurrency: threads resumed at once.
@@ -91,7 +97,9 @@ class Worker:
         self._poll = poll
         self._attempts = attempts
         self._backoff = backoff
+        self._concurrency = concurrency
         self._places = asyncio.Semaphore(concurrency)
+        self._under_way: set[tuple[str, str]] = set()
         self._closed: list[Listening] = [one for one in channels.values() if isinstance(one, Listening)]
         self._open: list[Listening] = []
         self._attach = attach
@@ -105,23 +113,30 @@ class Worker:
     def round_age(self) -> float:
         """Seconds since the loop that is furthest behind has finished a round; 0 while the worker does not run.
 
-        A round that the database refused counts. A round lasts as long as the slowest run that was resumed in it.
+        A round that the database refused counts. While as many runs are under way as may be, the round of resuming lasts
+        until one of them ends.
         """
         return max((time.monotonic() - at for at in tuple(self._rounds.values())), default=0.0)
 
     async def run(self, stop: asyncio.Event | None = None) -> None:
-        """Work until `stop` is set. A round that the database refuses is tried again after the poll interval.
+        """Work until `stop` is set, and then to the end of what is under way.
 
-        Messages go out beside the resumes: a messenger that is slow holds up no run.
+        A round that the database refuses is tried again after the poll interval. Messages go out beside the resumes, and
+        the resumes beside one another: a messenger or a run that is slow holds up no other.
         """
         stop = stop or asyncio.Event()
+        loops = {"sending": self._send, "resuming": self._start, "watching": self._watch}
+        news = self._store.news()
         try:
-            async with asyncio.TaskGroup() as both:
-                both.create_task(self._repeat("sending", self._send, stop))
-                both.create_task(self._repeat("resuming", self._go_on, stop))
-                both.create_task(self._repeat("watching", self._watch, stop))
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                self._bells = {name: asyncio.Event() for name in loops}
+                for name, work in loops.items():
+                    group.create_task(self._repeat(name, work, stop))
+                group.create_task(self._hear(news, stop))
         finally:
             self._rounds.clear()
+            news.close()
             for channel in self._open:
                 await self._outbox.call(channel.close)
             self._closed += self._open
@@ -129,8 +144,10 @@ class Worker:
             self._outbox.close()
 
     async def _repeat(self, loop: str, work: Callable[[], Awaitable[Done]], stop: asyncio.Event) -> None:
+        bell = self._bells[loop]
         while not stop.is_set():
             self._rounds[loop] = time.monotonic()
+            bell.clear()
             try:
                 done = await work()
             except GuardkitError as error:
@@ -138,14 +155,42 @@ class Worker:
                 done = Done()
             if done.idle:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), self._poll)
+                    await asyncio.wait_for(bell.wait(), self._poll)
+        del self._rounds[loop]
+
+    async def _hear(self, news: News, stop: asyncio.Event) -> None:
+        """Begin a round as soon as something may be due."""
+        ended = asyncio.ensure_future(stop.wait())
+        try:
+            while not stop.is_set():
+                hearing = asyncio.ensure_future(asyncio.to_thread(news.wait, _LISTENS))
+                await asyncio.wait((hearing, ended), return_when=asyncio.FIRST_COMPLETED)
+                if stop.is_set() or hearing.result():
+                    self._ring()
+                await hearing
+                await asyncio.sleep(_GAP)
+        finally:
+            ended.cancel()
+            self._ring()
+
+    def _ring(self) -> None:
+        for bell in self._bells.values():
+            bell.set()
 
     async def once(self) -> Done:
-        """One round: send what has to go out, expire what is over, resume what is due."""
+        """One round: send what has to go out, expire what is over, resume what is due, to its end."""
         delivered = await self._outbox.round()
-        done = replace(await self._go_on(), delivered=delivered)
+        expired = await self._offload(lambda: self._desk.expire(100))
+        due = await self._offload(lambda: self._store.due(agents=tuple(self._graphs)))
+        outcomes = await asyncio.gather(*(self._resume(thread) for thread in due))
         await self._watch()
-        return done
+        return Done(
+            delivered=delivered,
+            expired=expired,
+            resumed=outcomes.count("resumed"),
+            failed=outcomes.count("failed"),
+            dead=outcomes.count("dead"),
+        )
 
     async def _watch(self) -> Done:
         if self._watching is not None and self._watching.due():
@@ -171,16 +216,28 @@ class Worker:
                 self._closed.remove(channel)
                 self._open.append(channel)
 
-    async def _go_on(self) -> Done:
+    async def _start(self) -> Done:
+        """Expire what is over, and begin to resume what is due, as far as there are places."""
         expired = await self._offload(lambda: self._desk.expire(100))
-        due = await self._offload(lambda: self._store.due(agents=tuple(self._graphs)))
-        outcomes = await asyncio.gather(*(self._resume(thread) for thread in due))
-        return Done(
-            expired=expired,
-            resumed=outcomes.count("resumed"),
-            failed=outcomes.count("failed"),
-            dead=outcomes.count("dead"),
-        )
+        async with self._places:
+            due = await self._offload(
+                lambda: self._store.due(2 * self._concurrency, agents=tuple(self._graphs))
+            )
+        waiting = [thread for thread in due if _key(thread) not in self._under_way]
+        free = self._concurrency - len(self._under_way)
+        for thread in waiting[:free]:
+            self._under_way.add(_key(thread))
+            self._group.create_task(self._resume_beside(thread))
+        return Done(expired=expired, resumed=len(waiting[:free]))
+
+    async def _resume_beside(self, thread: DueThread) -> None:
+        try:
+            await self._resume(thread)
+        except GuardkitError as error:
+            log.warning("what became of a thread could not be kept: %s", error.code)
+        finally:
+            self._under_way.discard(_key(thread))
+            self._bells["resuming"].set()
 
     async def _resume(self, thread: DueThread) -> str:
         graph = self._graphs[thread.agent]
@@ -210,3 +267,7 @@ class Worker:
         wait = self._backoff * 2**thread.attempts
         await self._offload(lambda: self._store.postpone(thread, wait))
         return "failed"
+
+
+def _key(thread: DueThread) -> tuple[str, str]:
+    return thread.tenant, thread.thread_id

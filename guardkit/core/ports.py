@@ -242,8 +242,24 @@ class Stops(Protocol):
         ...
 
 
+class News(Protocol):
+    """Tells that something may be due, sooner than whoever waits would look by itself. For one thread at a time."""
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for news, or for so long. Returns whether there was some. Never raises for a database that is away."""
+        ...
+
+    def close(self) -> None:
+        """Stop listening; the next `wait` begins anew."""
+        ...
+
+
 class Queue(Protocol):
     """What the worker asks for."""
+
+    def news(self) -> News:
+        """A new listener for commits that may make something due."""
+        ...
 
     def due(self, limit: int = 20, agents: Sequence[str] | None = None) -> Sequence[DueThread]:
         """Threads to look at whose lease is free and whose next attempt has come, oldest first.

@@ -41,6 +41,7 @@ from guardkit.sql import (
 )
 from guardkit.sql.database import Database
 from guardkit.sql.engines import Target
+from guardkit.sql.news import News
 
 
 def _limit(limit: int) -> int:
@@ -273,6 +274,10 @@ class SQLStore:
             return stops.in_force(connection)
 
     # --- queue ---
+
+    def news(self) -> News:
+        """A new listener for commits that may make something due."""
+        return News(self.database)
 
     def due(self, limit: int = 20, agents: Sequence[str] | None = None) -> Sequence[DueThread]:
         """Threads to look at whose lease is free and whose next attempt has come, oldest first."""

@@ -1,6 +1,7 @@
 """The audit chain, the operator's stops and the worker's queue, in memory."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from guardkit.core.audit import AuditEntry, AuditEvent
 from guardkit.core.runs import Delivery, DueThread, StopOrder, TurnStatus
@@ -9,6 +10,9 @@ from guardkit.testing.memory.state import MemoryState, MemoryThread
 
 _HELD_OUT = 60.0
 """Seconds until a delivery that nobody reported on is handed out again, and after a failure, times the attempts."""
+
+_LOOKS = 0.01
+"""Seconds between two looks for news."""
 
 _EVERYBODY = "*"
 """Whose chain a stop of everything is in."""
@@ -79,8 +83,39 @@ class MemoryStops(MemoryState):
         self._add_events(order.tenant or _EVERYBODY, [AuditEvent(kind=kind, data=data)])
 
 
+class MemoryNews:
+    """The port `News`, in memory.
+
+    Args:
+        happened: counts what has become due so far.
+    """
+
+    def __init__(self, happened: Callable[[], int]) -> None:
+        self._happened = happened
+        self._seen = happened()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for news, or for so long. Returns whether there was some."""
+        until = time.monotonic() + seconds
+        while (happened := self._happened()) == self._seen and time.monotonic() < until:
+            time.sleep(_LOOKS)
+        before, self._seen = self._seen, happened
+        return happened != before
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
 class MemoryQueue(MemoryState):
     """The port `Queue`, in memory."""
+
+    def news(self) -> MemoryNews:
+        """A new listener for what becomes due."""
+        return MemoryNews(self._happened)
+
+    def _happened(self) -> int:
+        with self._lock:
+            return len(self._messages) + sum(thread.wakes for thread in self._threads.values())
 
     def due(self, limit: int = 20, agents: Sequence[str] | None = None) -> Sequence[DueThread]:
         """Threads to look at, oldest first; see `Queue.due`."""
