@@ -23,6 +23,7 @@ from guardkit.core.decisions import (
 from guardkit.core.digest import action_digest
 from guardkit.core.no_result import NoResultReason
 from guardkit.core.steps import Action, ToolKind
+from guardkit.core.values import JsonObject
 from guardkit.core.verdicts import CheckContext, Verdict
 from guardkit.policy import Facts
 from guardkit.runtime.events import spanned, watched
@@ -43,6 +44,9 @@ class Gated:
     digest: str
     original: str
     """The digest of the action as the model proposed it."""
+
+    checks: tuple[JsonObject, ...] = ()
+    """What each check said, for the audit log: its name, its verdict, and the type of the error if it failed."""
 
 
 def digest_of(session: Session, action: Action) -> str:
@@ -87,26 +91,30 @@ def gate(session: Session, spec: ToolSpec, action: Action, context: CheckContext
 
 def _gated(session: Session, spec: ToolSpec, action: Action, context: CheckContext) -> Flow[Gated]:
     original = digest_of(session, action)
-    opinions = yield from _opinions(session, spec, action, context)
+    said: list[JsonObject] = []
+    opinions = yield from _opinions(session, spec, action, context, said)
     decision = strictest(opinions)
+    proposed = Gated(
+        action=action, spec=spec, decision=decision, digest=original, original=original, checks=tuple(said)
+    )
     if not isinstance(decision, Edit):
-        return Gated(action=action, spec=spec, decision=decision, digest=original, original=original)
+        return proposed
     try:
         edited = action.model_copy(update={"args": spec.validate(decision.args)})
     except ValueError:
         refused = Reject(rules=decision.rules, why=("the edited arguments do not fit the tool's schema",))
-        return Gated(action=action, spec=spec, decision=refused, digest=original, original=original)
-    again = yield from _opinions(session, spec, edited, context)
+        return replace(proposed, decision=refused)
+    again = yield from _opinions(session, spec, edited, context, said)
     decision = strictest([*again, floor(opinions)])
     if isinstance(decision, Edit):
         decision = Reject(rules=decision.rules, why=("an edited action would have to be edited again",))
-    return Gated(
-        action=edited, spec=spec, decision=decision, digest=digest_of(session, edited), original=original
+    return replace(
+        proposed, action=edited, decision=decision, digest=digest_of(session, edited), checks=tuple(said)
     )
 
 
 def _opinions(
-    session: Session, spec: ToolSpec, action: Action, context: CheckContext
+    session: Session, spec: ToolSpec, action: Action, context: CheckContext, said: list[JsonObject]
 ) -> Flow[list[Decision]]:
     halted = _halted(session, spec, context)
     if halted is not None:
@@ -141,7 +149,10 @@ def _opinions(
         results: Sequence[Any] = yield Ask(calls, services.check_timeout)
         routes = services.policy.review_routes(action)
         for (name, _), result in zip(services.action_checks, results, strict=True):
-            opinions.append(demanded_by(verdict_of(name, result), routes=routes))
+            verdict = verdict_of(name, result)
+            failure: JsonObject = {"error": type(result).__name__} if isinstance(result, Exception) else {}
+            said.append({"check": name, "verdict": verdict.outcome, **failure})
+            opinions.append(demanded_by(verdict, routes=routes))
     return opinions
 
 
