@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from html import escape
 
-from guardkit.core.story import ActionStory, Moment, Story, TurnStory, span
+from guardkit.core.story import ActionStory, Moment, Story, TurnStory
+from guardkit.core.wording import span
 
 _LEFT, _WIDTH, _ROW = 190, 690, 30
 """Pixels of the drawing: where times begin, how wide they are, how high a row is."""

@@ -142,7 +142,7 @@ def _audit(session: Session, gated: Gated) -> None:
             "action.decided",
             action=gated.action.id,
             tool=gated.action.tool,
-            kind=gated.action.kind.value,
+            tool_kind=gated.action.kind.value,
             call=gated.action.call_id,
             digest=gated.digest,
             original=gated.original,

@@ -130,7 +130,9 @@ def tenants(connection: Connection) -> list[str]:
 
 def heads(connection: Connection) -> dict[str, int]:
     """The newest entry of every chain, by its tenant."""
-    return {row.tenant: row.seq for row in connection.execute(select(audit_heads.c.tenant, audit_heads.c.seq))}
+    return {
+        row.tenant: row.seq for row in connection.execute(select(audit_heads.c.tenant, audit_heads.c.seq))
+    }
 
 
 def before(connection: Connection, tenant: str, at: float) -> int:

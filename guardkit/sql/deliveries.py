@@ -179,7 +179,8 @@ def _escalation(row: Row[Any], approval: Approval) -> int:
     """Which escalation a message carries out: its id says so."""
     if row.kind != "ask":
         return 0
-    for number in range(1, len(approval.request.stages[row.stage].escalations) + 1):
+    stage: int = row.stage
+    for number in range(1, len(approval.request.stages[stage].escalations) + 1):
         for version in range(approval.version + 1):
             if row.id == _id(row.approval_id, row.kind, row.stage, row.channel, version, number):
                 return number

@@ -141,7 +141,9 @@ class QueueContract:
         (sent,) = store.messages(TENANT, "t")
         expect((sent.approval_id, sent.error), (approval.request.id, None), "the message when it went out")
         expect((sent.attempts, sent.escalation), (1, 0), "how often, and for whom")
-        holds(sent.delivered_at is not None and before <= sent.delivered_at <= store.now(), "when it went out")
+        holds(
+            sent.delivered_at is not None and before <= sent.delivered_at <= store.now(), "when it went out"
+        )
         expect(list(store.messages("other", "t")), [], "another tenant's messages")
 
     def test_a_message_of_an_escalation_is_told_as_one(self, store: Store) -> None:

@@ -7,7 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from guardkit.core.story import Story, span
+from guardkit.core.story import Story
+from guardkit.core.wording import span
 from tests.unit.cli.conftest import KIM, Desk, Line
 
 
