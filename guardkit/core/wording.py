@@ -1,7 +1,7 @@
 """What an entry of the audit log says, in words: for the story of a thread and for whoever follows the log."""
 
 from collections.abc import Callable, Mapping
-from typing import Literal, TypeAlias, cast
+from typing import Literal, TypeAlias
 
 from guardkit.core.values import Json, JsonObject
 from guardkit.core.visible import one_line
@@ -144,12 +144,15 @@ def _claims(data: JsonObject) -> str:
     return f", {supported} of {len(claims)} claims supported{after}"
 
 
+def _count(number: object, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def _verified(data: JsonObject) -> tuple[str, Tone]:
-    documents = len(cast("list[Json]", data.get("sources", [])))
-    return (
-        f"answer verified: {_text(data, 'citations')} citations of {documents} documents{_claims(data)}",
-        "good",
-    )
+    sources = data.get("sources")
+    documents = _count(len(sources) if isinstance(sources, list) else 0, "document")
+    citations = _count(data.get("citations"), "citation")
+    return f"answer verified: {citations} of {documents}{_claims(data)}", "good"
 
 
 def claim(data: JsonObject) -> tuple[str, Tone]:
