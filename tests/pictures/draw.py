@@ -1,4 +1,4 @@
-"""Pictures of what people see, for the documentation: the inbox, a mail, a card of Teams.
+"""Pictures of what people see, for the documentation: the inbox, a mail, a card of Teams, the page of a thread.
 
 Run: make pictures. It needs Chromium, and for the card npm, which brings Microsoft's renderer.
 """
@@ -21,9 +21,11 @@ from guardkit.channels.email.links import MailLinks
 from guardkit.channels.host import ChannelHost
 from guardkit.channels.teams.card import draw
 from guardkit.channels.teams.outbox import Drawing
+from guardkit.cli.timeline import page as page_of
 from guardkit.core.approvals import Approval
 from guardkit.core.people import Assurance
 from guardkit.policy import PeopleDirectory
+from tests.pictures.thread import story
 from tests.web.claims import ARGS, DESK_STAGE, FIRST, SECOND, THIRD, Claims
 from tests.web.test_browser import browser, press, served, waits_for
 
@@ -117,6 +119,14 @@ def inbox(driver: Any) -> None:
         shot(driver, "inbox.png", "main")
 
 
+def trace(driver: Any, folder: Path) -> None:
+    page = folder / "trace.html"
+    page.write_text(page_of(story(folder)), encoding="utf-8")
+    driver.set_window_size(1180, 900)
+    driver.get(page.as_uri())
+    shot(driver, "trace.png", "body")
+
+
 def main() -> None:
     renderer = Path(sys.argv[1]) / RENDERER
     PICTURES.mkdir(exist_ok=True)
@@ -124,6 +134,7 @@ def main() -> None:
         mail(driver, Path(name))
         card(driver, Path(name), renderer)
         inbox(driver)
+        trace(driver, Path(name))
 
 
 if __name__ == "__main__":
