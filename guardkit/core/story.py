@@ -22,7 +22,8 @@ class Moment(Value):
     """Its place in the tenant's audit log; `None` for what only the outbox or the ledger knows."""
 
     at: float
-    """When it was written down: seconds since the epoch, by the database's clock."""
+    """When it was written down: seconds since the epoch, by the database's clock. A decision that was written down after
+    the question that follows from it has the question's time."""
 
     kind: str
     """The audit event's; `message` for one to people, `claim` for one claim of an answer."""
@@ -291,8 +292,9 @@ def _add(moments: list[Moment], moment: Moment) -> None:
         place = moments.index(said[-1])
         moments[place] = said[-1].model_copy(update={"times": said[-1].times + 1})
     elif moment.kind == "action.decided" and all(one.kind == "approval.requested" for one in moments):
-        # Both are written at the same time; what was decided comes first for a reader.
-        moments.insert(0, moment)
+        # The question is written first, but what was decided led to it: it was decided by then at the latest.
+        earlier = {} if not moments else {"at": moments[0].at}
+        moments.insert(0, moment.model_copy(update=earlier))
     else:
         moments.append(moment)
 

@@ -29,6 +29,7 @@ from guardkit import (
     Source,
     Verdict,
 )
+from guardkit.core.audit import AuditEvent
 from guardkit.core.runs import StopOrder
 from guardkit.core.steps import Action
 from guardkit.core.story import Story, tell
@@ -138,8 +139,11 @@ def compiled(folder: Path) -> tuple[Guard, GuardedGraph]:
             )
         ]
 
+    def think(state: Any) -> dict[str, Any]:
+        return {"messages": [script.invoke(state["messages"])]}
+
     builder: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
-    builder.add_node("agent", lambda state: {"messages": [script.invoke(state["messages"])]})
+    builder.add_node("agent", think)
     builder.add_node("tools", ToolNode([lookup_claim, pay_claim, close_claim]))
     builder.add_node("answer", guard.draft_critique_verify(model=ExtractiveModel(), retriever=library))
     builder.add_conditional_edges(
@@ -218,7 +222,10 @@ def story(folder: Path) -> Story:
 
     told = tell(
         [turn.model_copy(update={"opened_at": when(turn.opened_at)}) for turn in turns],
-        [one.model_copy(update={"at": when(one.at)}) for one in store.history("default", THREAD)],
+        [
+            one.model_copy(update={"at": when(one.at), "event": placed(one.event)})
+            for one in store.history("default", THREAD)
+        ],
         store.listed(thread_id=THREAD),
         [
             one.model_copy(update={"delivered_at": one.delivered_at and when(one.delivered_at)})
@@ -228,6 +235,14 @@ def story(folder: Path) -> Story:
     )
     guard.database.close()
     return told
+
+
+def placed(event: AuditEvent) -> AuditEvent:
+    """The event of a run as if agent and worker had been processes of their own."""
+    if event.kind != "run.started":
+        return event
+    process = "worker-1:4712" if event.data["continued"] else "agent-1:4711"
+    return event.model_copy(update={"data": {**event.data, "process": process}})
 
 
 def _user(text: str) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def test_an_approved_payment_is_told_from_proposal_to_outcome(line: Line, desk: 
     assert says[3].startswith("started under key pay:C-[red]1")
     assert says[4].startswith("done, after ")
     assert pay.moments[0].times == 2, "decided again when the run went on"
-    assert {"check": "argument-sanity", "verdict": "pass"} in pay.moments[0].facts["checks"]  # type: ignore[operator]
+    assert pay.moments[0].facts["checks"] == [{"check": "argument-sanity", "verdict": "pass"}]
     first, second = turn.runs
     assert [(run.status, run.continued) for run in turn.runs] == [("paused", False), ("done", True)]
     assert first.ended_at is not None
