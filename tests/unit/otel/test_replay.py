@@ -118,15 +118,16 @@ def test_what_is_sent_is_of_the_schema(folder: Path) -> None:
     guard.store.set_stop(
         StopOrder(id="drill", scope="agent", tenant="default", target="clerk", by="me", why="", at=0)
     )
-    graph.invoke(ASK, guard.config(THREAD, KIM))
+    graph.invoke(ASK, guard.config("stopped", KIM))
     guard.store.lift_stop("drill", by="me", why="")
-    graph.invoke(ASK, guard.config(THREAD, KIM))
-    spans = told(SQLStore(guard.database))
+    graph.invoke(ASK, guard.config("broken", KIM))
+    store = SQLStore(guard.database)
+    spans = [span for thread in (THREAD, "stopped", "broken") for span in told(store, thread)]
     guard.database.close()
     failed = [span for span in spans if span.failed]
     assert {span.name for span in failed} == {"apply_guardrail broken"}
     assert {span.attributes[names.ERROR_TYPE] for span in failed} == {"RuntimeError"}
-    assert {span.attributes[names.TURN] for span in spans} == {1, 2, 3}
+    assert {span.attributes[names.CONVERSATION] for span in spans} == {THREAD, "stopped", "broken"}
     ended = next(span for span in spans if span.attributes.get(names.RESULT) == "no_result")
     assert {name for name, _, _ in ended.events} == {names.TURN_ENDED, names.EMERGENCY_STOP}
     for span in spans:
