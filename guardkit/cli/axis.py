@@ -48,7 +48,7 @@ class Axis:
         found: list[Stretch] = []
         for (first, last, running), weight in zip(parts, weights, strict=True):
             width = 100 * weight / sum(weights)
-            found.append(Stretch(first, last, running, round(left, 2), round(width, 2)))
+            found.append(Stretch(first, last, running, left, width))
             left += width
         self.stretches = tuple(found)
         """In order, without gaps."""

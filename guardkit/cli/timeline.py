@@ -174,10 +174,10 @@ def _scale(axis: Axis) -> Iterator[str]:
     """The line with its stretches and how long each is."""
     yield '<svg class="scale">'
     for part in axis.stretches:
-        middle, right = round(part.left + part.width / 2, 2), round(part.left + part.width, 2)
+        left, middle, right = (round(part.left + part.width * share, 2) for share in (0, 0.5, 1))
         kind = "" if part.runs else ' class="pause"'
-        yield f'<line x1="{part.left}%" y1="28" x2="{right}%" y2="28"{kind}/>'
-        yield f'<line x1="{part.left}%" y1="23" x2="{part.left}%" y2="33"/>'
+        yield f'<line x1="{left}%" y1="28" x2="{right}%" y2="28"{kind}/>'
+        yield f'<line x1="{left}%" y1="23" x2="{left}%" y2="33"/>'
         if part.width >= 9:
             says = f"{'ran' if part.runs else 'paused'} {span(part.end - part.begin)}"
             yield f'<text x="{middle}%" y="16" text-anchor="middle">{says}</text>'
@@ -188,7 +188,7 @@ def _row(action: ActionStory, axis: Axis) -> Iterator[str]:
     yield '<svg aria-hidden="true">'
     for part in axis.stretches:
         if not part.runs:
-            yield f'<rect class="pause" x="{part.left}%" y="0" width="{part.width}%" height="22"/>'
+            yield f'<rect class="pause" x="{part.left:.2f}%" y="0" width="{part.width:.2f}%" height="22"/>'
     for place, moment in enumerate(action.moments):
         ends = _ENDS.get(moment.kind, ())
         after = [one for one in action.moments[place + 1 :] if one.kind in ends]
