@@ -22,7 +22,8 @@
     ├── StorageError                    the database cannot be reached or refuses
     │   ├── AuditError                  the audit log cannot be written or does not verify
     │   └── MissingDataError            a stored value that must exist is gone
-    └── ChannelError                    a message to people could not be delivered
+    ├── ChannelError                    a message to people could not be delivered
+    └── ExportError                     a collector did not take spans of the past
 
 Control flow is not an error: a turn that ends without an answer is the value
 [`NoResult`][guardkit.NoResult], and a pause is LangGraph's own interrupt. The one
@@ -222,3 +223,9 @@ class ChannelError(GuardkitError):
     """A message to people could not be delivered."""
 
     code = "channel"
+
+
+class ExportError(GuardkitError):
+    """A collector cannot be reached or refuses spans of a past thread; they can be sent again."""
+
+    code = "export"

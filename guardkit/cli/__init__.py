@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from guardkit import logs
-from guardkit.cli import anomalies, approvals, audit, effects, operate, processes, stops, teams, trace
+from guardkit.cli import anomalies, approvals, audit, effects, operate, processes, stops, tail, teams, trace
 from guardkit.cli.base import err
 from guardkit.demo.command import demo
 from guardkit.errors import GuardkitError
@@ -20,6 +20,7 @@ app.command()(processes.worker)
 app.command()(processes.serve)
 app.command()(operate.doctor)
 app.command()(trace.trace)
+app.command()(tail.tail)
 app.add_typer(operate.db, name="db")
 app.add_typer(anomalies.app, name="anomalies")
 app.add_typer(approvals.app, name="approvals")

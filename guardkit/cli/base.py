@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from guardkit.core.settings import Settings, load_settings
+from guardkit.core.wording import Tone
 from guardkit.errors import ConfigurationError
 from guardkit.guard import Guard
 from guardkit.langgraph.graph import GuardedGraph
@@ -20,6 +21,9 @@ from guardkit.sql import Database, SQLStore
 
 out = Console()
 err = Console(stderr=True)
+
+STYLES: dict[Tone, str] = {"plain": "", "good": "green", "held": "yellow", "bad": "bold red"}
+"""How what happened is coloured."""
 
 Operator = Annotated[str, typer.Option("--by", help="Who does it; goes into the audit log.")]
 

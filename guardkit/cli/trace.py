@@ -1,6 +1,7 @@
 """The story of a thread, from the command line."""
 
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -10,14 +11,17 @@ from rich.markup import escape
 from rich.text import Text
 from rich.tree import Tree
 
-from guardkit.cli.base import out, store
+from guardkit.cli.base import STYLES, out, store
 from guardkit.cli.timeline import page
+from guardkit.core.approvals import Approval
+from guardkit.core.audit import AuditEntry
 from guardkit.core.runs import Turn
-from guardkit.core.story import ActionStory, Moment, Story, Tone, TurnStory, span, tell
-from guardkit.errors import InputError
+from guardkit.core.story import ActionStory, Moment, Story, TurnStory, tell
+from guardkit.core.wording import span
+from guardkit.errors import ConfigurationError, InputError
 from guardkit.sql import SQLStore
 
-_STYLES: dict[Tone, str] = {"plain": "", "good": "green", "held": "yellow", "bad": "bold red"}
+_MANY = 100_000
 
 
 def trace(
@@ -26,10 +30,24 @@ def trace(
     turn: Annotated[int | None, typer.Option(min=1, help="Only this turn.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write a page of its own to this file.")] = None,
+    otlp: Annotated[bool, typer.Option("--otlp", help="Send it to a collector, as spans.")] = False,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="The collector; else as OTEL_EXPORTER_OTLP_ENDPOINT says."),
+    ] = None,
 ) -> None:
     """Tell what happened in a thread: what was proposed, decided, asked, answered, done, and why it ended."""
+    if endpoint is not None and not otlp:
+        raise InputError("--endpoint goes with --otlp, and only with it")
     with store() as found:
-        story = _story(found, tenant, thread_id)
+        known = _known(found, tenant, thread_id)
+        story = tell(
+            known.turns,
+            known.entries,
+            known.approvals,
+            found.messages(tenant, thread_id),
+            found.effects(tenant=tenant, thread_id=thread_id, limit=_MANY),
+        )
     if turn is not None:
         chosen = tuple(one for one in story.turns if one.number == turn)
         if not chosen:
@@ -40,20 +58,44 @@ def trace(
             html.write_text(page(story), encoding="utf-8")
         except OSError as error:
             raise InputError(f"{html} cannot be written: {error.strerror}") from error
+    if otlp:
+        sent = _send(known, turn, endpoint)
+        sys.stderr.write(f"sent {sent} spans\n")
     if as_json:
         sys.stdout.write(story.model_dump_json() + "\n")
-    elif html is None:
+    elif html is None and not otlp:
         out.print(_tree(story))
 
 
-def _story(found: SQLStore, tenant: str, thread_id: str) -> Story:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the database has of a thread."""
+
+    turns: list[Turn]
+    entries: list[AuditEntry]
+    approvals: list[Approval]
+
+
+def _known(found: SQLStore, tenant: str, thread_id: str) -> _Known:
     turns: list[Turn] = []
     while (turn := found.turn(tenant, thread_id, len(turns) + 1)) is not None:
         turns.append(turn)
     if not turns:
         raise InputError(f"tenant {tenant!r} has no thread {thread_id!r}", remedy="see guardkit db threads")
-    approvals = found.listed(tenant=tenant, thread_id=thread_id, limit=100_000)
-    return tell(turns, found.history(tenant, thread_id), approvals)
+    approvals = found.listed(tenant=tenant, thread_id=thread_id, limit=_MANY)
+    return _Known(turns, list(found.history(tenant, thread_id)), list(approvals))
+
+
+def _send(known: _Known, turn: int | None, endpoint: str | None) -> int:
+    try:
+        from guardkit.otel.replay import send  # noqa: PLC0415  # an optional extra
+        from guardkit.otel.retelling import retell  # noqa: PLC0415  # goes with it
+    except ImportError as error:
+        raise ConfigurationError(
+            "--otlp needs the extra 'otel'", remedy="pip install guardkit[otel]"
+        ) from error
+    spans = retell(known.turns, known.entries, known.approvals)
+    return send([one for one in spans if turn in (None, one.turn)], endpoint)
 
 
 def _tree(story: Story) -> Tree:
@@ -61,21 +103,27 @@ def _tree(story: Story) -> Tree:
     for turn in story.turns:
         branch = tree.add(_head(turn))
         parts: list[ActionStory | Moment] = sorted([*turn.actions, *turn.moments], key=_place)
+        above = branch
         for part in parts:
-            if isinstance(part, Moment):
-                branch.add(_line(part))
-                continue
-            call = branch.add(Text.assemble((part.tool, "bold cyan"), (f"  {part.action_id[:12]}", "dim")))
-            for moment in part.moments:
-                call.add(_line(moment))
+            if isinstance(part, ActionStory):
+                call = branch.add(
+                    Text.assemble((part.tool, "bold cyan"), (f"  {part.action_id[:12]}", "dim"))
+                )
+                for moment in part.moments:
+                    call.add(_line(moment))
+            elif part.kind == "claim":
+                above.add(Text(part.says, style=STYLES[part.tone]))
+            else:
+                above = branch.add(_line(part))
         if turn.no_result is not None:
             for why in turn.no_result.why:
                 branch.add(Text(f"because: {why}", style="yellow"))
     return tree
 
 
-def _place(part: ActionStory | Moment) -> int:
-    return part.seq if isinstance(part, Moment) else part.moments[0].seq
+def _place(part: ActionStory | Moment) -> tuple[float, int]:
+    first = part if isinstance(part, Moment) else part.moments[0]
+    return first.at, first.seq or 0
 
 
 def _head(turn: TurnStory) -> Text:
@@ -91,5 +139,5 @@ def _line(moment: Moment) -> Text:
     at = datetime.fromtimestamp(moment.at, UTC)
     again = f" ({moment.times} times)" if moment.times > 1 else ""
     return Text.assemble(
-        (f"{at:%H:%M:%S.%f}"[:-3], "dim"), "  ", (f"{moment.says}{again}", _STYLES[moment.tone])
+        (f"{at:%H:%M:%S.%f}"[:-3], "dim"), "  ", (f"{moment.says}{again}", STYLES[moment.tone])
     )

@@ -5,7 +5,7 @@ methods that take a `RunRef` raise `StaleRunError` when another run has taken th
 nothing. `events` are appended to the tenant's audit chain in the same transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from guardkit.core.anomalies import Anomaly, Watch
@@ -19,6 +19,7 @@ from guardkit.core.runs import (
     Delivery,
     DueThread,
     Marks,
+    Message,
     Opened,
     Opening,
     Post,
@@ -202,6 +203,14 @@ class Audit(Protocol):
         """Tenants that have a chain."""
         ...
 
+    def heads(self) -> Mapping[str, int]:
+        """`seq` of the newest entry of every tenant's chain. Costs the same however long the chains are."""
+        ...
+
+    def before(self, tenant: str, at: float) -> int:
+        """The greatest `seq` with nothing from `at` on up to it; 0 if there is none. `at` in seconds since the epoch."""
+        ...
+
 
 class Heads(Protocol):
     """Signed heads of audit chains, kept outside the database."""
@@ -291,6 +300,10 @@ class Queue(Protocol):
 
     def delivered(self, delivery: Delivery, *, error: str | None, rendered: str | None = None) -> None:
         """Note that a delivery went out, with the hash of what was rendered, or failed and is tried again later."""
+        ...
+
+    def messages(self, tenant: str, thread_id: str) -> Sequence[Message]:
+        """Every delivery about a thread's questions that was tried, in the order in which they went out."""
         ...
 
 

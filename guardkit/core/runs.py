@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from pydantic import Field
+
 from guardkit.core.no_result import NoResult
 from guardkit.core.principals import Principal
 from guardkit.core.steps import Observation
@@ -101,6 +103,8 @@ class Opening(Value):
 
     fingerprint: str
     policy_version: str
+    run_id: str | None = Field(default=None, min_length=1, max_length=64)
+    """The id that the run gets, new for every run; `None` lets the store make one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +217,26 @@ class Delivery(Value):
 
     stage: int
     attempts: int
+
+
+class Message(Value):
+    """A delivery and what became of it, for those who look back."""
+
+    approval_id: str
+    channel: str
+    kind: Literal["ask", "remind", "update", "outcome"]
+    stage: int
+    """0-based."""
+
+    escalation: int = 0
+    """Of an `ask`: which escalation of its stage it carries out, 1 for the first; 0 for the stage's own people."""
+
+    attempts: int
+    delivered_at: float | None = None
+    """Seconds since the epoch, by the database's clock; `None` while it has not gone out."""
+
+    error: str | None = None
+    """What the last attempt failed with, if it did."""
 
 
 class Post(Value):

@@ -20,11 +20,11 @@ from langgraph.graph.message import add_messages
 from langgraph.graph.state import CompiledStateGraph
 
 from guardkit.core import telemetry_names as names
-from guardkit.core.drafts import Answer, Criterion
+from guardkit.core.drafts import Answer, ClaimCheck, Criterion
 from guardkit.core.effects import Effect
 from guardkit.core.no_result import MESSAGES, NoResult
 from guardkit.core.sources import Source
-from guardkit.core.values import JsonObject
+from guardkit.core.values import Json, JsonObject
 from guardkit.errors import InputError
 from guardkit.grounding import (
     AskCritic,
@@ -299,13 +299,32 @@ def _settle(drafting: Drafting, node: Node, outcome: Outcome) -> tuple[NoResult 
     if drafting.on_outcome is not None:
         drafting.on_outcome(outcome)
     if isinstance(outcome, Ungrounded):
-        session.buffer(session.event("answer.withheld", reason=outcome.reason.value, cause=outcome.cause))
+        withheld = {"reason": outcome.reason.value, "cause": outcome.cause}
+        session.buffer(session.event("answer.withheld", **withheld, **_judged(outcome)))
         return no_result(outcome), None
     answer: Answer = outcome.answer
     session.outcome = cast("JsonObject", answer.model_dump(mode="json"))
     cited = sorted({citation.source_id for citation in answer.citations})
-    session.buffer(session.event("answer.verified", sources=list(cited), citations=len(answer.citations)))
+    verified = {"sources": list(cited), "citations": len(answer.citations)}
+    session.buffer(session.event("answer.verified", **verified, **_judged(outcome)))
     return None, AIMessage(answer.text, id=f"answer-{session.run.run_id}-{node.task_id}")
+
+
+def _judged(outcome: Outcome) -> JsonObject:
+    """How often the answer was verified, and what was found of each claim at last. No text of a claim."""
+    found = [record.verification for record in outcome.trail if record.kind == "verified"]
+    claims: list[Json] = [_of_claim(check) for check in found[-1].checks] if found else []
+    return {"rounds": len(found), "claims": claims}
+
+
+def _of_claim(check: ClaimCheck) -> JsonObject:
+    return {
+        "claim": check.claim.id,
+        "verdict": check.verdict.value,
+        "by": check.decided_by,
+        "flags": [flag.value for flag in check.flags],
+        "sources": list(dict.fromkeys(span.source_id for span in check.evidence)),
+    }
 
 
 def _voice(message: AIMessage) -> Speak:

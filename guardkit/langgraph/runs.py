@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -13,8 +14,10 @@ from langchain_core.runnables.config import ensure_config, merge_configs
 from langgraph.types import Command
 
 from guardkit.core import telemetry_names as names
+from guardkit.core.audit import AuditEvent
 from guardkit.core.principals import UNKNOWN, Principal
 from guardkit.core.runs import Closing, Opened, Opening, Turn, TurnStatus
+from guardkit.core.values import JsonObject
 from guardkit.errors import BusyError, FingerprintError, GuardkitError, InputError, UndeclaredToolError
 from guardkit.langgraph import compat
 from guardkit.langgraph.inputs import dump_input
@@ -190,8 +193,9 @@ class Runs:
             input=dump_input(given) if entry.new_turn else None,
             fingerprint=self.fingerprint,
             policy_version=services.policy.version,
+            run_id=uuid.uuid4().hex,
         )
-        opened = services.store.open_run(opening, [])
+        opened = services.store.open_run(opening, [_started(opening)])
         session = Session.opened(services, opened, continued=not entry.new_turn)
         facts = {**session.facts, names.TURN_CONTINUED: session.continued}
         session.span = services.telemetry.start(f"{names.RUN_TURN} {services.agent}", facts)
@@ -278,10 +282,21 @@ class Runs:
             waits_for=waits_for,
         )
         session.span.set({names.RUN_STATUS: status})
+        ended = session.event("run.ended", run=session.run.run_id, status=status)
         try:
-            self.services.store.close_run(session.run, closing, session.take())
+            self.services.store.close_run(session.run, closing, [*session.take(), ended])
         finally:
             session.span.end()
+
+
+def _started(opening: Opening) -> AuditEvent:
+    data: JsonObject = {
+        "run": opening.run_id,
+        "agent": opening.agent,
+        "process": opening.owner,
+        "continued": not opening.new_turn,
+    }
+    return AuditEvent(kind="run.started", thread_id=opening.thread_id, data=data)
 
 
 def _is_empty(command: Command[str]) -> bool:

@@ -142,14 +142,16 @@ def _audit(session: Session, gated: Gated) -> None:
             "action.decided",
             action=gated.action.id,
             tool=gated.action.tool,
+            tool_kind=gated.action.kind.value,
+            call=gated.action.call_id,
             digest=gated.digest,
             original=gated.original,
+            checks=list(gated.checks),
             decision=gated.decision.kind,
             rules=list(gated.decision.rules),
             policy=policy.name,
             policy_version=policy.version,
             policy_hash=policy.hash,
-            **({"checks": list(gated.checks)} if gated.checks else {}),
         )
     )
     telemetry = session.services.telemetry

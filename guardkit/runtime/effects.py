@@ -9,6 +9,7 @@ from typing import Any, assert_never
 
 from guardkit.core import telemetry_names as names
 from guardkit.core.approvals import Approval, ApprovalState
+from guardkit.core.audit import AuditEvent
 from guardkit.core.effects import (
     AlreadyDone,
     Claimed,
@@ -125,17 +126,21 @@ def _claimed(
                 _told(session, gated, approval, claim)
                 return (yield from _run(session, gated, approval, key, claim, codec))
             case AlreadyDone():
+                session.buffer(_note(session, gated, key, "effect.known"))
                 return Outcome(output=codec.decode(claim.result, action.call_id), fresh=False)
             case KeyTaken():
                 why = f"effect key {key!r} belongs to another action"
+                session.buffer(_note(session, gated, key, "effect.refused", why="done_before_under_this_key"))
                 return Outcome(
                     refusal="This was done before, under the same key. Do not try it again.", why=(why,)
                 )
             case UnderWay() if session.shares(key):
                 why = f"another call of this run performs effect {key!r}"
+                session.buffer(_note(session, gated, key, "effect.refused", why="another_call_performs_it"))
                 return Outcome(refusal=UNDER_WAY, why=(why,))
             case Lapsed():
                 if attempt == 2 or approval is None:
+                    session.buffer(_note(session, gated, key, "effect.refused", why="approval_lapsed"))
                     return Outcome(refusal="The approval no longer holds.", why=(claim.why,))
                 return Outcome(again=True)
             case Halted():
@@ -148,10 +153,15 @@ def _claimed(
                 if not settled:
                     since = f" since attempt {claim.attempt}" if isinstance(claim, InDoubt) else ""
                     why = f"effect {key!r} is in doubt{since}"
+                    session.buffer(_note(session, gated, key, "effect.refused", why="in_doubt"))
                     return Outcome(in_doubt=True, why=(why,))
             case _:
                 assert_never(claim)
     return Outcome(in_doubt=True, why=(f"effect {key!r} is in doubt",))
+
+
+def _note(session: Session, gated: Gated, key: str, kind: str, **more: str) -> AuditEvent:
+    return session.event(kind, action=gated.action.id, tool=gated.action.tool, key=key, **more)
 
 
 def _run(

@@ -23,6 +23,7 @@ from guardkit.core.decisions import (
 from guardkit.core.digest import action_digest
 from guardkit.core.no_result import NoResultReason
 from guardkit.core.steps import Action, ToolKind
+from guardkit.core.values import JsonObject
 from guardkit.core.verdicts import CheckContext, Verdict
 from guardkit.policy import Facts
 from guardkit.runtime.events import spanned, watched
@@ -44,8 +45,8 @@ class Gated:
     original: str
     """The digest of the action as the model proposed it."""
 
-    checks: tuple[str, ...] = ()
-    """Names of the checks that had something to say about it."""
+    checks: tuple[JsonObject, ...] = ()
+    """What each check said, for the audit log: its name, its verdict, and the type of the error if it failed."""
 
 
 def digest_of(session: Session, action: Action) -> str:
@@ -90,49 +91,44 @@ def gate(session: Session, spec: ToolSpec, action: Action, context: CheckContext
 
 def _gated(session: Session, spec: ToolSpec, action: Action, context: CheckContext) -> Flow[Gated]:
     original = digest_of(session, action)
-    opinions, checks = yield from _opinions(session, spec, action, context)
+    opinions, said = yield from _opinions(session, spec, action, context)
     decision = strictest(opinions)
-    gated = Gated(
-        action=action, spec=spec, decision=decision, digest=original, original=original, checks=checks
+    proposed = Gated(
+        action=action, spec=spec, decision=decision, digest=original, original=original, checks=said
     )
     if not isinstance(decision, Edit):
-        return gated
+        return proposed
     try:
         edited = action.model_copy(update={"args": spec.validate(decision.args)})
     except ValueError:
         refused = Reject(rules=decision.rules, why=("the edited arguments do not fit the tool's schema",))
-        return replace(gated, decision=refused)
+        return replace(proposed, decision=refused)
     again, more = yield from _opinions(session, spec, edited, context)
     decision = strictest([*again, floor(opinions)])
     if isinstance(decision, Edit):
         decision = Reject(rules=decision.rules, why=("an edited action would have to be edited again",))
-    return Gated(
-        action=edited,
-        spec=spec,
-        decision=decision,
-        digest=digest_of(session, edited),
-        original=original,
-        checks=tuple(sorted({*checks, *more})),
+    return replace(
+        proposed, action=edited, decision=decision, digest=digest_of(session, edited), checks=said + more
     )
 
 
 def _opinions(
     session: Session, spec: ToolSpec, action: Action, context: CheckContext
-) -> Flow[tuple[list[Decision], tuple[str, ...]]]:
-    """What everybody demands, and which checks had something to say: policy sees their names in `flags`."""
+) -> Flow[tuple[list[Decision], tuple[JsonObject, ...]]]:
+    """What everybody demands, and what each check said. Policy sees in `flags` which of them had something to say."""
     halted = _halted(session, spec, context)
     if halted is not None:
         return [halted], ()
     services = session.services
     verdicts = yield from _verdicts(session, action, context)
-    checks = tuple(sorted({one.check for one in verdicts if one.outcome != "pass" or one.why}))
+    flags = {verdict.check for verdict, _ in verdicts if verdict.outcome != "pass" or verdict.why}
     facts = Facts(
         principal=session.turn.principal,
         thread_id=session.run.thread_id,
         turn=session.run.turn,
         calls=context.calls,
         elapsed=context.elapsed,
-        flags=context.flags.union(checks),
+        flags=context.flags.union(flags),
         tainted=partial(tainted, context),
     )
     opinions: list[Decision] = [services.policy.decide(action, facts)]
@@ -148,11 +144,12 @@ def _opinions(
         opinions.append(stuck)
     if verdicts:
         routes = services.policy.review_routes(action)
-        opinions += [demanded_by(verdict, routes=routes) for verdict in verdicts]
-    return opinions, checks
+        opinions += [demanded_by(verdict, routes=routes) for verdict, _ in verdicts]
+    return opinions, tuple(_said(verdict, result) for verdict, result in verdicts)
 
 
-def _verdicts(session: Session, action: Action, context: CheckContext) -> Flow[list[Verdict]]:
+def _verdicts(session: Session, action: Action, context: CheckContext) -> Flow[list[tuple[Verdict, object]]]:
+    """What each check says, and what it returned or raised."""
     services = session.services
     if not services.action_checks:
         return []
@@ -163,8 +160,16 @@ def _verdicts(session: Session, action: Action, context: CheckContext) -> Flow[l
     ]
     results: Sequence[Any] = yield Ask(calls, services.check_timeout)
     return [
-        verdict_of(name, result) for (name, _), result in zip(services.action_checks, results, strict=True)
+        (verdict_of(name, result), result)
+        for (name, _), result in zip(services.action_checks, results, strict=True)
     ]
+
+
+def _said(verdict: Verdict, result: object) -> JsonObject:
+    """A verdict for the audit log, without its words."""
+    remark: JsonObject = {"remark": True} if verdict.outcome == "pass" and verdict.why else {}
+    failure: JsonObject = {"error": type(result).__name__} if isinstance(result, Exception) else {}
+    return {"check": verdict.check, "verdict": verdict.outcome, **remark, **failure}
 
 
 def _halted(session: Session, spec: ToolSpec, context: CheckContext) -> Decision | None:

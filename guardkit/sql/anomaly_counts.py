@@ -156,9 +156,18 @@ def _told(entries: Sequence[Any]) -> list[_Told]:
 def _own(data: JsonObject) -> bool:
     """Whether a refusal may be the watch's own doing, or is an operator's stop. These tell nothing of the agent."""
     checks, rules = data.get("checks"), data.get("rules")
-    spoke = isinstance(checks, list) and CHECK in checks
+    spoke = isinstance(checks, list) and any(_spoke(one) for one in checks)
     stopped = isinstance(rules, list) and "guardkit.stop" in rules
     return data.get("decision") in ("reject", "stop") and (spoke or stopped)
+
+
+def _spoke(said: Json) -> bool:
+    """Whether a check's entry is one of the watch's own check, with something to say."""
+    return (
+        isinstance(said, dict)
+        and said.get("check") == CHECK
+        and (said.get("verdict") != "pass" or "remark" in said)
+    )
 
 
 def _columns(kind: str, data: JsonObject) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select, union, update
+from sqlalchemy import Connection, Row, Select, func, insert, select, union, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from guardkit.core.audit import GENESIS, AuditEntry, AuditEvent, chain
@@ -126,3 +126,19 @@ def tenants(connection: Connection) -> list[str]:
     """Tenants that have a chain, also one whose head is gone."""
     both = union(select(audit_heads.c.tenant), select(audit.c.tenant).distinct())
     return sorted(connection.execute(both).scalars())
+
+
+def heads(connection: Connection) -> dict[str, int]:
+    """The newest entry of every chain, by its tenant."""
+    return {
+        row.tenant: row.seq for row in connection.execute(select(audit_heads.c.tenant, audit_heads.c.seq))
+    }
+
+
+def before(connection: Connection, tenant: str, at: float) -> int:
+    """The entry after which nothing is older than an instant; see `guardkit.core.ports.Audit.before`."""
+    mine = audit.c.tenant == tenant
+    first = connection.execute(select(func.min(audit.c.seq)).where(mine, audit.c.at >= at)).scalar_one()
+    if first is not None:
+        return first - 1
+    return connection.execute(select(func.max(audit.c.seq)).where(mine)).scalar_one() or 0

@@ -1,14 +1,16 @@
 """The outbox: messages to people, written in the transaction that makes them due and sent by workers."""
 
-from sqlalchemy import Connection, insert, select, update
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
 
 from guardkit.core.approvals import Approval
 from guardkit.core.digest import sha256
-from guardkit.core.runs import Delivery
+from guardkit.core.runs import Delivery, Message
 from guardkit.core.values import Json
 from guardkit.errors import InputError
-from guardkit.sql import dialects, names, news
-from guardkit.sql.tables import deliveries
+from guardkit.sql import approval_rows, dialects, names, news
+from guardkit.sql.tables import approvals, deliveries
 
 _HANDED_OUT = 60.0
 """Seconds after which a message that was handed out and not reported is handed out again."""
@@ -128,10 +130,9 @@ def _insert(
     number: int = 0,
 ) -> None:
     request = approval.request
-    name: list[Json] = [request.id, kind, stage, channel, approval.version, number]
     connection.execute(
         insert(deliveries).values(
-            id=sha256("guardkit.delivery.v1", name)[:32],
+            id=_id(request.id, kind, stage, channel, approval.version, number),
             approval_id=request.id,
             tenant=request.tenant,
             channel=channel,
@@ -143,6 +144,48 @@ def _insert(
         )
     )
     news.tell(connection)
+
+
+def _id(approval_id: str, kind: str, stage: int, channel: str, version: int, number: int) -> str:
+    name: list[Json] = [approval_id, kind, stage, channel, version, number]
+    return sha256("guardkit.delivery.v1", name)[:32]
+
+
+def of_thread(connection: Connection, tenant: str, thread_id: str) -> list[Message]:
+    """What was tried to be sent about a thread's questions; see `guardkit.core.ports.Queue.messages`."""
+    listed = approval_rows.listed(connection, tenant=tenant, thread_id=thread_id, states=None, limit=100_000)
+    asked = {one.request.id: one for one in listed}
+    rows = connection.execute(
+        select(deliveries)
+        .join(approvals, approvals.c.id == deliveries.c.approval_id)
+        .where(approvals.c.tenant == tenant, approvals.c.thread_id == thread_id, deliveries.c.attempts > 0)
+        .order_by(deliveries.c.delivered_at.is_(None), deliveries.c.delivered_at, deliveries.c.id)
+    )
+    return [
+        Message(
+            approval_id=row.approval_id,
+            channel=row.channel,
+            kind=row.kind,
+            stage=row.stage,
+            escalation=_escalation(row, asked[row.approval_id]),
+            attempts=row.attempts,
+            delivered_at=row.delivered_at,
+            error=row.error,
+        )
+        for row in rows
+    ]
+
+
+def _escalation(row: Row[Any], approval: Approval) -> int:
+    """Which escalation a message carries out: its id says so."""
+    if row.kind != "ask":
+        return 0
+    stage: int = row.stage
+    for number in range(1, len(approval.request.stages[stage].escalations) + 1):
+        for version in range(approval.version + 1):
+            if row.id == _id(row.approval_id, row.kind, row.stage, row.channel, version, number):
+                return number
+    return 0
 
 
 def take(connection: Connection, limit: int) -> list[Delivery]:

@@ -47,7 +47,7 @@ def open_run(connection: Connection, opening: Opening, events: Sequence[AuditEve
         tenant=opening.tenant,
         thread_id=opening.thread_id,
         turn=row.turn + 1 if opening.new_turn else row.turn,
-        run_id=uuid.uuid4().hex,
+        run_id=opening.run_id or uuid.uuid4().hex,
         token=row.token + 1,
     )
     own: list[AuditEvent] = []

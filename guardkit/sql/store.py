@@ -1,6 +1,6 @@
 """The store: each method of `guardkit.core.ports.Store`, one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
 from guardkit.core.audit import AuditEntry, AuditEvent
@@ -13,6 +13,7 @@ from guardkit.core.runs import (
     Delivery,
     DueThread,
     Marks,
+    Message,
     Opened,
     Opening,
     Post,
@@ -256,6 +257,16 @@ class SQLStore:
         with self.database.reading() as connection:
             return audit.tenants(connection)
 
+    def heads(self) -> Mapping[str, int]:
+        """`seq` of the newest entry of every tenant's chain."""
+        with self.database.reading() as connection:
+            return audit.heads(connection)
+
+    def before(self, tenant: str, at: float) -> int:
+        """The greatest `seq` with nothing from `at` on up to it; 0 if there is none. Reads the tenant's chain."""
+        with self.database.reading() as connection:
+            return audit.before(connection, tenant, at)
+
     # --- stops ---
 
     def set_stop(self, order: StopOrder) -> StopOrder:
@@ -318,6 +329,11 @@ class SQLStore:
         """Note that a delivery went out, with the hash of what was rendered, or failed and is tried again later."""
         with self.database.writing() as connection:
             deliveries.delivered(connection, delivery, error=error, rendered=rendered)
+
+    def messages(self, tenant: str, thread_id: str) -> Sequence[Message]:
+        """Every delivery about a thread's questions that was tried, in the order in which they went out."""
+        with self.database.reading() as connection:
+            return deliveries.of_thread(connection, tenant, thread_id)
 
     # --- what channels remember ---
 

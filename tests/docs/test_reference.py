@@ -15,6 +15,9 @@ from guardkit.cli import app
 from guardkit.core import settings
 from guardkit.core.decisions import NOTHING_DECIDED
 from guardkit.core.no_result import NoResultReason
+from guardkit.core.story import ActionStory, Moment, RunStory, Story, TurnStory
+from guardkit.core.values import Value
+from guardkit.core.wording import _WORDS
 from guardkit.errors import GuardkitError
 from guardkit.policy.constitution import Principle
 from guardkit.policy.document import (
@@ -198,6 +201,19 @@ def test_required_options_are_marked() -> None:
             if cells[1].startswith("required") and "for `" not in cells[1]
         }
         assert marked == required, name
+
+
+@pytest.mark.parametrize(
+    ("heading", "part"),
+    [("Story", Story), ("Turn", TurnStory), ("Run", RunStory), ("Action", ActionStory), ("Moment", Moment)],
+    ids=["story", "turn", "run", "action", "moment"],
+)
+def test_every_field_of_a_story_is_listed(heading: str, part: type[Value]) -> None:
+    assert _named(_sections("story.md")[heading])[: len(part.model_fields)] == list(part.model_fields)
+
+
+def test_every_kind_of_a_moment_is_listed() -> None:
+    assert sorted(_named(_sections("story.md")["Kinds"])) == sorted(_WORDS)
 
 
 # --- configuration ---------------------------------------------------------------------------------------------------

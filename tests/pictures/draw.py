@@ -1,4 +1,5 @@
-"""Pictures of what people see, for the documentation: the inbox, a mail, a card of Teams, a chat in the Agents Playground.
+"""Pictures of what people see, for the documentation: the inbox, a mail, a card of Teams, a chat in the Agents
+Playground, the page of a thread.
 
 Run: make pictures. It needs Chromium, and for what is Microsoft's npm, which brings its renderer and its playground.
 """
@@ -22,9 +23,11 @@ from guardkit.channels.email.links import MailLinks
 from guardkit.channels.host import ChannelHost
 from guardkit.channels.teams.card import draw
 from guardkit.channels.teams.outbox import Drawing
+from guardkit.cli.timeline import page as page_of
 from guardkit.core.approvals import Approval
 from guardkit.core.people import Assurance
 from guardkit.policy import PeopleDirectory
+from tests.pictures.thread import story
 from tests.playground.conftest import Stage
 from tests.playground.playground import PACKAGE, wait_for
 from tests.playground.test_teams import press as press_in_playground, said
@@ -158,6 +161,14 @@ def chat_in_the_playground(folder: Path, program: Path) -> None:
         microsoft.close()
 
 
+def trace(driver: Any, folder: Path) -> None:
+    page = folder / "trace.html"
+    page.write_text(page_of(story(folder)), encoding="utf-8")
+    driver.set_window_size(1180, 900)
+    driver.get(page.as_uri())
+    shot(driver, "trace.png", "body")
+
+
 def main() -> None:
     renderer = Path(sys.argv[1]) / RENDERER
     PICTURES.mkdir(exist_ok=True)
@@ -166,6 +177,7 @@ def main() -> None:
         card(driver, Path(name), renderer)
         inbox(driver)
         chat_in_the_playground(Path(name), Path(sys.argv[1]).resolve() / PACKAGE)
+        trace(driver, Path(name))
 
 
 if __name__ == "__main__":

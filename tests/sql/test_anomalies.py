@@ -129,7 +129,10 @@ class SQLContract(AnomaliesContract):
 
     def test_refusals_by_the_watch_and_by_an_operator_are_not_counted(self, desk: Desk) -> None:
         desk.live()
-        refusals: list[JsonObject] = [{"rules": [], "checks": [CHECK]}, {"rules": ["guardkit.stop"]}]
+        refusals: list[JsonObject] = [
+            {"rules": [], "checks": [{"check": CHECK, "verdict": "pass", "remark": True}]},
+            {"rules": ["guardkit.stop"]},
+        ]
         for data in refusals:
             thread = desk.open_turn("claims")
             told = happened("action.decided", 10, decision="stop", **data)

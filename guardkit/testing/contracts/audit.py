@@ -1,5 +1,7 @@
 """The contract of the port `Audit`."""
 
+import time
+
 from guardkit.core.audit import GENESIS, AuditEvent, verify
 from guardkit.core.effects import EffectState
 from guardkit.core.ports import Store
@@ -55,6 +57,22 @@ class AuditContract:
         expect([entry.event for entry in store.entries("*")], [EVENT], "the chain of everybody")
         expect(verify("*", store.entries("*")).intact, True, "that chain")
         holds("*" in store.tenants(), f"it is among the chains: {store.tenants()}")
+
+    def test_the_newest_entry_of_every_chain_is_told(self, store: Store) -> None:
+        expect(dict(store.heads()), {}, "the heads of no chain")
+        store.append("a", [EVENT, EVENT])
+        store.append("b", [EVENT])
+        expect(dict(store.heads()), {"a": 2, "b": 1}, "the heads")
+
+    def test_an_instant_is_found_in_a_chain(self, store: Store) -> None:
+        expect(store.before(TENANT, 0.0), 0, "the place in no chain")
+        store.append(TENANT, [EVENT, EVENT])
+        time.sleep(0.01)
+        between = store.now()
+        time.sleep(0.01)
+        store.append(TENANT, [EVENT])
+        places = [store.before(TENANT, at) for at in (0.0, between, store.now() + 60)]
+        expect(places, [0, 2, 3], "what lies before")
 
     def test_what_cannot_be_hashed_is_not_written(self, store: Store) -> None:
         store.append(TENANT, [EVENT])

@@ -5,6 +5,7 @@ import time
 from guardkit.core.approvals import ApprovalState, close
 from guardkit.core.ports import Store
 from guardkit.core.runs import DueThread
+from guardkit.core.stages import Escalation
 from guardkit.testing.contracts import samples
 from guardkit.testing.contracts.expectations import expect, holds, there
 from guardkit.testing.contracts.samples import ADA, TENANT
@@ -124,6 +125,40 @@ class QueueContract:
         samples.paused(store)
         store.delivered(store.deliveries()[0], error="channel")
         expect(list(store.deliveries()), [], "messages right after one failed")
+
+    def test_what_was_sent_about_a_thread_is_told(self, store: Store) -> None:
+        approval = samples.paused(store)[0]
+        samples.paused(store, "u")
+        expect(list(store.messages(TENANT, "t")), [], "messages before one is taken")
+        before = store.now()
+        taken = {delivery.approval_id: delivery for delivery in store.deliveries()}
+        delivery = taken[approval.request.id]
+        store.delivered(delivery, error="ChannelError")
+        (failed,) = store.messages(TENANT, "t")
+        expect((failed.kind, failed.channel, failed.stage), ("ask", "desk", 0), "the message")
+        expect((failed.delivered_at, failed.error), (None, "ChannelError"), "a message that failed")
+        store.delivered(delivery, error=None)
+        (sent,) = store.messages(TENANT, "t")
+        expect((sent.approval_id, sent.error), (approval.request.id, None), "the message when it went out")
+        expect((sent.attempts, sent.escalation), (1, 0), "how often, and for whom")
+        holds(
+            sent.delivered_at is not None and before <= sent.delivered_at <= store.now(), "when it went out"
+        )
+        expect(list(store.messages("other", "t")), [], "another tenant's messages")
+
+    def test_a_message_of_an_escalation_is_told_as_one(self, store: Store) -> None:
+        run = samples.opened(store).run
+        late = Escalation(after=0.2, approvers=("head@example.com",), channels=("desk", "heads"))
+        stage = samples.STAGE.model_copy(update={"escalations": (late,)})
+        store.register(run, [samples.request(run, stages=(stage,))], [])
+        for delivery in store.deliveries():
+            store.delivered(delivery, error=None)
+        time.sleep(0.3)
+        for delivery in store.deliveries():
+            store.delivered(delivery, error=None)
+        told = [(one.channel, one.escalation) for one in store.messages(TENANT, "t")]
+        expect(told[0], ("desk", 0), "the first message")
+        expect(sorted(told[1:]), [("desk", 1), ("heads", 1)], "the messages of the escalation")
 
     def test_messages_are_taken_in_portions(self, store: Store) -> None:
         samples.paused(store, approvals=3)

@@ -90,6 +90,9 @@ class RunsContract:
         )
         holds(again.run.token > first.run.token, "the token grows with every lease")
         holds(again.run.run_id != first.run.run_id, "every run has its own id")
+        named = samples.opening(new_turn=False).model_copy(update={"run_id": "mine"})
+        store.close_run(again.run, samples.closing(), [])
+        expect(store.open_run(named, []).run.run_id, "mine", "the id that the run asked for")
         expect(there(store.turn(TENANT, "t"), "the turn").status, TurnStatus.RUNNING, "the status")
 
     def test_there_must_be_something_to_continue(self, store: Store) -> None:

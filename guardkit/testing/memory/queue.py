@@ -1,10 +1,10 @@
 """The audit chain, the operator's stops and the worker's queue, in memory."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from guardkit.core.audit import AuditEntry, AuditEvent
-from guardkit.core.runs import Delivery, DueThread, StopOrder, TurnStatus
+from guardkit.core.runs import Delivery, DueThread, Message, StopOrder, TurnStatus
 from guardkit.core.values import JsonObject
 from guardkit.testing.memory.state import MemoryState, MemoryThread
 
@@ -40,6 +40,17 @@ class MemoryAudit(MemoryState):
         """Tenants that have a chain."""
         with self._lock:
             return sorted(self._chains)
+
+    def heads(self) -> Mapping[str, int]:
+        """`seq` of the newest entry of every tenant's chain."""
+        with self._lock:
+            return {tenant: len(entries) for tenant, entries in self._chains.items()}
+
+    def before(self, tenant: str, at: float) -> int:
+        """The greatest `seq` with nothing from `at` on up to it; 0 if there is none."""
+        with self._lock:
+            entries = self._chains.get(tenant, [])
+            return next((entry.seq - 1 for entry in entries if entry.at >= at), len(entries))
 
 
 class MemoryStops(MemoryState):
@@ -191,13 +202,40 @@ class MemoryQueue(MemoryState):
         """Note that a delivery went out, with the hash of what was rendered, or failed and is tried again later."""
         with self._lock:
             message = self._messages[delivery.id]
+            message.error = error
             if error is not None:
                 message.next_at = self.now() + _HELD_OUT * message.delivery.attempts
                 return
+            message.delivered_at = self.now()
             if message.state == "waiting":
                 message.state = "sent"
             if rendered is not None:
                 self.rendered[delivery.id] = rendered
+
+    def messages(self, tenant: str, thread_id: str) -> Sequence[Message]:
+        """Every delivery about a thread's questions that was tried, in the order in which they went out."""
+        with self._lock:
+            tried = [
+                one
+                for one in self._messages.values()
+                if one.delivery.attempts > 0
+                and self._approvals[one.delivery.approval_id].request.thread_id == thread_id
+                and one.delivery.tenant == tenant
+            ]
+        tried.sort(key=lambda one: (one.delivered_at is None, one.delivered_at or 0.0))
+        return [
+            Message(
+                approval_id=one.delivery.approval_id,
+                channel=one.delivery.channel,
+                kind=one.delivery.kind,
+                stage=one.delivery.stage,
+                escalation=one.number if one.delivery.kind == "ask" else 0,
+                attempts=one.delivery.attempts,
+                delivered_at=one.delivered_at,
+                error=one.error,
+            )
+            for one in tried
+        ]
 
 
 def _why_due(thread: MemoryThread, now: float) -> str | None:

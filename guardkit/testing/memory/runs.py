@@ -29,7 +29,7 @@ class MemoryRuns(MemoryState):
             self._threads[key] = thread
             thread.agent = opening.agent
             thread.token += 1
-            thread.run_id = secrets.token_hex(8)
+            thread.run_id = opening.run_id or secrets.token_hex(8)
             thread.lease_until = now + opening.lease_seconds
             turn = thread.turns[-1]
             run = RunRef(

@@ -61,7 +61,10 @@ class MemoryMessage:
 
     delivery: Delivery
     next_at: float
+    number: int = 0
     state: Literal["waiting", "sent", "void"] = "waiting"
+    delivered_at: float | None = None
+    error: str | None = None
 
 
 class MemoryState:
@@ -243,7 +246,7 @@ class MemoryState:
             stage=stage,
             attempts=0,
         )
-        self._messages.setdefault(delivery.id, MemoryMessage(delivery, at))
+        self._messages.setdefault(delivery.id, MemoryMessage(delivery, at, number))
 
     def _settle_claim(self, claim: MemoryClaim, state: EffectState, result: Json) -> None:
         settled = state in (EffectState.DONE, EffectState.NOT_DONE)

@@ -7,7 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from guardkit.core.story import Story, span
+from guardkit.core.story import Story
+from guardkit.core.wording import span
 from tests.unit.cli.conftest import KIM, Desk, Line
 
 
@@ -38,10 +39,23 @@ def test_an_approved_payment_is_told_from_proposal_to_outcome(line: Line, desk: 
     ]
     says = [moment.says for moment in pay.moments]
     assert says[0].startswith("held for people")
-    assert says[2].startswith("approved by dana (local_operator, via cli), after ")
+    assert says[1] == "asked desk: the policy puts such calls to people"
+    assert says[2].startswith("approved by dana (stage 1, local_operator, via cli), after ")
     assert says[3].startswith("started under key pay:C-[red]1")
     assert says[4].startswith("done, after ")
     assert pay.moments[0].times == 2, "decided again when the run went on"
+    assert pay.moments[0].facts["checks"] == [{"check": "argument-sanity", "verdict": "pass"}]
+    first, second = turn.runs
+    assert [(run.status, run.continued) for run in turn.runs] == [("paused", False), ("done", True)]
+    assert first.ended_at is not None
+    assert first.started_at <= first.ended_at <= second.started_at
+    ran = [moment.says.partition(",")[0] for moment in turn.moments]
+    assert ran == [
+        f"run began in {first.process}",
+        "run paused",
+        f"run went on in {second.process}",
+        "run done",
+    ]
 
     shown = line("trace", "t-[1]")
     assert shown.status == 0
@@ -56,7 +70,12 @@ def test_a_stopped_turn_tells_why(line: Line, desk: Desk) -> None:
     (turn,) = _told(line, "t-1").turns
     assert turn.no_result is not None
     assert turn.no_result.reason == "stopped_by_operator"
-    assert [moment.says for moment in turn.moments] == ["ended without a result: stopped by operator"]
+    kinds = [moment.kind for moment in turn.moments]
+    assert kinds == ["run.started", "run.ended", "stop.set", "run.started", "turn.ended", "run.ended"]
+    assert turn.moments[2].says == "stop ".join(
+        ["", f"{turn.moments[2].facts['stop']} of thread t-1 set by olga"]
+    )
+    assert turn.moments[4].says == "ended without a result: stopped by operator"
     (pay,) = turn.actions
     assert pay.moments[-1].says == "question cancelled: the turn has ended"
     assert "because: " in line("trace", "t-1").out
@@ -118,13 +137,35 @@ def test_the_page_is_one_file_in_which_nothing_of_the_thread_is_markup(line: Lin
 
     found = Tags((line.folder / "page.html").read_text())
     assert found.names == {
-        "html", "head", "meta", "title", "style", "body", "h1", "p", "h2", "svg", "text", "line", "rect",
-        "circle", "h3", "small", "ol", "li", "time", "span",
+        "html", "head", "meta", "title", "style", "body", "header", "main", "section", "h1", "p", "h2", "svg",
+        "text", "line", "rect", "circle", "h3", "small", "strong", "ol", "li", "time", "span", "div", "details", "summary",
     }  # fmt: skip
     assert not {"src", "href", "onerror", "style"} & {name for name, _ in found.attributes}
-    assert ("content", "default-src 'none'; style-src 'unsafe-inline'") in found.attributes
+    (policy,) = [text for name, text in found.attributes if name == "content" and "default-src" in str(text)]
+    assert str(policy).startswith(
+        "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-"
+    )
     for text in (thread, "edited by dana", 'pay:"><img src=x onerror=alert(2)>'):
         assert text in found.data
+
+
+def test_what_the_ledger_refuses_and_what_is_in_doubt_is_told(line: Line, desk: Desk) -> None:
+    first = desk.start("t-1")
+    line("approvals", "decide", first.request.id, "approve", "--as", "dana@example.com")
+    desk.doubtful.append("once")
+    desk.go_on("t-1")
+    (turn,) = _told(line, "t-1").turns
+    assert turn.actions[0].moments[-1].says.startswith("in doubt")
+    assert turn.actions[0].moments[-1].tone == "bad"
+
+    desk.doubtful.clear()
+    second = desk.start("t-2")
+    line("approvals", "decide", second.request.id, "approve", "--as", "dana@example.com")
+    desk.go_on("t-2")
+    (turn,) = _told(line, "t-2").turns
+    (refused,) = [one for one in turn.actions[0].moments if one.kind == "effect.refused"]
+    assert (refused.facts["why"], refused.facts["key"]) == ("in_doubt", "pay:C-[red]1")
+    assert desk.paid == []
 
 
 def test_a_page_that_cannot_be_written_is_told(line: Line, desk: Desk) -> None:

@@ -1,0 +1,249 @@
+"""What an entry of the audit log says, in words: for the story of a thread and for whoever follows the log."""
+
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeAlias
+
+from guardkit.core.values import Json, JsonObject
+from guardkit.core.visible import one_line
+
+_LIMIT = 200
+"""Characters of one value in a sentence."""
+
+_LONG = 1000
+"""Characters of any text."""
+
+Tone: TypeAlias = Literal["plain", "good", "held", "bad"]
+"""How a moment is to be read: `held` waits for somebody or went to the model as a no, `bad` is a failure."""
+
+Words: TypeAlias = Callable[[JsonObject], tuple[str, Tone]]
+
+
+def in_words(kind: str, data: JsonObject) -> tuple[str, Tone]:
+    """What an entry says, in one line fit for a terminal, and how it is to be read.
+
+    Args:
+        kind: the audit event's; one that is not known here is told by its name.
+        data: the audit event's.
+    """
+    words = _WORDS.get(kind)
+    return words(data) if words is not None else (one_line(kind, _LIMIT), "plain")
+
+
+def span(seconds: float) -> str:
+    """A length of time in words: `12 ms`, `4.2 s`, `3 min 5 s`, `2 h 58 min`, `3 d 4 h`."""
+    if seconds < 0.9995:
+        return f"{max(seconds, 0) * 1000:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    for size, unit, small, smaller in (
+        (86_400, "d", 3_600, "h"),
+        (3_600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if whole >= size:
+            return f"{whole // size} {unit} {whole % size // small} {smaller}"
+    raise AssertionError(whole)
+
+
+def fit(value: Json) -> Json:
+    """A value with every text in it fit for a line of a terminal or page: nothing invisible, nothing endless."""
+    match value:
+        case str():
+            return one_line(value, _LONG)
+        case list():
+            return [fit(item) for item in value]
+        case dict():
+            return {name: fit(item) for name, item in value.items()}
+        case _:
+            return value
+
+
+def _text(data: JsonObject, name: str) -> str:
+    value = data.get(name)
+    return one_line(", ".join(str(item) for item in value) if isinstance(value, list) else str(value), _LIMIT)
+
+
+def _plainly(data: JsonObject, name: str) -> str:
+    """An identifier as words."""
+    return _text(data, name).replace("_", " ")
+
+
+def _objects(data: JsonObject, name: str) -> list[JsonObject]:
+    found = data.get(name)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def _decided(data: JsonObject) -> tuple[str, Tone]:
+    kinds: Mapping[str, tuple[str, Tone]] = {
+        "allow": ("allowed", "good"),
+        "edit": ("allowed, changed by a check", "good"),
+        "escalate": ("held for people", "held"),
+        "reject": ("rejected", "held"),
+        "stop": ("stopped the turn", "bad"),
+    }
+    says, tone = kinds.get(_text(data, "decision"), (_text(data, "decision"), "plain"))
+    rules = f" by {_text(data, 'rules')}" if data.get("rules") else ""
+    return (
+        f"{says}{rules} (policy {_text(data, 'policy')} {_text(data, 'policy_version')}){_checks(data)}",
+        tone,
+    )
+
+
+def _checks(data: JsonObject) -> str:
+    checks = _objects(data, "checks")
+    passed = sum(one.get("verdict") == "pass" for one in checks)
+    parts = [f"{passed} passed"] if passed else []
+    for one in checks:
+        if "error" in one:
+            parts.append(f"{_text(one, 'check')} failed with {_text(one, 'error')}")
+        elif one.get("verdict") != "pass":
+            parts.append(f"{_text(one, 'check')} says {_text(one, 'verdict')}")
+    return f"; checks: {', '.join(parts)}" if parts else ""
+
+
+def _asked(data: JsonObject) -> tuple[str, Tone]:
+    why = f": {_text(data, 'why')}" if data.get("why") else ""
+    return f"asked {_text(data, 'routes')}{why}", "held"
+
+
+def _answered(data: JsonObject) -> tuple[str, Tone]:
+    kinds: Mapping[str, tuple[str, Tone]] = {
+        "approve": ("approved", "good"),
+        "edit": ("edited", "good"),
+        "reject": ("rejected", "held"),
+        "respond": ("answered in words", "held"),
+    }
+    says, tone = kinds.get(_text(data, "decision"), (_text(data, "decision"), "plain"))
+    stage = data.get("stage")
+    at = f"stage {stage + 1}, " if isinstance(stage, int) else ""
+    more = ", others have to agree" if data.get("state") == "pending" else ""
+    reason = f": “{_text(data, 'reason')}”" if data.get("reason") else ""
+    how = f"{at}{_text(data, 'assurance')}, via {_text(data, 'via')}"
+    return f"{says} by {_text(data, 'person')} ({how}){more}{reason}", tone
+
+
+def _claimed(data: JsonObject) -> tuple[str, Tone]:
+    key = f" under key {_text(data, 'key')}" if data.get("key") else ""
+    attempt = f", attempt {_text(data, 'attempt')}" if data.get("attempt", 1) != 1 else ""
+    return f"started{key}{attempt}", "plain"
+
+
+def _recorded(data: JsonObject) -> tuple[str, Tone]:
+    tones: Mapping[str, Tone] = {"done": "good", "not_done": "held"}
+    return _plainly(data, "state"), tones.get(_text(data, "state"), "bad")
+
+
+def _claims(data: JsonObject) -> str:
+    claims = _objects(data, "claims")
+    if not claims:
+        return ""
+    supported = sum(one.get("verdict") == "supported" for one in claims)
+    rounds = data.get("rounds")
+    after = f" in round {rounds}" if isinstance(rounds, int) and rounds > 1 else ""
+    return f", {supported} of {len(claims)} claims supported{after}"
+
+
+def _count(number: object, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _verified(data: JsonObject) -> tuple[str, Tone]:
+    sources = data.get("sources")
+    documents = _count(len(sources) if isinstance(sources, list) else 0, "document")
+    citations = _count(data.get("citations"), "citation")
+    return f"answer verified: {citations} of {documents}{_claims(data)}", "good"
+
+
+def claim(data: JsonObject) -> tuple[str, Tone]:
+    """What was found of one claim of an answer: an item of `claims` of an entry about the answer."""
+    good = data.get("verdict") == "supported"
+    flags = f" ({_plainly(data, 'flags')})" if data.get("flags") else ""
+    sources = f", from {_text(data, 'sources')}" if data.get("sources") and good else ""
+    says = (
+        f"claim {_text(data, 'claim')}: {_plainly(data, 'verdict')}, says {_text(data, 'by')}{flags}{sources}"
+    )
+    return says, "good" if good else "held"
+
+
+def message(data: JsonObject) -> tuple[str, Tone]:
+    """What became of a message to people."""
+    kinds: Mapping[str, str] = {
+        "ask": "asked in",
+        "remind": "reminded in",
+        "update": "brought up to date in",
+        "outcome": "told the outcome in",
+    }
+    says = "escalated to" if data.get("escalation") else kinds[_text(data, "kind")]
+    tries = data.get("attempts")
+    again = f", attempt {tries}" if isinstance(tries, int) and tries > 1 else ""
+    if data.get("error"):
+        return f"not {says} {_text(data, 'channel')}: {_text(data, 'error')}{again}", "bad"
+    return f"{says} {_text(data, 'channel')}{again}", "plain"
+
+
+def _run_ended(data: JsonObject) -> tuple[str, Tone]:
+    tones: Mapping[str, Tone] = {"paused": "held", "done": "good", "failed": "bad", "ended": "held"}
+    words = {"ended": "run ended without a result", "failed": "run failed: its code raised"}
+    status = _text(data, "status")
+    return words.get(status, f"run {status}"), tones.get(status, "plain")
+
+
+def _by(data: JsonObject) -> str:
+    return f" of {_text(data, 'person')}" if data.get("person") else ""
+
+
+def _stop(data: JsonObject) -> str:
+    target = f" {_text(data, 'target')}" if data.get("target") else ""
+    return f"{_text(data, 'stop')} of {_text(data, 'scope')}{target}"
+
+
+_WORDS: Mapping[str, Words] = {
+    "run.started": lambda data: (
+        f"run {'went on' if data.get('continued') else 'began'} in {_text(data, 'process')}",
+        "plain",
+    ),
+    "run.ended": _run_ended,
+    "action.decided": _decided,
+    "approval.requested": _asked,
+    "approval.decided": _answered,
+    "approval.refused": lambda data: (
+        f"an answer{_by(data)} did not count: {_plainly(data, 'why')}",
+        "plain",
+    ),
+    "approval.expired": lambda _data: ("nobody answered in time", "held"),
+    "approval.cancelled": lambda data: (f"question cancelled: {_text(data, 'why')}", "held"),
+    "approval.superseded": lambda _data: ("question replaced by another one", "held"),
+    "approval.void": lambda data: (f"the approval does not hold: {_text(data, 'why')}", "held"),
+    "effect.claimed": _claimed,
+    "effect.recorded": _recorded,
+    "effect.reconciled": lambda data: (
+        f"settled as {_plainly(data, 'state')} by {_text(data, 'by')}",
+        "good",
+    ),
+    "effect.known": lambda data: (f"done before under key {_text(data, 'key')}: its record was used", "good"),
+    "effect.refused": lambda data: (
+        f"did not run: {_plainly(data, 'why')}" + (f", key {_text(data, 'key')}" if data.get("key") else ""),
+        "held",
+    ),
+    "effect.in_doubt": lambda data: (
+        f"in doubt: key {_text(data, 'key')} has no outcome; a person has to settle it",
+        "bad",
+    ),
+    "observation.checked": lambda data: (
+        f"its result: {_text(data, 'check')} says {_text(data, 'verdict')}",
+        "held",
+    ),
+    "step.next": lambda data: (f"next step: {_text(data, 'next')}", "held"),
+    "answer.verified": _verified,
+    "answer.withheld": lambda data: (f"answer withheld: {_plainly(data, 'cause')}{_claims(data)}", "held"),
+    "turn.ended": lambda data: (f"ended without a result: {_plainly(data, 'reason')}", "held"),
+    "stop.set": lambda data: (f"stop {_stop(data)} set by {_text(data, 'by')}", "bad"),
+    "stop.lifted": lambda data: (f"stop {_stop(data)} lifted by {_text(data, 'by')}", "good"),
+    "channel.refused": lambda data: (
+        f"{_text(data, 'channel')} refused a callback: {_plainly(data, 'why')}",
+        "held",
+    ),
+    "message": message,
+    "claim": claim,
+}
