@@ -47,10 +47,12 @@ _NUMBERS = (
 _TRUNK = re.compile(r"(?<![0-9.,:/-])\(?+0[1-9][0-9]{0,4}+\)?+(?:[ ./()-]{1,3}+[0-9]{2,8}+){1,5}+")
 _DATE = re.compile(r"0[1-9][./-][0-9]{1,2}[./-][0-9]{2,4}(?![0-9])")
 _LABELLED = re.compile(
-    r"(?i:(?<![a-z])(?:tele|mobile|cell|hand|smart)?+(?:phone|tel|telefon|mobile|cell|fax|whatsapp|sms)"
-    r"(?:[ ]?+(?:number|no|nr|num))?+)[ .:=#\"'\\(]{1,6}+"
+    r"(?:phone|tel|telefon|mobile|cell|fax|whatsapp|sms)(?:[ ]?+(?:number|no|nr|num))?+[ .:=#\"'\\(]{1,6}+"
     rf"(\+?+[0-9](?:{_BETWEEN}{{0,3}}+[0-9]){{5,14}}+)"
 )
+"""In lower case."""
+
+_LOWER = {ord(upper): ord(upper.lower()) for upper in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 _NAMED = re.compile(r"(?i)(?:.{0,24}[^a-z])?(?:phone|telephone|mobile|fax|tel|msisdn)(?:[_ -]?(?:number|no))?")
 
 
@@ -61,7 +63,7 @@ def _phones(text: str) -> Iterator[tuple[int, int]]:
     for match in _TRUNK.finditer(text):
         if 9 <= sum(map(str.isdigit, match[0])) <= 12 and not _DATE.match(match[0].lstrip("(")):
             yield match.span()
-    for match in _LABELLED.finditer(text):
+    for match in _LABELLED.finditer(text.translate(_LOWER)):
         yield match.span(1)
 
 
