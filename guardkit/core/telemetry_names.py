@@ -31,6 +31,7 @@ EFFECT_RECORDED: Final = "guardkit.effect.recorded"
 STEP_FOLLOWED: Final = "guardkit.next_step"
 TURN_ENDED: Final = "guardkit.turn.ended"
 EMERGENCY_STOP: Final = "guardkit.emergency_stop"
+CONTENT: Final = "guardkit.content"
 
 # --- metrics ---------------------------------------------------------------------------------------------------------
 
@@ -85,3 +86,15 @@ NEXT_STEP: Final = "guardkit.next_step"
 STOP_SOURCE: Final = "guardkit.stop.source"
 ROUND: Final = "guardkit.cdv.round"
 LINK_TYPE: Final = "guardkit.link.type"
+
+# --- content: what people and models wrote, only where it is asked for ----------------------------------------------
+
+TOOL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
+TOOL_RESULT: Final = "gen_ai.tool.call.result"
+THOUGHT: Final = "guardkit.thought"
+VERDICT_WHY: Final = "guardkit.verdict.why"
+APPROVAL_REASON: Final = "guardkit.approval.reason"
+QUESTION: Final = "guardkit.clarification.question"
+DRAFT: Final = "guardkit.draft.text"
+CLAIMS: Final = "guardkit.draft.claims"
+CONTENT_CUT: Final = "guardkit.content.truncated"

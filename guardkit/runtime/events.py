@@ -11,12 +11,16 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from guardkit.core import telemetry_names as names
 from guardkit.core.telemetry_schema import SpanKind
+from guardkit.core.values import Json
 from guardkit.core.verdicts import Verdict
 
 T = TypeVar("T")
 
 Attributes: TypeAlias = Mapping[str, str | int | float | bool]
 """Identifiers, kinds and numbers. Never user text, never who somebody is."""
+
+Content: TypeAlias = Callable[[], Mapping[str, Json]]
+"""What people and models wrote, by the attribute that it is for. Made only where it is asked for."""
 
 log = logging.getLogger("guardkit")
 
@@ -30,6 +34,14 @@ class Span(Protocol):
 
     def set(self, attributes: Attributes) -> None:
         """Says what became known since it began."""
+        ...
+
+    def show(self, content: Content) -> None:
+        """Shows what people and models wrote, where that is asked for; otherwise nothing, and nothing is made.
+
+        Args:
+            content: gives it. What is shown has been through the redactors.
+        """
         ...
 
     def end(self, error: str | None = None) -> None:
@@ -91,6 +103,9 @@ class NoSpan:
         return _NOTHING
 
     def set(self, attributes: Attributes) -> None:
+        """Nothing."""
+
+    def show(self, content: Content) -> None:
         """Nothing."""
 
     def end(self, error: str | None = None) -> None:
@@ -191,6 +206,9 @@ class _QuietSpan:
     def set(self, attributes: Attributes) -> None:
         self._quiet.tried(lambda: self._inner.set(attributes), None)
 
+    def show(self, content: Content) -> None:
+        self._quiet.tried(lambda: self._inner.show(content), None)
+
     def end(self, error: str | None = None) -> None:
         self._quiet.tried(lambda: self._inner.end(error), None)
 
@@ -264,6 +282,9 @@ class _Watch:
         # As the gate reads it: what is neither a verdict nor nothing is a block.
         said = result.outcome if isinstance(result, Verdict) else "pass" if result is None else "block"
         self.span.set({names.VERDICT: said})
+        if isinstance(result, Verdict) and result.why:
+            why = result.why
+            self.span.show(lambda: {names.VERDICT_WHY: why})
         self.span.end()
         self._measured({names.VERDICT: said})
 

@@ -14,7 +14,9 @@ _AT = re.compile(
 )
 _LOCAL = frozenset(".!#$%&'*+/=?^_`{|}~-")
 _DOT = r"(?:\.|[ ]{0,2}+[(\[{][ ]{0,2}+(?:dot|DOT|Dot|\.)[ ]{0,2}+[)\]}][ ]{0,2}+)"
-_DOMAIN = re.compile(rf"(?:[^\W_][\w-]{{0,62}}+{_DOT}){{1,12}}+[^\W\d_][\w-]{{1,62}}+|\[[0-9A-Fa-f:.IPv]{{3,60}}+\]")
+_DOMAIN = re.compile(
+    rf"(?:[^\W_][\w-]{{0,62}}+{_DOT}){{1,12}}+[^\W\d_][\w-]{{1,62}}+|\[[0-9A-Fa-f:.IPv]{{3,60}}+\]"
+)
 
 
 def _emails(text: str) -> Iterator[tuple[int, int]]:
@@ -53,7 +55,9 @@ _LABELLED = re.compile(
 """In lower case."""
 
 _LOWER = {ord(upper): ord(upper.lower()) for upper in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
-_NAMED = re.compile(r"(?i)(?:.{0,24}[^a-z])?(?:phone|telephone|mobile|fax|tel|msisdn)(?:[_ -]?(?:number|no))?")
+_NAMED = re.compile(
+    r"(?i)(?:.{0,24}[^a-z])?(?:phone|telephone|mobile|fax|tel|msisdn)(?:[_ -]?(?:number|no))?"
+)
 
 
 def _phones(text: str) -> Iterator[tuple[int, int]]:

@@ -74,7 +74,9 @@ def _cards_among(text: str, at: list[int]) -> Iterator[tuple[int, int]]:
             together = at[end - 1] - at[start] == length - 1
             whole = begins[start] and begins[end]
             usual = _network(digits[start : start + 4], length)
-            if (usual and (together or whole)) or (together and whole and since == start and digits[start] != "0"):
+            if (usual and (together or whole)) or (
+                together and whole and since == start and digits[start] != "0"
+            ):
                 yield at[start], at[end - 1] + 1
 
 

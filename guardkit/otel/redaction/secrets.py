@@ -40,9 +40,7 @@ _FORMS = re.compile(
 )
 """Each begins with a letter of its own, which is what makes looking for all of them at once quick."""
 
-_SCHEMES = re.compile(
-    r"(?:bearer|basic)[ \t]{1,4}+((?=[a-z._~-]{0,64}+[0-9+/=])[a-z0-9._~+/=-]{8,}+)"
-)
+_SCHEMES = re.compile(r"(?:bearer|basic)[ \t]{1,4}+((?=[a-z._~-]{0,64}+[0-9+/=])[a-z0-9._~+/=-]{8,}+)")
 """RFC 6750 and RFC 7617: the token that follows the name of the scheme. In lower case, as those that follow."""
 
 _COOKIES = re.compile(r"cookie2?+[\"'\\]{0,2}+[ \t]{0,2}+:[ \t]{0,2}+[\"'\\]{0,2}+([^\r\n\"]++)")

@@ -181,7 +181,8 @@ def test_an_emergency_stop_shows_on_the_turn(tmp_path: Path, run: Mode) -> None:
 
 @pytest.mark.promise("P13")
 @pytest.mark.parametrize(
-    "at", ["start", "event", "measure", "traceparent", "enter", "exit", "set", "end", "span traceparent"]
+    "at",
+    ["start", "event", "measure", "traceparent", "enter", "exit", "set", "show", "end", "span traceparent"],
 )
 def test_a_telemetry_that_raises_does_not_touch_the_run(tmp_path: Path, run: Mode, at: str) -> None:
     broken = Broken(at)
