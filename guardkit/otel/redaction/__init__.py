@@ -9,7 +9,7 @@ from guardkit.otel.redaction.secrets import SECRET
 
 def default_redactors() -> tuple[Redactor, ...]:
     """Secrets, bank accounts, payment cards, e-mail addresses and telephone numbers."""
-    return (SECRET, RANDOM, IBAN, CARD, EMAIL, PHONE)
+    return (SECRET, IBAN, CARD, RANDOM, EMAIL, PHONE)
 
 
 __all__ = ["Redactor", "default_redactors", "redact"]

@@ -6,11 +6,16 @@ lengths, as in SWIFT's IBAN registry), whose check is ISO/IEC 7064 MOD 97-10.
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from guardkit.otel.redaction.redactor import Redactor
 
 _DIGITS = re.compile(r"[0-9](?:[ \t\r\n._/-]{0,4}+[0-9]){11,}+")
-_LENGTHS = range(12, 20)
+_SHORTEST, _LONGEST = 12, 19
+_GROUPS = 4
+"""A card in at most as many groups is found whatever their sizes; one in more, where all but the last are of one size:
+`4 1 1 1 …` is one, a list of numbers is none."""
+
 _DOUBLED = tuple(sum(divmod(2 * digit, 10)) for digit in range(10))
 
 _NETWORKS: tuple[tuple[int, int, tuple[int, ...]], ...] = (
@@ -36,9 +41,9 @@ _NETWORKS: tuple[tuple[int, int, tuple[int, ...]], ...] = (
 """First four digits, and how long the numbers of the network usually are."""
 
 
-def _network(digits: str, length: int) -> bool:
+def _network(digits: str) -> bool:
     prefix = int(digits[:4])
-    return any(low <= prefix <= high and length in lengths for low, high, lengths in _NETWORKS)
+    return any(low <= prefix <= high and len(digits) in lengths for low, high, lengths in _NETWORKS)
 
 
 def _cards(text: str) -> Iterator[tuple[int, int]]:
@@ -60,28 +65,28 @@ def _cards_among(text: str, at: list[int]) -> Iterator[tuple[int, int]]:
         for doubled, so_far in enumerate(sums):
             so_far.append(so_far[-1] + (_DOUBLED[digit] if index % 2 == doubled else digit))
     begins = [index == 0 or at[index] - at[index - 1] > 1 for index in range(count)] + [True]
-    since = 0
     for start in range(count):
-        if begins[start]:
-            since = start
-        for length in _LENGTHS:
-            end = start + length
-            if end > count:
-                break
+        for end in range(start + _SHORTEST, min(start + _LONGEST, count) + 1):
             so_far = sums[end % 2]
-            if (so_far[end] - so_far[start]) % 10:
-                continue
-            together = at[end - 1] - at[start] == length - 1
-            whole = begins[start] and begins[end]
-            usual = _network(digits[start : start + 4], length)
-            if (usual and (together or whole)) or (
-                together and whole and since == start and digits[start] != "0"
-            ):
+            if (so_far[end] - so_far[start]) % 10 == 0 and _is_card(digits, begins, start, end):
                 yield at[start], at[end - 1] + 1
 
 
-_IBAN_START = re.compile(r"[A-Za-z]{2}[ \t\r\n._/-]{0,4}+[0-9][ \t\r\n._/-]{0,4}+[0-9]")
-_IBAN_REST = re.compile(r"[ \t\r\n._/-]{0,4}+([A-Za-z0-9])")
+def _is_card(digits: str, begins: list[bool], start: int, end: int) -> bool:
+    """Whether digits whose check digit fits are a card, by the network and by how they are grouped."""
+    whole = begins[start] and begins[end]
+    if not any(begins[start + 1 : end]):
+        return (whole and digits[start] != "0") or _network(digits[start:end])
+    if not whole or not _network(digits[start:end]):
+        return False
+    groups = [index for index in range(start, end + 1) if begins[index]]
+    sizes = [after - before for before, after in pairwise(groups)]
+    return len(sizes) <= _GROUPS or len(set(sizes[:-1])) == 1
+
+
+_GAP = r"[ \t\r\n._/-]{0,4}+"
+_IBAN_START = re.compile(rf"[A-Za-z]{_GAP}[A-Za-z]{_GAP}[0-9]{_GAP}[0-9]")
+_IBAN_REST = re.compile(rf"{_GAP}([A-Za-z0-9])")
 _IBAN_LENGTHS = {
     country: int(length)
     for country, length in (
@@ -114,9 +119,19 @@ def _ibans(text: str) -> Iterator[tuple[int, int]]:
         written = "".join(text[index] for index in at).upper()
         usual = _IBAN_LENGTHS.get(written[:2])
         for length in (usual,) if usual else range(15, len(at) + 1):
-            ends = usual or length == len(at) or at[length] - at[length - 1] > 1
-            if length <= len(at) and ends and iban_is_valid(written[:length]):
+            if (
+                length <= len(at)
+                and (usual or _stands_alone(text, at, length))
+                and iban_is_valid(written[:length])
+            ):
                 yield at[0], at[length - 1] + 1
+
+
+def _stands_alone(text: str, at: list[int], length: int) -> bool:
+    """Whether so many letters and digits are one word; asked of countries whose lengths are not known."""
+    begin, end = at[0], at[length - 1] + 1
+    together = end - begin == length
+    return together and not text[begin - 1 : begin].isalnum() and not text[end : end + 1].isalnum()
 
 
 CARD = Redactor("card", _cards)
