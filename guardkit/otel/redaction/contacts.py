@@ -47,7 +47,7 @@ _NUMBERS = (
     re.compile(r"(?<![0-9.])0[1-9][0-9]{8,10}+(?![0-9])"),
 )
 _TRUNK = re.compile(r"(?<![0-9.,:/-])\(?+0[1-9][0-9]{0,4}+\)?+(?:[ ./()-]{1,3}+[0-9]{2,8}+){1,5}+")
-_DATE = re.compile(r"0[1-9][./-][0-9]{1,2}[./-][0-9]{2,4}(?![0-9])")
+_DATE = re.compile(r"0[1-9][./-][0-9]{1,2}+[./-][0-9]{2,4}+(?![0-9])")
 _LABELLED = re.compile(
     r"(?:phone|tel|telefon|mobile|cell|fax|whatsapp|sms)(?:[ ]?+(?:number|no|nr|num))?+[ .:=#\"'\\(]{1,6}+"
     rf"(\+?+[0-9](?:{_BETWEEN}{{0,3}}+[0-9]){{5,14}}+)"
@@ -55,9 +55,7 @@ _LABELLED = re.compile(
 """In lower case."""
 
 _LOWER = {ord(upper): ord(upper.lower()) for upper in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
-_NAMED = re.compile(
-    r"(?i)(?:.{0,24}[^a-z])?(?:phone|telephone|mobile|fax|tel|msisdn)(?:[_ -]?(?:number|no))?"
-)
+_NAMED = re.compile(r"(?i)(?<![a-z])(?:phone|telephone|mobile|fax|tel|msisdn)(?:[_ -]?+(?:number|no))?+\Z")
 
 
 def _phones(text: str) -> Iterator[tuple[int, int]]:
@@ -72,7 +70,7 @@ def _phones(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _is_phone(name: str) -> bool:
-    return len(name) < 40 and _NAMED.fullmatch(name) is not None
+    return _NAMED.search(name) is not None
 
 
 EMAIL = Redactor("email", _emails)

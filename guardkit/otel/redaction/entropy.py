@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from guardkit.otel.redaction.redactor import Redactor
 
 _TOKEN = re.compile(r"[A-Za-z0-9+/_-]{20,}+={0,2}+")
-_HEX = re.compile(r"[0-9a-f]+|[0-9A-F]+")
+_HEX = re.compile(r"[0-9a-f]++|[0-9A-F]++")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _WORD = re.compile(r"[A-Za-z][a-z]{2,}+")
 _MOST_IN_WORDS = 0.5

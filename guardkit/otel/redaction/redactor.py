@@ -12,7 +12,7 @@ from guardkit.otel.redaction.unfolding import unfold
 Find: TypeAlias = Callable[[str], Iterable[tuple[int, int]]]
 """Where something is in a text: the index of its first character, and the index after its last."""
 
-_KIND = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_KIND = re.compile(r"[a-z][a-z0-9-]{0,31}+")
 _PASSES = 4
 _UNSTABLE = "[redacted]"
 

@@ -91,10 +91,10 @@ def test_a_whole_run_with_content(tmp_path: Path, run: Mode) -> None:
     whole_run(guard, graph, run)
     step = dict(seen.named("guard_step look_up")[0].attributes or {})
     assert step[names.THOUGHT] == "thought-secret"
-    assert json.loads(step[names.TOOL_ARGUMENTS]) == {"topic": "argument-secret"}
+    assert json.loads(str(step[names.TOOL_ARGUMENTS])) == {"topic": "argument-secret"}
     assert step[names.TOOL_RESULT] == "result-secret"
     effect = dict(seen.one("perform_effect send_mail").attributes or {})
-    assert json.loads(effect[names.TOOL_ARGUMENTS]) == {"to": "[email]", "text": "argument-secret"}
+    assert json.loads(str(effect[names.TOOL_ARGUMENTS])) == {"to": "[email]", "text": "argument-secret"}
     decided = dict(seen.one("decide_approval send_mail").attributes or {})
     assert decided[names.APPROVAL_REASON] == "reason-secret"
     assert names.TOOL_ARGUMENTS not in decided
@@ -207,7 +207,7 @@ def test_redactors_of_ones_own(tmp_path: Path) -> None:
     guard, graph, _ = agent(tmp_path, seen.telemetry, model)
     graph.invoke(ASK, guard.config("conversation-1", KIM))
     step = dict(seen.named("guard_step look_up")[0].attributes or {})
-    assert json.loads(step[names.TOOL_ARGUMENTS]) == {"topic": "[claim] of [email]"}
+    assert json.loads(str(step[names.TOOL_ARGUMENTS])) == {"topic": "[claim] of [email]"}
 
 
 @pytest.mark.parametrize(

@@ -27,25 +27,16 @@ def redacted(value: Json) -> Any:
 # --- what is planted: made here, by the standards' own rules ---------------------------------------------------------
 
 
+NETWORKS = (
+    ("4", 16), ("4", 13), ("51", 16), ("2221", 16), ("34", 15), ("37", 15), ("36", 14), ("3528", 16), ("6011", 16),
+    ("62", 19),
+)  # fmt: skip
+
+
 @st.composite
 def cards(draw: st.DrawFn) -> str:
     """Digits with a check digit by Luhn (ISO/IEC 7812-1), of the usual networks and lengths."""
-    prefix, length = draw(
-        st.sampled_from(
-            [
-                ("4", 16),
-                ("4", 13),
-                ("51", 16),
-                ("2221", 16),
-                ("34", 15),
-                ("37", 15),
-                ("36", 14),
-                ("3528", 16),
-                ("6011", 16),
-                ("62", 19),
-            ]  # fmt: skip
-        )
-    )
+    prefix, length = draw(st.sampled_from(NETWORKS))
     rest = length - len(prefix) - 1
     body = prefix + draw(st.text("0123456789", min_size=rest, max_size=rest))
     total = sum(

@@ -47,14 +47,11 @@ def problems(items: Any, *, last: bool) -> Iterator[str]:
                     yield f"a repetition that gives back: {inner}"
                 yield from problems(inner, last=ends and most == 1)
             case "POSSESSIVE_REPEAT":
-                _, most, inner = value
-                if most is ENDLESS and not ends:
-                    yield f"something that can fail follows an endless repetition: {parts[index + 1 :]}"
-                if most is not ENDLESS and most * _width(inner) > BOUND:
-                    yield f"a long repetition: {inner}"
-                # Within a repetition a failing part makes no more than one round in vain, which has a bound.
-                if _width(inner) > BOUND:
-                    yield f"an endless repetition within another: {inner}"
+                least, most, inner = value
+                if not ends and (most is ENDLESS or most * _width(inner) > BOUND):
+                    yield f"something that can fail follows a long repetition: {parts[index + 1 :]}"
+                # A round that fails before its own end ends the repetition, and what it looked at has a bound.
+                yield from problems(inner, last=ends and least < 2)
             case "SUBPATTERN":
                 yield from problems(value[-1], last=ends)
             case "ATOMIC_GROUP":
