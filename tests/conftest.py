@@ -17,6 +17,8 @@ import hypothesis
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
+pytest_plugins = ("tests.scan",)
+
 PROMISES = frozenset(f"P{number}" for number in range(1, 16))
 
 # `--hypothesis-profile=thorough` overrides the choice below.

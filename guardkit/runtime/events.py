@@ -13,6 +13,7 @@ from guardkit.core import telemetry_names as names
 from guardkit.core.telemetry_schema import SpanKind
 from guardkit.core.values import Json
 from guardkit.core.verdicts import Verdict
+from guardkit.errors import ConfigurationError
 
 T = TypeVar("T")
 
@@ -258,7 +259,7 @@ def watched(
             watch.failed(error)
             raise
         if inspect.isawaitable(result):
-            return _waited(watch, result)
+            return _Waiting(watch, result)
         watch.judged(result)
         return result
 
@@ -293,12 +294,28 @@ class _Watch:
         self.telemetry.measure(names.GUARD_DURATION, seconds, {**self.about, **outcome})
 
 
-async def _waited(watch: _Watch, result: Awaitable[Any]) -> Any:
-    try:
-        with watch.span.active():
-            found = await result
-    except BaseException as error:
-        watch.failed(error)
-        raise
-    watch.judged(found)
-    return found
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A check that waits for something, as it is awaited, or closed where nothing can be awaited."""
+
+    watch: _Watch
+    result: Awaitable[Any]
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._judged().__await__()
+
+    async def _judged(self) -> Any:
+        try:
+            with self.watch.span.active():
+                found = await self.result
+        except BaseException as error:
+            self.watch.failed(error)
+            raise
+        self.watch.judged(found)
+        return found
+
+    def close(self) -> None:
+        close: Callable[[], None] | None = getattr(self.result, "close", None)
+        if close is not None:
+            close()
+        self.watch.failed(ConfigurationError("an async check was not awaited", remedy="use ainvoke"))
