@@ -5,14 +5,14 @@ answers and identities are not among them unless content is asked for; the threa
 so a thread should not be named after a person.
 """
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from importlib.metadata import version
 
 from opentelemetry import metrics, trace
 from opentelemetry._logs import LoggerProvider, SeverityNumber, get_logger
-from opentelemetry.context import attach, detach
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import SpanKind as Kind, Status, StatusCode, TracerProvider
 
@@ -23,7 +23,7 @@ from guardkit.otel.capture import LIMIT, Capture, Where, asked_for
 from guardkit.otel.contexts import around, inside, link_to, parent, traceparent_of
 from guardkit.otel.instruments import instruments
 from guardkit.otel.redaction import Redactor, default_redactors
-from guardkit.runtime.events import Attributes, Content, Span
+from guardkit.runtime.events import NO_SPAN, Attributes, Content, Span
 
 _KINDS = {"internal": Kind.INTERNAL, "producer": Kind.PRODUCER, "consumer": Kind.CONSUMER}
 _COMMON = {names.SPAN_KIND: "GUARDRAIL"}
@@ -80,19 +80,29 @@ class OpenTelemetry:
         self, name: str, attributes: Attributes, *, kind: SpanKind = "internal", links: Sequence[str] = ()
     ) -> Span:
         """Begin a span under the current one."""
-        found = [link for link in map(link_to, links) if link is not None]
-        verb = name.partition(" ")[0] if self._drafts else ""
         run = around()
+        verb = name.partition(" ")[0] if self._drafts else ""
+        shown = (
+            {**_COMMON, **attributes, **drafts.more_of_span(verb, attributes)}
+            if verb
+            else {**_COMMON, **attributes}
+        )
         span = self._tracer.start_span(
             name,
             context=parent(run),
             kind=_KINDS[kind],
-            attributes={**_COMMON, **attributes, **drafts.more_of_span(verb, attributes)},
-            links=found,
+            attributes=shown,
+            links=[link for link in map(link_to, links) if link is not None] if links else None,
         )
+        if not span.is_recording() and self._nobody_sees(span, run):
+            return NO_SPAN
         if self._capture.where == "none":
             return _Span(span, run, verb)
         return _Shown(span, run, verb, partial(self._show, span, attributes))
+
+    def _nobody_sees(self, span: trace.Span, run: trace.Span | None) -> bool:
+        """Whether there is no SDK: then the span is none either, and need not become the current one."""
+        return run is None and not self._capture.in_events and not span.get_span_context().is_valid
 
     def event(self, name: str, attributes: Attributes) -> None:
         """Note an event: on the current span, for viewers of traces only, and as a log record."""
@@ -152,17 +162,12 @@ class _Span:
         self._verb = verb
         """Empty unless names of drafts come along."""
 
-    @contextmanager
-    def active(self) -> Generator[None]:
-        # Without `use_span`, which would call LangGraph's interrupt an error.
-        token = attach(inside(self._span, self._run))
-        try:
-            yield
-        finally:
-            detach(token)
+    def active(self) -> AbstractContextManager[None]:
+        return _Active(inside(self._span, self._run))
 
     def set(self, attributes: Attributes) -> None:
-        self._span.set_attributes({**attributes, **drafts.more_of_span(self._verb, attributes)})
+        more = drafts.more_of_span(self._verb, attributes) if self._verb else {}
+        self._span.set_attributes({**attributes, **more} if more else attributes)
 
     def show(self, content: Content) -> None:
         pass  # not asked for
@@ -175,6 +180,21 @@ class _Span:
 
     def traceparent(self) -> str | None:
         return traceparent_of(self._span)
+
+
+class _Active(AbstractContextManager[None]):
+    """Makes a context the current one; `use_span` would call LangGraph's interrupt an error."""
+
+    __slots__ = ("_context", "_token")
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def __enter__(self) -> None:
+        self._token = attach(self._context)
+
+    def __exit__(self, *error: object) -> None:
+        detach(self._token)
 
 
 class _Shown(_Span):

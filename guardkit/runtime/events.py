@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from guardkit.core import telemetry_names as names
@@ -157,17 +156,26 @@ class Quiet:
         self, name: str, attributes: Attributes, *, kind: SpanKind = "internal", links: Sequence[str] = ()
     ) -> Span:
         """As the inner one's."""
-        begin = partial(self._inner.start, name, attributes, kind=kind, links=links)
-        span = self.tried(begin, None)
-        return NO_SPAN if span is None else _QuietSpan(self, span)
+        try:
+            span = self._inner.start(name, attributes, kind=kind, links=links)
+        except Exception as error:  # noqa: BLE001  # whatever telemetry raises, the run goes on
+            self.failed(error)
+            return NO_SPAN
+        return span if span is NO_SPAN else _QuietSpan(self, span)
 
     def event(self, name: str, attributes: Attributes) -> None:
         """As the inner one's."""
-        self.tried(lambda: self._inner.event(name, attributes), None)
+        try:
+            self._inner.event(name, attributes)
+        except Exception as error:  # noqa: BLE001  # whatever telemetry raises, the run goes on
+            self.failed(error)
 
     def measure(self, name: str, value: float, attributes: Attributes) -> None:
         """As the inner one's."""
-        self.tried(lambda: self._inner.measure(name, value, attributes), None)
+        try:
+            self._inner.measure(name, value, attributes)
+        except Exception as error:  # noqa: BLE001  # whatever telemetry raises, the run goes on
+            self.failed(error)
 
     def traceparent(self) -> str | None:
         """As the inner one's."""
@@ -178,43 +186,76 @@ class Quiet:
         try:
             return call()
         except Exception as error:  # noqa: BLE001  # whatever telemetry raises, the run goes on
-            self.faults += 1
-            kind = type(error).__name__
-            if self.faults == 1:
-                log.warning("telemetry failed with %s; further faults are only counted", kind)
-            try:
-                self._inner.measure(names.FAULTS, 1, {names.ERROR_TYPE: kind})
-            except Exception:  # noqa: BLE001  # nothing is left to tell it to
-                self.faults += 1
+            self.failed(error)
             return otherwise
+
+    def failed(self, error: Exception) -> None:
+        """Counts a fault, and tells of it as far as that can be."""
+        self.faults += 1
+        kind = type(error).__name__
+        if self.faults == 1:
+            log.warning("telemetry failed with %s; further faults are only counted", kind)
+        try:
+            self._inner.measure(names.FAULTS, 1, {names.ERROR_TYPE: kind})
+        except Exception:  # noqa: BLE001  # nothing is left to tell it to
+            self.faults += 1
 
 
 class _QuietSpan:
+    __slots__ = ("_inner", "_quiet")
+
     def __init__(self, quiet: Quiet, inner: Span) -> None:
         self._quiet = quiet
         self._inner = inner
 
-    @contextlib.contextmanager
-    def active(self) -> Generator[None]:
-        holder = self._quiet.tried(self._inner.active, _NOTHING)
-        entered = self._quiet.tried(lambda: (holder.__enter__(), True)[1], False)
-        try:
-            yield
-        finally:
-            if entered:
-                self._quiet.tried(lambda: holder.__exit__(None, None, None), None)
+    def active(self) -> contextlib.AbstractContextManager[None]:
+        return _QuietActive(self._quiet, self._inner)
 
     def set(self, attributes: Attributes) -> None:
-        self._quiet.tried(lambda: self._inner.set(attributes), None)
+        try:
+            self._inner.set(attributes)
+        except Exception as error:  # noqa: BLE001  # whatever telemetry raises, the run goes on
+            self._quiet.failed(error)
 
     def show(self, content: Content) -> None:
-        self._quiet.tried(lambda: self._inner.show(content), None)
+        try:
+            self._inner.show(content)
+        except Exception as error:  # noqa: BLE001  # whatever telemetry raises, the run goes on
+            self._quiet.failed(error)
 
     def end(self, error: str | None = None) -> None:
-        self._quiet.tried(lambda: self._inner.end(error), None)
+        try:
+            self._inner.end(error)
+        except Exception as fault:  # noqa: BLE001  # whatever telemetry raises, the run goes on
+            self._quiet.failed(fault)
 
     def traceparent(self) -> str | None:
         return self._quiet.tried(self._inner.traceparent, None)
+
+
+class _QuietActive(contextlib.AbstractContextManager[None]):
+    __slots__ = ("_holder", "_inner", "_quiet")
+
+    def __init__(self, quiet: Quiet, inner: Span) -> None:
+        self._quiet = quiet
+        self._inner = inner
+        self._holder: contextlib.AbstractContextManager[None] | None = None
+
+    def __enter__(self) -> None:
+        try:
+            holder = self._inner.active()
+            holder.__enter__()
+            self._holder = holder
+        except Exception as error:  # noqa: BLE001  # whatever telemetry raises, the run goes on
+            self._quiet.failed(error)
+
+    def __exit__(self, *error: object) -> None:
+        if self._holder is None:
+            return
+        try:
+            self._holder.__exit__(None, None, None)
+        except Exception as fault:  # noqa: BLE001  # whatever telemetry raises, the run goes on
+            self._quiet.failed(fault)
 
 
 @contextlib.contextmanager
@@ -266,7 +307,7 @@ def watched(
     return call
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Watch:
     telemetry: Telemetry
     span: Span
