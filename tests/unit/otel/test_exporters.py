@@ -187,7 +187,7 @@ def test_a_run_ends_whatever_the_collector_does(
     caplog.set_level(logging.CRITICAL, "opentelemetry")
     with collector(answer) as (endpoint, reached):
         spans = batched(
-            OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=1), max_export_batch_size=1
+            OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=0.2), schedule_delay_millis=20
         )
         logs = LoggerProvider(shutdown_on_exit=False)
         logs.add_log_record_processor(
