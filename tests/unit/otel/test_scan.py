@@ -14,14 +14,14 @@ from pathlib import Path
 from guardkit.core.steps import Action
 from guardkit.core.verdicts import CheckContext, Verdict
 from opentelemetry.trace import get_current_span
-from guardkit import Guard, Keys, Policy
-from tests.unit.otel.scene import ASK, KIM, POLICY, PEOPLE
+from guardkit import Guard, Policy
+from tests.unit.otel.scene import ASK, KIM
 from langgraph.graph import START, MessagesState, StateGraph
 
-KEYS = Keys.generate()
+POLICY = Policy.from_dict({"policy": "p", "version": "1", "owner": "me", "default": "reject"})
 
 def run(folder: Path, node) -> None:
-    guard = Guard(f"sqlite:///{folder / 'guardkit.db'}", policy=Policy.from_dict(POLICY, directory=PEOPLE), keys=KEYS)
+    guard = Guard(f"sqlite:///{folder / 'guardkit.db'}", policy=POLICY)
     builder = StateGraph(MessagesState)
     builder.add_node("node", node)
     builder.add_edge(START, "node")
@@ -53,7 +53,7 @@ def test_log(tmp_path):
     run(tmp_path, node)
 
 def test_agent_name(tmp_path):
-    guard = Guard(f"sqlite:///{tmp_path / 'guardkit.db'}", policy=Policy.from_dict(POLICY, directory=PEOPLE), keys=KEYS)
+    guard = Guard(f"sqlite:///{tmp_path / 'guardkit.db'}", policy=POLICY)
     builder = StateGraph(MessagesState)
     builder.add_node("node", lambda state: {})
     builder.add_edge(START, "node")
@@ -77,7 +77,9 @@ def test_a_suite_that_leaks_fails(tmp_path: Path) -> None:
         timeout=300,
     )  # fmt: skip
     assert done.returncode == 1, done.stdout + done.stderr
-    failed = [line for line in done.stdout.splitlines() if line.startswith(("ERROR ", "FAILED "))]
+    failed = [
+        line for line in done.stdout.splitlines() if line.startswith(("ERROR ", "FAILED ")) and "::" in line
+    ]
     assert sorted(line.split("::")[1].split()[0] for line in failed) == [
         "test_agent_name",
         "test_event",
