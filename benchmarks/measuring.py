@@ -62,7 +62,12 @@ Clock = Callable[[], int]
 
 
 def rounds(
-    runs: Mapping[str, Callable[[], Any]], *, count: int, clock: Clock = time.thread_time_ns, warm: int = 5
+    runs: Mapping[str, Callable[[], Any]],
+    *,
+    count: int,
+    clock: Clock = time.thread_time_ns,
+    warm: int = 5,
+    before: Callable[[], None] | None = None,
 ) -> dict[str, list[float]]:
     """Microseconds of every run in every round; each round holds all runs once, in a random order.
 
@@ -71,6 +76,7 @@ def rounds(
         count: how many rounds.
         clock: nanoseconds; by default the CPU time of this thread.
         warm: rounds before, that do not count.
+        before: done before each run, while no clock runs.
     """
     order = list(runs)
     shuffle = random.Random(SEED).shuffle
@@ -82,6 +88,8 @@ def rounds(
         try:
             for name in order:
                 run = runs[name]
+                if before is not None:
+                    before()
                 begin = clock()
                 run()
                 end = clock()

@@ -17,7 +17,7 @@ import hypothesis
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-pytest_plugins = ["tests.promises.fixtures"]
+pytest_plugins = ("tests.promises.fixtures", "tests.scan")
 
 PROMISES = frozenset(f"P{number}" for number in range(1, 16))
 

@@ -33,6 +33,7 @@ STEP_FOLLOWED: Final = "guardkit.next_step"
 TURN_ENDED: Final = "guardkit.turn.ended"
 EMERGENCY_STOP: Final = "guardkit.emergency_stop"
 ANOMALY_FOUND: Final = "guardkit.anomaly.found"
+CONTENT: Final = "guardkit.content"
 
 # --- metrics ---------------------------------------------------------------------------------------------------------
 
@@ -105,3 +106,15 @@ ANOMALY_COUNT: Final = "guardkit.anomaly.count"
 ANOMALY_OF: Final = "guardkit.anomaly.of"
 ANOMALY_SCORE: Final = "guardkit.anomaly.score"
 LINK_TYPE: Final = "guardkit.link.type"
+
+# --- content: what people and models wrote, only where it is asked for ----------------------------------------------
+
+TOOL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
+TOOL_RESULT: Final = "gen_ai.tool.call.result"
+THOUGHT: Final = "guardkit.thought"
+VERDICT_WHY: Final = "guardkit.verdict.why"
+APPROVAL_REASON: Final = "guardkit.approval.reason"
+QUESTION: Final = "guardkit.clarification.question"
+DRAFT: Final = "guardkit.draft.text"
+CLAIMS: Final = "guardkit.draft.claims"
+CONTENT_CUT: Final = "guardkit.content.truncated"

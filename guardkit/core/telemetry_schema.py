@@ -1,8 +1,8 @@
 """What telemetry shows: every span, event and metric, and every attribute with its type and its values.
 
 The reference page's tables are made from this, the instruments too, and tests hold a run's telemetry against it.
-Everything here is on by default as soon as a telemetry is given to the guard; no content of prompts, arguments,
-results or answers is in it at all.
+Everything here is on as soon as a telemetry is given to the guard, but content: what is listed as opt-in holds what
+people and models wrote, and is off unless it is asked for.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,6 +30,9 @@ class AttributeShape:
     values: tuple[str, ...] = ()
     """All that it can be, where that is a closed list."""
 
+    content: bool = False
+    """Whether it is there only where content is asked for."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpanShape:
@@ -45,6 +48,8 @@ class SpanShape:
 
     always: tuple[str, ...]
     sometimes: tuple[str, ...] = ()
+    opt_in: tuple[str, ...] = ()
+    """Content, where there is any and it is asked for. With it goes `guardkit.content.truncated`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +58,10 @@ class EventShape:
 
     when: str
     always: tuple[str, ...]
+    sometimes: tuple[str, ...] = ()
+    opt_in: tuple[str, ...] = ()
+    """Content. An event that has any is a log record only, and is off unless content is asked for in events."""
+
     severe: bool = False
     """Whether its log record is an ERROR, for alerts; otherwise INFO."""
 
@@ -95,6 +104,7 @@ SPANS: Mapping[str, SpanShape] = {
         of="tool",
         when="one tool call, from the gate to what the model reads",
         always=(names.SPAN_KIND, *RUN, names.TOOL, names.TOOL_CALL, names.TOOL_KIND, names.NODE),
+        opt_in=(names.THOUGHT, names.TOOL_ARGUMENTS, names.TOOL_RESULT, names.QUESTION),
     ),
     names.APPLY_POLICY: SpanShape(
         of="policy",
@@ -109,6 +119,7 @@ SPANS: Mapping[str, SpanShape] = {
         when="one check judges; ERROR when the check itself failed, never for a block",
         always=(names.SPAN_KIND, *RUN, names.OPERATION, names.GUARD_NAME, names.GUARD_STAGE),
         sometimes=(names.TOOL, names.VERDICT, names.FAIL_MODE, names.ERROR_TYPE),
+        opt_in=(names.VERDICT_WHY,),
     ),
     names.REQUEST_APPROVAL: SpanShape(
         of="tool",
@@ -126,6 +137,7 @@ SPANS: Mapping[str, SpanShape] = {
             names.APPROVAL_ASSURANCE,
         ),
         sometimes=(names.APPROVAL_TRACE, names.APPROVAL_READING),
+        opt_in=(names.APPROVAL_REASON, names.TOOL_ARGUMENTS),
     ),
     names.EXPIRE_APPROVAL: SpanShape(
         of="tool",
@@ -149,12 +161,14 @@ SPANS: Mapping[str, SpanShape] = {
         when="an allowed or approved effect is claimed, run and recorded",
         always=(names.SPAN_KIND, *RUN, names.TOOL, names.TOOL_CALL),
         sometimes=(names.EFFECT_STATE, names.EFFECT_FRESH),
+        opt_in=(names.TOOL_ARGUMENTS,),
     ),
     names.VERIFY_OUTPUT: SpanShape(
         of="agent",
         when="an answer is drafted, criticised and verified",
         always=(names.SPAN_KIND, *RUN, names.RESULT, names.ROUND),
         sometimes=(names.NO_RESULT_REASON, names.NO_RESULT_CAUSE),
+        opt_in=(names.DRAFT, names.CLAIMS),
     ),
     names.NOTICE_ANOMALY: SpanShape(
         of="agent",
@@ -199,6 +213,15 @@ EVENTS: Mapping[str, EventShape] = {
     ),
     names.ANOMALY_FOUND: EventShape(
         when="a worker finds an agent unusual, against its own past; once per anomaly", always=UNUSUAL
+    ),
+    names.CONTENT: EventShape(
+        when="a span has content, and it is asked for in events",
+        always=(names.AGENT, names.CONVERSATION, names.SESSION, names.TURN),
+        sometimes=(names.RUN_ID, names.TOOL, names.TOOL_CALL, names.GUARD_NAME, names.APPROVAL_ID),
+        opt_in=(
+            names.THOUGHT, names.TOOL_ARGUMENTS, names.TOOL_RESULT, names.QUESTION, names.VERDICT_WHY,
+            names.APPROVAL_REASON, names.DRAFT, names.CLAIMS,
+        ),
     ),
 }  # fmt: skip
 
@@ -424,5 +447,32 @@ ATTRIBUTES: Mapping[str, AttributeShape] = {
     names.ANOMALY_SCORE: AttributeShape(type="double", means="the modified z-score"),
     names.LINK_TYPE: AttributeShape(
         type="string", means="on links: what the other end is", values=("approval_request",)
+    ),
+    names.TOOL_ARGUMENTS: AttributeShape(
+        type="string",
+        means="arguments as JSON: as proposed (`guard_step`), as edited (`decide_approval`), as run (`perform_effect`)",
+        content=True,
+    ),
+    names.TOOL_RESULT: AttributeShape(
+        type="string", means="what the model reads of it, after all checks", content=True
+    ),
+    names.THOUGHT: AttributeShape(
+        type="string", means="what the model wrote beside its tool calls", content=True
+    ),
+    names.VERDICT_WHY: AttributeShape(type="string", means="why the check says so", content=True),
+    names.APPROVAL_REASON: AttributeShape(type="string", means="the person's words", content=True),
+    names.QUESTION: AttributeShape(
+        type="string", means="what the user is asked before the run goes on", content=True
+    ),
+    names.DRAFT: AttributeShape(
+        type="string", means="the last draft of the answer, verified or not", content=True
+    ),
+    names.CLAIMS: AttributeShape(
+        type="string",
+        means="its claims as a JSON list, each with `statement`, `verdict` and `decided_by`",
+        content=True,
+    ),
+    names.CONTENT_CUT: AttributeShape(
+        type="boolean", means="whether any content here was too long to be shown whole", content=True
     ),
 }

@@ -40,6 +40,7 @@ from guardkit.grounding import (
     Ungrounded,
     ground,
 )
+from guardkit.grounding.outcome import Drafted, Revised, Verified
 from guardkit.grounding.requests import Request
 from guardkit.langgraph import compat
 from guardkit.langgraph.hush import Speak, for_listeners, hushed
@@ -126,7 +127,29 @@ def _verified(node: Node, span: Span, outcome: Outcome) -> None:
     span.set({**result, names.ROUND: rounds})
     if outcome.kind == "ungrounded":
         span.set({names.NO_RESULT_REASON: outcome.reason.value, names.NO_RESULT_CAUSE: outcome.cause})
+    span.show(lambda: _drafted(outcome))
     node.session.services.telemetry.measure(names.ROUNDS, rounds, result)
+
+
+def _drafted(outcome: Outcome) -> dict[str, Json]:
+    """The last draft and what became of its claims."""
+    found: dict[str, Json] = {}
+    for record in outcome.trail:
+        match record:
+            case Drafted() | Revised():
+                found = {names.DRAFT: record.text}
+            case Verified():
+                found[names.CLAIMS] = [
+                    {
+                        "statement": check.claim.statement,
+                        "verdict": check.verdict.value,
+                        "decided_by": check.decided_by,
+                    }
+                    for check in record.verification.checks
+                ]
+            case _:
+                pass
+    return found
 
 
 def _schema(messages_key: str) -> Any:

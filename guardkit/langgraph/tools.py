@@ -16,7 +16,7 @@ from guardkit.core import telemetry_names as names
 from guardkit.core.digest import canonical, parse
 from guardkit.core.effects import Effect
 from guardkit.core.steps import Observation, ToolKind
-from guardkit.core.values import JsonObject
+from guardkit.core.values import Json, JsonObject
 from guardkit.errors import (
     ActionRejectedError,
     CanonicalError,
@@ -97,11 +97,12 @@ class GuardedTool(BaseTool):
                 )
 
         host = SyncHost(run_tool=call, pause=interrupt)
-        with self._step(node, tool_call_id):
+        with self._step(node, tool_call_id) as span:
+            span.show(lambda: _proposed(batch))
             with node.lock:
                 if batch.key not in node.prepared:
                     node.prepared[batch.key] = drive(_prepare(node, batch), host)
-            return drive(self._flow(node, batch, tool_call_id), host)
+            return drive(self._flow(node, batch, tool_call_id, span), host)
 
     async def arun(
         self, tool_input: str | dict[str, Any], *args: Any, tool_call_id: str | None = None, **kwargs: Any
@@ -122,11 +123,12 @@ class GuardedTool(BaseTool):
                 )
 
         host = AsyncHost(run_tool=call, pause=interrupt, offload=node.offload)
-        with self._step(node, tool_call_id):
+        with self._step(node, tool_call_id) as span:
+            span.show(lambda: _proposed(batch))
             async with node.alock:
                 if batch.key not in node.prepared:
                     node.prepared[batch.key] = await adrive(_prepare(node, batch), host)
-            return await adrive(self._flow(node, batch, tool_call_id), host)
+            return await adrive(self._flow(node, batch, tool_call_id, span), host)
 
     def _run(self, *args: Any, **kwargs: Any) -> Any:
         raise OutsideRunError(
@@ -175,7 +177,7 @@ class GuardedTool(BaseTool):
         facts |= {names.TOOL_KIND: self._spec.kind.value, names.TOOL_CALL: call_id or ""}
         return spanned(node.session.services.telemetry, f"{names.GUARD_STEP} {self.name}", facts)
 
-    def _flow(self, node: Node, batch: Batch, call_id: str | None) -> Flow[Any]:
+    def _flow(self, node: Node, batch: Batch, call_id: str | None, span: Span) -> Flow[Any]:
         session = node.session
         prepared = node.prepared[batch.key]
         if isinstance(prepared, Ended):
@@ -210,7 +212,7 @@ class GuardedTool(BaseTool):
             session.loose.append(observation)  # the state may hold it in a form in which nobody recognises it
         if observation.failed:
             session.buffer(failure(session, action))
-        seen = yield from observe(session, action, observation, batch.thought, batch.context)
+        seen = yield from observe(session, action, observation, batch.thought, batch.context, span)
         if isinstance(seen, Over):
             raise NoResultStop(seen.outcome)
         if seen.text is None:
@@ -232,6 +234,13 @@ def _problem(error: ValueError) -> str:
             return f"{error.path}: {error.message}"
         case _:
             return str(error)
+
+
+def _proposed(batch: Batch) -> dict[str, Json]:
+    """The thought, where there is one, and the arguments of the batch's own call."""
+    own = next(call.action for call in batch.calls if call.action.id == batch.own)
+    thought: dict[str, Json] = {names.THOUGHT: batch.thought.text} if batch.thought.text else {}
+    return {**thought, names.TOOL_ARGUMENTS: own.args}
 
 
 def _prepare(node: Node, batch: Batch) -> Flow[Prepared | Ended]:

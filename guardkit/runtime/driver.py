@@ -67,8 +67,10 @@ def _called(call: Callable[[], Any]) -> Any:
         result = call()
     except Exception as error:  # noqa: BLE001  # a check that raises is a verdict, not a crash
         return error
-    if inspect.iscoroutine(result):
-        result.close()
+    if inspect.isawaitable(result):
+        close: Callable[[], None] | None = getattr(result, "close", None)
+        if close is not None:
+            close()
         return ConfigurationError(
             "an async check cannot run in a sync graph", remedy="use ainvoke or astream, or a plain function"
         )

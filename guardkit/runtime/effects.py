@@ -64,6 +64,7 @@ def perform(session: Session, gated: Gated, approval: Approval | None, codec: Ou
         names.TOOL_CALL: gated.action.call_id,
     }
     with spanned(session.services.telemetry, f"{names.PERFORM_EFFECT} {gated.action.tool}", facts) as span:
+        span.show(lambda: {names.TOOL_ARGUMENTS: gated.action.args})
         outcome = yield from _performed(session, gated, approval, codec)
         state = "in_doubt" if outcome.in_doubt else "done" if outcome.refusal is None else "refused"
         if outcome.ended is None and not outcome.again:

@@ -6,17 +6,21 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from guardkit.core import telemetry_names as names
 from guardkit.core.telemetry_schema import SpanKind
+from guardkit.core.values import Json
 from guardkit.core.verdicts import Verdict
+from guardkit.errors import ConfigurationError
 
 T = TypeVar("T")
 
 Attributes: TypeAlias = Mapping[str, str | int | float | bool]
 """Identifiers, kinds and numbers. Never user text, never who somebody is."""
+
+Content: TypeAlias = Callable[[], Mapping[str, Json]]
+"""What people and models wrote, by the attribute that it is for. Made only where it is asked for."""
 
 log = logging.getLogger("guardkit")
 
@@ -30,6 +34,14 @@ class Span(Protocol):
 
     def set(self, attributes: Attributes) -> None:
         """Says what became known since it began."""
+        ...
+
+    def show(self, content: Content) -> None:
+        """Shows what people and models wrote, where that is asked for; otherwise nothing, and nothing is made.
+
+        Args:
+            content: gives it. What is shown has been through the redactors.
+        """
         ...
 
     def end(self, error: str | None = None) -> None:
@@ -93,6 +105,9 @@ class NoSpan:
     def set(self, attributes: Attributes) -> None:
         """Nothing."""
 
+    def show(self, content: Content) -> None:
+        """Nothing."""
+
     def end(self, error: str | None = None) -> None:
         """Nothing."""
 
@@ -141,17 +156,26 @@ class Quiet:
         self, name: str, attributes: Attributes, *, kind: SpanKind = "internal", links: Sequence[str] = ()
     ) -> Span:
         """As the inner one's."""
-        begin = partial(self._inner.start, name, attributes, kind=kind, links=links)
-        span = self.tried(begin, None)
-        return NO_SPAN if span is None else _QuietSpan(self, span)
+        try:
+            span = self._inner.start(name, attributes, kind=kind, links=links)
+        except Exception as error:  # noqa: BLE001  # whatever telemetry raises, the run goes on
+            self.failed(error)
+            return NO_SPAN
+        return span if span is NO_SPAN else _QuietSpan(self, span)
 
     def event(self, name: str, attributes: Attributes) -> None:
         """As the inner one's."""
-        self.tried(lambda: self._inner.event(name, attributes), None)
+        try:
+            self._inner.event(name, attributes)
+        except Exception as error:  # noqa: BLE001  # whatever telemetry raises, the run goes on
+            self.failed(error)
 
     def measure(self, name: str, value: float, attributes: Attributes) -> None:
         """As the inner one's."""
-        self.tried(lambda: self._inner.measure(name, value, attributes), None)
+        try:
+            self._inner.measure(name, value, attributes)
+        except Exception as error:  # noqa: BLE001  # whatever telemetry raises, the run goes on
+            self.failed(error)
 
     def traceparent(self) -> str | None:
         """As the inner one's."""
@@ -162,40 +186,76 @@ class Quiet:
         try:
             return call()
         except Exception as error:  # noqa: BLE001  # whatever telemetry raises, the run goes on
-            self.faults += 1
-            kind = type(error).__name__
-            if self.faults == 1:
-                log.warning("telemetry failed with %s; further faults are only counted", kind)
-            try:
-                self._inner.measure(names.FAULTS, 1, {names.ERROR_TYPE: kind})
-            except Exception:  # noqa: BLE001  # nothing is left to tell it to
-                self.faults += 1
+            self.failed(error)
             return otherwise
+
+    def failed(self, error: Exception) -> None:
+        """Counts a fault, and tells of it as far as that can be."""
+        self.faults += 1
+        kind = type(error).__name__
+        if self.faults == 1:
+            log.warning("telemetry failed with %s; further faults are only counted", kind)
+        try:
+            self._inner.measure(names.FAULTS, 1, {names.ERROR_TYPE: kind})
+        except Exception:  # noqa: BLE001  # nothing is left to tell it to
+            self.faults += 1
 
 
 class _QuietSpan:
+    __slots__ = ("_inner", "_quiet")
+
     def __init__(self, quiet: Quiet, inner: Span) -> None:
         self._quiet = quiet
         self._inner = inner
 
-    @contextlib.contextmanager
-    def active(self) -> Generator[None]:
-        holder = self._quiet.tried(self._inner.active, _NOTHING)
-        entered = self._quiet.tried(lambda: (holder.__enter__(), True)[1], False)
-        try:
-            yield
-        finally:
-            if entered:
-                self._quiet.tried(lambda: holder.__exit__(None, None, None), None)
+    def active(self) -> contextlib.AbstractContextManager[None]:
+        return _QuietActive(self._quiet, self._inner)
 
     def set(self, attributes: Attributes) -> None:
-        self._quiet.tried(lambda: self._inner.set(attributes), None)
+        try:
+            self._inner.set(attributes)
+        except Exception as error:  # noqa: BLE001  # whatever telemetry raises, the run goes on
+            self._quiet.failed(error)
+
+    def show(self, content: Content) -> None:
+        try:
+            self._inner.show(content)
+        except Exception as error:  # noqa: BLE001  # whatever telemetry raises, the run goes on
+            self._quiet.failed(error)
 
     def end(self, error: str | None = None) -> None:
-        self._quiet.tried(lambda: self._inner.end(error), None)
+        try:
+            self._inner.end(error)
+        except Exception as fault:  # noqa: BLE001  # whatever telemetry raises, the run goes on
+            self._quiet.failed(fault)
 
     def traceparent(self) -> str | None:
         return self._quiet.tried(self._inner.traceparent, None)
+
+
+class _QuietActive(contextlib.AbstractContextManager[None]):
+    __slots__ = ("_holder", "_inner", "_quiet")
+
+    def __init__(self, quiet: Quiet, inner: Span) -> None:
+        self._quiet = quiet
+        self._inner = inner
+        self._holder: contextlib.AbstractContextManager[None] | None = None
+
+    def __enter__(self) -> None:
+        try:
+            holder = self._inner.active()
+            holder.__enter__()
+            self._holder = holder
+        except Exception as error:  # noqa: BLE001  # whatever telemetry raises, the run goes on
+            self._quiet.failed(error)
+
+    def __exit__(self, *error: object) -> None:
+        if self._holder is None:
+            return
+        try:
+            self._holder.__exit__(None, None, None)
+        except Exception as fault:  # noqa: BLE001  # whatever telemetry raises, the run goes on
+            self._quiet.failed(fault)
 
 
 @contextlib.contextmanager
@@ -240,14 +300,14 @@ def watched(
             watch.failed(error)
             raise
         if inspect.isawaitable(result):
-            return _waited(watch, result)
+            return _Waiting(watch, result)
         watch.judged(result)
         return result
 
     return call
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Watch:
     telemetry: Telemetry
     span: Span
@@ -264,6 +324,9 @@ class _Watch:
         # As the gate reads it: what is neither a verdict nor nothing is a block.
         said = result.outcome if isinstance(result, Verdict) else "pass" if result is None else "block"
         self.span.set({names.VERDICT: said})
+        if isinstance(result, Verdict) and result.why:
+            why = result.why
+            self.span.show(lambda: {names.VERDICT_WHY: why})
         self.span.end()
         self._measured({names.VERDICT: said})
 
@@ -272,12 +335,28 @@ class _Watch:
         self.telemetry.measure(names.GUARD_DURATION, seconds, {**self.about, **outcome})
 
 
-async def _waited(watch: _Watch, result: Awaitable[Any]) -> Any:
-    try:
-        with watch.span.active():
-            found = await result
-    except BaseException as error:
-        watch.failed(error)
-        raise
-    watch.judged(found)
-    return found
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A check that waits for something, as it is awaited, or closed where nothing can be awaited."""
+
+    watch: _Watch
+    result: Awaitable[Any]
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._judged().__await__()
+
+    async def _judged(self) -> Any:
+        try:
+            with self.watch.span.active():
+                found = await self.result
+        except BaseException as error:
+            self.watch.failed(error)
+            raise
+        self.watch.judged(found)
+        return found
+
+    def close(self) -> None:
+        close: Callable[[], None] | None = getattr(self.result, "close", None)
+        if close is not None:
+            close()
+        self.watch.failed(ConfigurationError("an async check was not awaited", remedy="use ainvoke"))

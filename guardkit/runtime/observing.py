@@ -12,7 +12,7 @@ from guardkit.core.steps import Action, Observation, Step, Thought
 from guardkit.core.values import JsonObject
 from guardkit.core.verdicts import CheckContext, Verdict
 from guardkit.runtime.ending import end
-from guardkit.runtime.events import watched
+from guardkit.runtime.events import Span, watched
 from guardkit.runtime.gate import verdict_of
 from guardkit.runtime.needs import Ask, Flow, InStore, Pause
 from guardkit.runtime.session import Session
@@ -66,9 +66,23 @@ def look(session: Session, observation: Observation, context: CheckContext) -> F
 
 
 def observe(
-    session: Session, action: Action, observation: Observation, thought: Thought, context: CheckContext
+    session: Session,
+    action: Action,
+    observation: Observation,
+    thought: Thought,
+    context: CheckContext,
+    span: Span,
 ) -> Flow[Observed]:
-    """Check an observation and carry out the next step that is decided for it."""
+    """Check an observation and carry out the next step that is decided for it.
+
+    Args:
+        session: the run.
+        action: what was done.
+        observation: what came back.
+        thought: what the model wrote before.
+        context: what the checks may know.
+        span: the step's; it is shown what the model reads, and what the user is asked.
+    """
     verdicts = yield from look(session, observation, context)
     worst = max(verdicts, key=lambda verdict: _SEVERITY[verdict.outcome], default=None)
     text: str | None = None
@@ -110,7 +124,14 @@ def observe(
             pass
     yield from _keep(session)
     seen = Seen(text, failed, withheld)
-    return (yield from _follow(session, action, following, seen, shown=observation.text))
+    if isinstance(following, next_step.Clarify):
+        question = following.question
+        span.show(lambda: {names.QUESTION: question})
+    followed = yield from _follow(session, action, following, seen, shown=observation.text)
+    if isinstance(followed, Seen):
+        read = observation.text if followed.text is None else followed.text
+        span.show(lambda: {names.TOOL_RESULT: read})
+    return followed
 
 
 def failure(session: Session, action: Action, error: Exception | None = None) -> AuditEvent:

@@ -2,6 +2,7 @@
 
 from guardkit.core import telemetry_names as names
 from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
+from guardkit.core.values import Json
 from guardkit.runtime.events import Attributes, Telemetry
 
 
@@ -19,6 +20,12 @@ def waited(approval: Approval) -> float:
 
 def answered(telemetry: Telemetry, verb: str, approval: Approval, attributes: Attributes) -> None:
     """An answer came in, or none did in time: a span of its own, linked to the question's."""
+
+    def said() -> dict[str, Json]:
+        last = approval.decisions[-1]
+        words: dict[str, Json] = {} if last.reason is None else {names.APPROVAL_REASON: last.reason}
+        return words if last.args is None else {**words, names.TOOL_ARGUMENTS: last.args}
+
     request = approval.request
     facts = {
         names.AGENT: request.agent,
@@ -31,7 +38,10 @@ def answered(telemetry: Telemetry, verb: str, approval: Approval, attributes: At
     }
     links = [request.traceparent] if request.traceparent else []
     shown = {**facts, **asked_in(request), **attributes}
-    telemetry.start(f"{verb} {request.action.tool}", shown, kind="consumer", links=links).end()
+    span = telemetry.start(f"{verb} {request.action.tool}", shown, kind="consumer", links=links)
+    if verb == names.DECIDE_APPROVAL:
+        span.show(said)
+    span.end()
 
 
 def settled(telemetry: Telemetry, before: Approval, after: Approval) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Connection, and_, delete, func, select, tuple
 from guardkit.core.anomalies import CHECK, Watch
 from guardkit.core.digest import sha256
 from guardkit.core.no_result import NoResultReason
-from guardkit.core.values import JsonObject
+from guardkit.core.values import Json, JsonObject
 from guardkit.errors import StorageError
 from guardkit.sql import dialects
 from guardkit.sql.codec import load_json

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from guardkit.runtime.events import Attributes, Span
+from guardkit.runtime.events import Attributes, Content, Span
 
 
 class Broken:
@@ -47,6 +47,9 @@ class BrokenSpan:
 
     def set(self, attributes: Attributes) -> None:
         self.owner.fail("set")
+
+    def show(self, content: Content) -> None:
+        self.owner.fail("show")
 
     def end(self, error: str | None = None) -> None:
         self.owner.fail("end")

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from guardkit import Guard, NoResult
+from guardkit import Assurance, Guard, NoResult
 from guardkit.core.anomalies import Measure, Watch
+from guardkit.core.next_step import Clarify
 from guardkit.core.runs import StopOrder
+from guardkit.core.steps import Step
+from guardkit.core.verdicts import CheckContext
 from guardkit.errors import StorageError
 from guardkit.runtime.events import Attributes, NoTelemetry, Telemetry
 from guardkit.runtime.watching import Watching
@@ -20,6 +23,7 @@ from tests.unit.otel.scene import (
     KIM,
     Mode,
     a_broken_check,
+    a_chatty_check,
     a_check,
     agent,
     an_output_check,
@@ -52,6 +56,8 @@ def everything(folder: Path, telemetry: Telemetry, run: Mode) -> None:
     an_expiry(_folder(folder, "expiry"), telemetry, run)
     answers(_folder(folder, "answers"), telemetry)
     a_dead_database(folder, telemetry)
+    an_edit(_folder(folder, "edit"), telemetry, run)
+    a_question(_folder(folder, "question"), telemetry, run)
     guard, graph, _ = agent(_folder(folder, "faulty"), Faulty(telemetry), ScriptedModel("answer-secret"))
     guard.store.set_stop(StopOrder(id="drill", scope="everything", by="dana-4711", why="reason-secret", at=0))
     run(graph, ASK, guard.config("conversation-1", KIM))
@@ -94,6 +100,34 @@ def a_dead_database(folder: Path, telemetry: Telemetry) -> None:
     guard = Guard(f"sqlite:///{folder / 'gone' / 'guardkit.db'}", policy=policy_of({}), telemetry=telemetry)
     with pytest.raises(StorageError):
         guard.store.now()
+
+
+def an_edit(folder: Path, telemetry: Telemetry, run: Mode) -> None:
+    """Asks people, who change what is to be done."""
+    guard, graph, sent = agent(folder, telemetry, script(), [("chatty", a_chatty_check)])
+    approval = paused_run(guard, graph, run).approvals[0]
+    guard.desk.decide(
+        approval.request.id,
+        identity="dana.secret@example.com",
+        digest=approval.digest,
+        kind="edit",
+        args={"to": "edited-secret@example.net", "text": "edited-secret"},
+        reason="reason-secret",
+        assurance=Assurance.LOCAL_OPERATOR,
+        via="web",
+    )
+    run(graph, None, guard.config("conversation-1"))
+    assert sent == ["edited-secret"]
+
+
+def a_question(folder: Path, telemetry: Telemetry, run: Mode) -> None:
+    """Asks the user before it goes on."""
+
+    def unsure(step: Step, context: CheckContext) -> Clarify:
+        return Clarify(question="question-secret")
+
+    guard, graph, _ = agent(folder, telemetry, script(), assessors=[("unsure", unsure)])
+    run(graph, ASK, guard.config("conversation-1", KIM))
 
 
 def answers(folder: Path, telemetry: Telemetry) -> None:

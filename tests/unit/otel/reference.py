@@ -17,7 +17,7 @@ def tables() -> dict[str, str]:
     """Each generated table, by the name in its marker."""
     return {
         "spans": _table(
-            ("span", "kind", "when", "attributes", "sometimes"),
+            ("span", "kind", "when", "attributes", "sometimes", "opt-in content"),
             (
                 (
                     f"`{verb} {{{shape.of}}}`",
@@ -25,14 +25,22 @@ def tables() -> dict[str, str]:
                     shape.when,
                     _names(shape.always),
                     _names(shape.sometimes),
+                    _names(shape.opt_in),
                 )
                 for verb, shape in SPANS.items()
             ),
         ),
         "events": _table(
-            ("event", "severity", "when", "attributes"),
+            ("event", "severity", "when", "attributes", "sometimes", "opt-in content"),
             (
-                (f"`{name}`", "ERROR" if shape.severe else "INFO", shape.when, _names(shape.always))
+                (
+                    f"`{name}`",
+                    "ERROR" if shape.severe else "INFO",
+                    shape.when,
+                    _names(shape.always),
+                    _names(shape.sometimes),
+                    _names(shape.opt_in),
+                )
                 for name, shape in EVENTS.items()
             ),
         ),
@@ -52,7 +60,12 @@ def tables() -> dict[str, str]:
         "attributes": _table(
             ("attribute", "type", "means", "values"),
             (
-                (f"`{name}`", shape.type, shape.means, ", ".join(f"`{value}`" for value in shape.values))
+                (
+                    f"`{name}`{' (opt-in)' if shape.content else ''}",
+                    shape.type,
+                    shape.means,
+                    ", ".join(f"`{value}`" for value in shape.values),
+                )
                 for name, shape in ATTRIBUTES.items()
             ),
         ),

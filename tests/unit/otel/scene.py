@@ -33,6 +33,7 @@ from guardkit.core.steps import Action
 from guardkit.core.verdicts import CheckContext
 from guardkit.langgraph.graph import GuardedGraph
 from guardkit.otel import OpenTelemetry
+from guardkit.otel.capture import Where
 from guardkit.runtime.events import Telemetry
 from guardkit.testing import ScriptedModel, calls
 
@@ -44,7 +45,8 @@ PEOPLE = PeopleDirectory(
 )
 SECRETS = (
     "dana-4711", "dana.secret", "kim-0815", "kim.secret", "prompt-secret", "argument-secret", "result-secret",
-    "thought-secret", "answer-secret", "reason-secret", "error-secret",
+    "thought-secret", "answer-secret", "reason-secret", "error-secret", "edited-secret", "question-secret",
+    "why-secret",
 )  # fmt: skip
 POLICY = {
     "policy": "mail",
@@ -88,7 +90,14 @@ def asynchronously(graph: GuardedGraph, given: Any, config: Any) -> Any:
 class Seen:
     """What an SDK was given."""
 
-    def __init__(self, *, sampler: Sampler | None = None, draft_conventions: bool | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        sampler: Sampler | None = None,
+        draft_conventions: bool | None = None,
+        content: Where | None = None,
+        **options: Any,
+    ) -> None:
         self.exporter = InMemorySpanExporter()
         self.records = InMemoryLogRecordExporter()
         self.reader = InMemoryMetricReader()
@@ -102,6 +111,8 @@ class Seen:
             logger_provider=logs,
             meter_provider=self.meters,
             draft_conventions=draft_conventions,
+            content=content,
+            **options,
         )
 
     @property
@@ -144,6 +155,10 @@ class Seen:
 
 def a_check(action: Action, context: CheckContext) -> Verdict | None:
     return None
+
+
+def a_chatty_check(action: Action, context: CheckContext) -> Verdict:
+    return Verdict(check="chatty", why="why-secret")
 
 
 def an_output_check(output: Any, context: CheckContext) -> Verdict | None:

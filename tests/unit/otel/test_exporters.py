@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 import socket
+import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from opentelemetry._logs import NoOpLoggerProvider
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from guardkit.otel import OpenTelemetry
-from tests.unit.otel.scene import Mode, agent, script, whole_run
+from tests.unit.otel.scene import Mode, a_check, agent, script, whole_run
 
 
 class Hanging(SpanExporter):
@@ -120,6 +129,91 @@ def test_a_run_ends_where_nobody_listens(tmp_path: Path, run: Mode) -> None:
             assert whole(tmp_path, provider, run) == 0
         finally:
             provider.shutdown()
+
+
+@contextmanager
+def collector(answer: Callable[[socket.socket], None]) -> Iterator[tuple[str, threading.Event]]:
+    """A collector on loopback that treats its connections as it is told; and whether one has come."""
+    stop, reached = threading.Event(), threading.Event()
+    held: list[socket.socket] = []
+    server = socket.create_server(("127.0.0.1", 0))
+    server.settimeout(0.05)
+
+    def serve() -> None:
+        while not stop.is_set():
+            try:
+                connection, _ = server.accept()
+            except TimeoutError:
+                continue
+            held.append(connection)
+            reached.set()
+            answer(connection)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}", reached
+    finally:
+        stop.set()
+        thread.join()
+        for one in (*held, server):
+            one.close()
+
+
+def says_nothing(connection: socket.socket) -> None:
+    """Accepts, and never answers."""
+
+
+def resets(connection: socket.socket) -> None:
+    """Closes at once, with a reset."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def is_down(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 60\r\n\r\n")
+
+
+def talks_nonsense(connection: socket.socket) -> None:
+    connection.sendall(b"\x00\xff no HTTP at all\r\n\r\n")
+
+
+@pytest.mark.promise("P13")
+@pytest.mark.parametrize("answer", [says_nothing, resets, is_down, talks_nonsense])
+def test_a_run_ends_whatever_the_collector_does(
+    tmp_path: Path, run: Mode, answer: Callable[[socket.socket], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """All three signals go to it, and it is being asked while the run is under way."""
+    caplog.set_level(logging.CRITICAL, "opentelemetry")
+    with collector(answer) as (endpoint, reached):
+        spans = batched(
+            OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=0.2), schedule_delay_millis=20
+        )
+        logs = LoggerProvider(shutdown_on_exit=False)
+        logs.add_log_record_processor(
+            BatchLogRecordProcessor(
+                OTLPLogExporter(endpoint=f"{endpoint}/v1/logs", timeout=0.2), schedule_delay_millis=20
+            )
+        )
+        reader = PeriodicExportingMetricReader(
+            OTLPMetricExporter(endpoint=f"{endpoint}/v1/metrics", timeout=0.2), export_interval_millis=50
+        )
+        meters = MeterProvider([reader], shutdown_on_exit=False)
+        with spans.get_tracer("app").start_as_current_span("before"):
+            pass
+        assert reached.wait(60)
+        telemetry = OpenTelemetry(
+            tracer_provider=spans, logger_provider=logs, meter_provider=meters, content="span_and_event"
+        )
+        try:
+            guard, graph, sent = agent(tmp_path, telemetry, script(), [("tidy", a_check)])
+            output = whole_run(guard, graph, run)
+            assert output["messages"][-1].content == "answer-secret"
+            assert sent == ["argument-secret"]
+            assert guard.telemetry_faults == 0
+        finally:
+            for provider in (spans, logs, meters):
+                provider.shutdown()
 
 
 PROGRAM = """

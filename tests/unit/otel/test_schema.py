@@ -42,6 +42,14 @@ def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return seen
 
 
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    """Everything, with content."""
+    seen = Seen(content="span_and_event", content_limit=30)
+    everything(tmp_path_factory.mktemp("shown"), seen.telemetry, synchronously)
+    return seen
+
+
 def told(seen: Seen) -> dict[str, dict[str, list[dict[str, Any]]]]:
     """The attributes of all that was emitted, by kind of signal and name."""
     spans: dict[str, list[dict[str, Any]]] = {}
@@ -62,12 +70,37 @@ def told(seen: Seen) -> dict[str, dict[str, list[dict[str, Any]]]]:
 )
 def test_what_is_emitted_is_what_is_listed(seen: Seen, signal: str, shapes: dict[str, Shape]) -> None:
     found = told(seen)[signal]
-    assert set(found) == set(shapes)
+    assert set(found) == set(shapes) - {names.CONTENT}
     for name, occurrences in found.items():
         always, sometimes = set(shapes[name].always), set(getattr(shapes[name], "sometimes", ()))
         assert not always & sometimes
         assert set[str]().union(*occurrences) == always | sometimes, name
         assert [missing for one in occurrences if (missing := always - set(one))] == [], name
+
+
+@pytest.mark.promise("P13")
+@pytest.mark.parametrize(
+    ("signal", "shapes"), [("spans", SPANS), ("events", EVENTS)], ids=["spans", "events"]
+)
+def test_what_is_shown_is_what_is_listed_as_opt_in(
+    shown: Seen, signal: str, shapes: dict[str, SpanShape | EventShape]
+) -> None:
+    found = told(shown)[signal]
+    assert set(found) == set(shapes)
+    for name, occurrences in found.items():
+        shape = shapes[name]
+        listed = {*shape.always, *shape.sometimes, *shape.opt_in}
+        assert set[str]().union(*occurrences) - {names.CONTENT_CUT} == listed, name
+        assert shape.opt_in or not any(names.CONTENT_CUT in one for one in occurrences), name
+
+
+@pytest.mark.promise("P13")
+def test_content_is_in_no_metric(shown: Seen) -> None:
+    found = told(shown)["metrics"]
+    assert set(found) == set(METRICS)
+    content = {name for name, shape in ATTRIBUTES.items() if shape.content}
+    assert not content & {name for points in found.values() for one in points for name in one}
+    assert [one for one in (*SECRETS, "burst pipes") if one in str(found)] == []
 
 
 @pytest.mark.promise("P13")
@@ -80,7 +113,18 @@ def test_every_value_is_of_its_type_and_among_its_values(seen: Seen) -> None:
         shape = ATTRIBUTES[name]
         assert type(value) is TYPES[shape.type], (name, value)
         assert not shape.values or value in shape.values, (name, value)
-    assert used == set(ATTRIBUTES)
+    assert used == {name for name, shape in ATTRIBUTES.items() if not shape.content}
+
+
+@pytest.mark.promise("P13")
+def test_content_is_of_its_type(shown: Seen) -> None:
+    signals = told(shown)
+    pairs = _pairs(
+        one for signal in ("spans", "events") for found in signals[signal].values() for one in found
+    )
+    content = [(name, value) for name, value in pairs if ATTRIBUTES[name].content]
+    assert {name for name, _ in content} == {name for name, shape in ATTRIBUTES.items() if shape.content}
+    assert [name for name, value in content if type(value) is not TYPES[ATTRIBUTES[name].type]] == []
 
 
 def test_spans_are_of_their_kind_and_linked_where_the_schema_says_so(seen: Seen) -> None:
@@ -92,7 +136,7 @@ def test_spans_are_of_their_kind_and_linked_where_the_schema_says_so(seen: Seen)
 
 def test_an_event_is_on_the_span_around_it_too(seen: Seen) -> None:
     on_spans = {event.name for span in seen.spans for event in span.events}
-    assert on_spans == set(EVENTS)
+    assert on_spans == set(EVENTS) - {names.CONTENT}
 
 
 def test_only_an_emergency_stop_is_severe(seen: Seen) -> None:

@@ -166,6 +166,17 @@ def test_a_waiting_check_has_a_span_of_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.promise("P13")
+def test_a_waiting_check_in_a_synchronous_graph_is_a_check_that_failed(tmp_path: Path) -> None:
+    seen = Seen()
+    guard, graph, _ = agent(tmp_path, seen.telemetry, script(), [("slow", a_waiting_check)])
+    graph.invoke(ASK, guard.config("conversation-1", KIM))
+    span = seen.named("apply_guardrail slow")[0]
+    assert span.status.status_code is StatusCode.ERROR
+    assert (span.attributes or {})["error.type"] == "ConfigurationError"
+    assert guard.telemetry_faults == 0
+
+
+@pytest.mark.promise("P13")
 def test_an_emergency_stop_shows_on_the_turn(tmp_path: Path, run: Mode) -> None:
     seen = Seen()
     guard, graph, _ = agent(tmp_path, seen.telemetry, script())
@@ -181,7 +192,8 @@ def test_an_emergency_stop_shows_on_the_turn(tmp_path: Path, run: Mode) -> None:
 
 @pytest.mark.promise("P13")
 @pytest.mark.parametrize(
-    "at", ["start", "event", "measure", "traceparent", "enter", "exit", "set", "end", "span traceparent"]
+    "at",
+    ["start", "event", "measure", "traceparent", "enter", "exit", "set", "show", "end", "span traceparent"],
 )
 def test_a_telemetry_that_raises_does_not_touch_the_run(tmp_path: Path, run: Mode, at: str) -> None:
     broken = Broken(at)
