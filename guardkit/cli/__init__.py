@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.markup import escape
 
-from guardkit.cli import approvals, audit, effects, operate, processes, stops, teams, trace
+from guardkit.cli import approvals, audit, effects, openapi, operate, processes, stops, teams, tokens, trace
 from guardkit.cli.base import err
 from guardkit.demo.command import demo
 from guardkit.errors import GuardkitError
@@ -18,6 +18,7 @@ app.command()(processes.worker)
 app.command()(processes.serve)
 app.command()(operate.doctor)
 app.command()(trace.trace)
+app.command()(openapi.openapi)
 app.add_typer(operate.db, name="db")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(audit.app, name="audit")
@@ -26,6 +27,7 @@ app.add_typer(effects.app, name="effects")
 app.add_typer(operate.policy, name="policy")
 app.add_typer(operate.keys, name="keys")
 app.add_typer(teams.app, name="teams")
+app.add_typer(tokens.app, name="tokens")
 
 
 def main() -> None:

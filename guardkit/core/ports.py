@@ -294,9 +294,7 @@ class ChannelRecords(Protocol):
         ...
 
 
-class Store(
-    Runs, Approvals, Effects, Audit, Stops, Queue, ChannelRecords, Tokens, Replies, Protocol
-):
+class Store(Runs, Approvals, Effects, Audit, Stops, Queue, ChannelRecords, Tokens, Replies, Protocol):
     """Everything durable, in one database."""
 
     def now(self) -> float:

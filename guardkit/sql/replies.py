@@ -17,7 +17,8 @@ def hold(connection: Connection, request: KeyedRequest, *, held: float, kept: fl
     names.tenant(request.tenant)
     now = dialects.now(connection)
     mine = api_replies.c.name == request.name
-    holding = {"owner": secrets.token_hex(16), "held_until": now + held}
+    owner = secrets.token_hex(16)
+    holding = {"owner": owner, "held_until": now + held}
     new = {
         "name": request.name,
         "tenant": request.tenant,
@@ -34,7 +35,7 @@ def hold(connection: Connection, request: KeyedRequest, *, held: float, kept: fl
         if not dialects.insert_new(connection, api_replies, new):
             return InProgress()
         _sweep(connection, now)
-        return Held(holding["owner"])
+        return Held(owner)
     if row.kept_until <= now:
         taken_over = new
     elif row.fingerprint != request.fingerprint:
@@ -45,8 +46,10 @@ def hold(connection: Connection, request: KeyedRequest, *, held: float, kept: fl
         return InProgress()
     else:
         taken_over = holding
-    done = connection.execute(update(api_replies).where(mine, api_replies.c.owner == row.owner).values(**taken_over))
-    return Held(holding["owner"]) if done.rowcount == 1 else InProgress()
+    done = connection.execute(
+        update(api_replies).where(mine, api_replies.c.owner == row.owner).values(**taken_over)
+    )
+    return Held(owner) if done.rowcount == 1 else InProgress()
 
 
 def answered(connection: Connection, request: KeyedRequest, owner: str, reply: Reply) -> bool:

@@ -75,6 +75,7 @@ def _event(kind: str, token: ApiToken, **data: Any) -> AuditEvent:
 
 def _read(row: Row[Any]) -> ApiToken:
     try:
-        return ApiToken.model_validate({**row._mapping, "scopes": load_json(row.scopes)})
+        kept = {name: getattr(row, name) for name in ApiToken.model_fields}
+        return ApiToken.model_validate({**kept, "scopes": load_json(row.scopes)})
     except ValidationError as error:
         raise damaged("API token", error) from None

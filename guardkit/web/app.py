@@ -22,6 +22,7 @@ from guardkit.core.ports import Store
 from guardkit.errors import DecisionRefusedError, StorageError, UnknownApprovalError
 from guardkit.runtime.desk import Desk
 from guardkit.web.answering import Answering
+from guardkit.web.api import BesideInbox, http_api
 from guardkit.web.detail import Detail
 from guardkit.web.hooks import Hooks
 from guardkit.web.lists import Lists
@@ -97,7 +98,11 @@ def inbox(
             *Hooks(receiving, attach).routes(),
             *MailAnswers(desk, store, directory, settings, detail, reception, pages, mailing).routes(),
         ],
-        middleware=[Middleware(MailTokens), Middleware(Shield, settings=settings, pages=pages)],
+        middleware=[
+            Middleware(BesideInbox, api=http_api(desk, store, directory, settings, clock=clock)),
+            Middleware(MailTokens),
+            Middleware(Shield, settings=settings, pages=pages),
+        ],
         exception_handlers=_handlers(pages),
     )
 

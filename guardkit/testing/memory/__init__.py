@@ -11,7 +11,14 @@ __all__ = ["MemoryStore"]
 
 
 class MemoryStore(
-    MemoryRuns, MemoryApprovals, MemoryEffects, MemoryAudit, MemoryStops, MemoryQueue, MemoryRecords, MemoryApi
+    MemoryRuns,
+    MemoryApprovals,
+    MemoryEffects,
+    MemoryAudit,
+    MemoryStops,
+    MemoryQueue,
+    MemoryRecords,
+    MemoryApi,
 ):
     """Everything durable, in this process's memory, with one lock.
 
