@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, seed, settings, strategies as st
+from requests.structures import CaseInsensitiveDict
 
 from guardkit.core.approvals import Approval
-from guardkit.core.people import Person
+from guardkit.core.people import Assurance, Person
+from guardkit.core.runs import StopOrder
 from guardkit.web.api import document
 from guardkit.web.api.operations import OPERATIONS
 from tests.conftest import Campaign
 from tests.web.callers import TOKEN_STAGE, TWO_FINANCE, Office
-from tests.web.claims import FIRST, OUTSIDER, SECOND, THIRD, Claims
+from tests.web.claims import FIRST, OUTSIDER, REQUESTER, SECOND, THIRD, Claims
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what other people's modules say when they are imported
@@ -36,7 +38,7 @@ CHECKS: list[Any] = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-WHO: list[Person | None] = [FIRST, SECOND, THIRD, OUTSIDER, None]
+WHO: list[Person | None] = [FIRST, SECOND, THIRD, REQUESTER, OUTSIDER, None]
 READS = {operation.id for operation in OPERATIONS if operation.method == "GET"} | {"showDocument"}
 
 
@@ -69,6 +71,25 @@ class Desk:
         return client.request(**kept, follow_redirects=False)
 
 
+def aim(case: Any, desk: Desk, name: str) -> None:
+    """Let a request be about something that is there."""
+    approval = desk.approval()
+    if name == "liftStop":
+        order = StopOrder(
+            id=f"s-{next(desk.keys)}", scope="tenant", tenant="acme", by="ops", why="drill", at=0.0
+        )
+        case.path_parameters = {"id": desk.claims.store.set_stop(order).id}
+    elif case.path_parameters:
+        case.path_parameters = {"id": approval.request.id}
+    if name == "showHistory":
+        case.query = {**(case.query or {}), "thread": approval.request.thread_id}
+        desk.claims.decide(approval, assurance=Assurance.OIDC)
+    if name == "decide" and isinstance(case.body, dict):
+        case.body |= {"version": approval.version, "digest": approval.digest}
+        if case.body.get("decision") != "edit":
+            case.body.pop("arguments", None)
+
+
 @pytest.mark.chaos
 @pytest.mark.promise("P6", "P11", "P15")
 @pytest.mark.filterwarnings("ignore")
@@ -85,13 +106,11 @@ def test_answers_are_what_the_document_says(campaign: Campaign, name: str, mode:
     desk = Desk()
     answered: set[int] = set()
 
-    def try_one(case: Any, who: str | None, real: bool, current: bool, fresh_key: bool) -> None:
-        approval = desk.approval()
-        if real and case.path_parameters:
-            case.path_parameters = {"id": approval.request.id}
-        if current and isinstance(case.body, dict):
-            case.body |= {"version": approval.version, "digest": approval.digest}
-        if fresh_key and name not in READS and case.headers is not None:
+    def try_one(case: Any, who: str | None, real: bool, fresh_key: bool) -> None:
+        if real:
+            who = "p-req" if name == "withdraw" else "p-ana"
+            aim(case, desk, name)
+        if (real or fresh_key) and name not in READS and isinstance(case.headers, dict | CaseInsensitiveDict):
             case.headers["Idempotency-Key"] = f'"a-new-key-{next(desk.keys):09d}"'
         before = list(desk.claims.store.listed(limit=100_000)), list(desk.claims.store.stops())
         answer = desk.send(case, who)
@@ -105,7 +124,6 @@ def test_answers_are_what_the_document_says(campaign: Campaign, name: str, mode:
         case=operation.as_strategy(generation_mode=mode),
         who=st.sampled_from([None if who is None else who.id for who in WHO]),
         real=st.booleans(),
-        current=st.booleans(),
         fresh_key=st.booleans(),
     )(try_one)
     limits = settings(
@@ -116,5 +134,5 @@ def test_answers_are_what_the_document_says(campaign: Campaign, name: str, mode:
     )
     seed(campaign.seed)(limits(run))()
     assert answered
-    if mode is GenerationMode.POSITIVE and name in {"listApprovals", "listStops", "setStop", "showDocument"}:
+    if mode is GenerationMode.POSITIVE:
         assert answered & {200, 201}, "some of them were fine"
