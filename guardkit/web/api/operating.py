@@ -76,7 +76,9 @@ class Operating:
         try:
             return Stop.of(self._store.set_stop(order))
         except InputError as error:
-            raise ApiError("key_reused", "The stop of this request was lifted since. Send a new key.") from error
+            raise ApiError(
+                "key_reused", "The stop of this request was lifted since. Send a new key."
+            ) from error
 
     def _lift(self, call: Call[Nothing, Lifting]) -> Lifted:
         caller, name = call.caller, call.parts["id"]
