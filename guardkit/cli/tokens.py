@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from guardkit.cli.base import Operator, err, out, settings, store
 from guardkit.core.people import Person
@@ -67,7 +67,14 @@ def tokens_list(
         ]
         sys.stdout.write(json.dumps(shown) + "\n")
         return
-    table = Table("id", "whose", "tenant", "scopes", "until", "state")
+    table = Table(
+        Column("id", no_wrap=True, min_width=16),
+        "whose",
+        "tenant",
+        "scopes",
+        "until",
+        Column("state", no_wrap=True),
+    )
     for one in listed:
         table.add_row(
             one.id, f"{one.holder} {escape(one.subject)}", escape(one.tenant), " ".join(one.scopes), _time(one.expires_at),
@@ -100,7 +107,7 @@ def _person(identity: str) -> Person:
 
 def _state(token: ApiToken, now: float) -> str:
     if token.revoked_at is not None:
-        return f"revoked by {escape(token.revoked_by or '')}"
+        return "revoked"
     return "live" if token.is_live(now) else "over"
 
 

@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-import httpx
 from starlette.testclient import TestClient
 
 from guardkit.core.approvals import Approval
@@ -75,23 +74,23 @@ class Caller:
         self.client.headers["Authorization"] = f"Bearer {text}"
         self._numbers = itertools.count(1)
 
-    def get(self, path: str, **query: Any) -> httpx.Response:
+    def get(self, path: str, **query: Any) -> Any:
         return self.client.get(f"/api/v1{path}", params=query)
 
     def key(self) -> str:
         """A new Idempotency-Key."""
         return f'"key-of-a-test-{self.token.id}-{next(self._numbers)}"'
 
-    def post(self, path: str, body: Any, key: str | None = None) -> httpx.Response:
+    def post(self, path: str, body: Any, key: str | None = None) -> Any:
         return self.client.post(f"/api/v1{path}", json=body, headers={"Idempotency-Key": key or self.key()})
 
-    def decide(self, approval: Approval, key: str | None = None, **said: Any) -> httpx.Response:
+    def decide(self, approval: Approval, key: str | None = None, **said: Any) -> Any:
         """Decide on what was shown; approve, unless something else is said."""
         body = {"decision": "approve", "version": approval.version, "digest": approval.digest, **said}
         return self.post(f"/approvals/{approval.request.id}/decisions", body, key)
 
 
-def kind_of(answer: httpx.Response) -> str:
+def kind_of(answer: Any) -> str:
     """The kind of problem that an answer is."""
     assert answer.headers["content-type"] == "application/problem+json", answer.text
     problem = answer.json()

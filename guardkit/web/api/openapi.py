@@ -7,7 +7,7 @@ from typing import Any, cast
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from guardkit.core.tokens import TokenScope
-from guardkit.core.values import JsonObject, Value
+from guardkit.core.values import Value
 from guardkit.web.api.operations import OPERATIONS, ROOT, Operation
 from guardkit.web.api.problems import KINDS, MEDIA_TYPE, Problem
 from guardkit.web.api.requests import Nothing
@@ -31,7 +31,7 @@ _REF = "#/components/schemas/{model}"
 _KEY_PATTERN = r'^"[!#-\[\]-~]{16,128}"$'
 
 
-def document() -> JsonObject:
+def document() -> dict[str, Any]:
     """The document. It is the same for every installation of this release."""
     schemas, names = _schemas()
     paths: dict[str, dict[str, Any]] = {
@@ -40,7 +40,7 @@ def document() -> JsonObject:
     for operation in OPERATIONS:
         paths.setdefault(ROOT + operation.path, {})[operation.method.lower()] = _operation(operation, names)
     scopes = "; ".join(f"`{scope.value}`" for scope in TokenScope)
-    made: dict[str, Any] = {
+    return {
         "openapi": "3.1.0",
         "info": {
             "title": "guardkit approvals",
@@ -62,7 +62,6 @@ def document() -> JsonObject:
             },
         },
     }
-    return made
 
 
 def _schemas() -> tuple[dict[str, Any], dict[tuple[type[Value], JsonSchemaMode], str]]:
