@@ -7,7 +7,20 @@ import typer
 from rich.markup import escape
 
 from guardkit import logs
-from guardkit.cli import anomalies, approvals, audit, effects, operate, processes, stops, tail, teams, trace
+from guardkit.cli import (
+    anomalies,
+    approvals,
+    audit,
+    effects,
+    openapi,
+    operate,
+    processes,
+    stops,
+    tail,
+    teams,
+    tokens,
+    trace,
+)
 from guardkit.cli.base import err
 from guardkit.demo.command import demo
 from guardkit.errors import GuardkitError
@@ -21,6 +34,7 @@ app.command()(processes.serve)
 app.command()(operate.doctor)
 app.command()(trace.trace)
 app.command()(tail.tail)
+app.command()(openapi.openapi)
 app.add_typer(operate.db, name="db")
 app.add_typer(anomalies.app, name="anomalies")
 app.add_typer(approvals.app, name="approvals")
@@ -30,6 +44,7 @@ app.add_typer(effects.app, name="effects")
 app.add_typer(operate.policy, name="policy")
 app.add_typer(operate.keys, name="keys")
 app.add_typer(teams.app, name="teams")
+app.add_typer(tokens.app, name="tokens")
 
 
 def main() -> None:

@@ -160,6 +160,23 @@ class Approval(Value):
         return waiting_stage(self.request.stages, self.standing())
 
 
+class Place(Value):
+    """Where an approval stands in a list, newest first. It stays there, whatever becomes of it."""
+
+    requested_at: float
+    id: str
+
+    @classmethod
+    def of(cls, approval: Approval) -> "Place":
+        """The place of an approval."""
+        return cls(requested_at=approval.request.requested_at, id=approval.request.id)
+
+    def precedes(self, approval: Approval) -> bool:
+        """Whether an approval comes after this place."""
+        request = approval.request
+        return (-self.requested_at, self.id) < (-request.requested_at, request.id)
+
+
 def approval_id(action_id: str, digest: str, route_hash: str) -> str:
     """The id of the question about one exact action on one route.
 

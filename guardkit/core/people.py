@@ -12,6 +12,8 @@ class Assurance(StrEnum):
 
     LOCAL_OPERATOR = "local_operator"
     """Somebody at the machine itself."""
+    API_TOKEN = "api_token"  # noqa: S105  # the name of a level
+    """Somebody, or some program, that holds a token of the HTTP API which an operator has made for the person."""
     EMAIL_LINK = "email_link"
     """Somebody who can read the person's mail."""
     CHAT = "chat"

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from guardkit.core.anomalies import Anomaly, Watch
-from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
+from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState, Place
 from guardkit.core.audit import AuditEntry, AuditEvent, AuditHead
 from guardkit.core.effects import ClaimResult, EffectRecord, EffectState
 from guardkit.core.no_result import NoResult
+from guardkit.core.replies import Replies
 from guardkit.core.runs import (
     Closing,
     Contact,
@@ -28,6 +29,7 @@ from guardkit.core.runs import (
     ThreadRow,
     Turn,
 )
+from guardkit.core.tokens import Tokens
 from guardkit.core.values import Json
 
 
@@ -107,8 +109,9 @@ class Approvals(Protocol):
         thread_id: str | None = None,
         states: Sequence[ApprovalState] | None = None,
         limit: int = 100,
+        after: Place | None = None,
     ) -> Sequence[Approval]:
-        """Approvals, newest first."""
+        """Approvals, newest first, those of one instant by id; only what follows the place `after`, if one is given."""
         ...
 
     def settle(self, approval: Approval, expected_version: int, events: Sequence[AuditEvent]) -> bool:
@@ -360,7 +363,7 @@ class Anomalies(StandingAnomalies, Protocol):
         ...
 
 
-class Store(Runs, Approvals, Effects, Audit, Stops, Queue, ChannelRecords, Protocol):
+class Store(Runs, Approvals, Effects, Audit, Stops, Queue, ChannelRecords, Tokens, Replies, Protocol):
     """Everything durable, in one database."""
 
     def now(self) -> float:

@@ -84,6 +84,7 @@ class Desk:
         reason: str | None = None,
         args: JsonObject | None = None,
         delivery: str | None = None,
+        version: int | None = None,
     ) -> Approval:
         """Take one person's decision: all of it counts, audited in the same transaction, or nothing changes.
 
@@ -99,7 +100,9 @@ class Desk:
             via: the name of the approval channel, or `web`, `cli`.
             reason: in the person's words; required with `reject` and `respond`; at most 4,000 characters.
             args: the arguments to use instead; with `edit`, and only with it.
-            delivery: id of the message that was answered.
+            delivery: id of the message that was answered, or of the request that brought it.
+            version: the `Approval.version` that was on the person's screen; another one is refused, so that nobody
+                answers without what others have said meanwhile. `None` where a digest says enough.
 
         Returns:
             The approval as it stands now.
@@ -120,6 +123,10 @@ class Desk:
             if approval.request.tenant != person.tenant:
                 raise UnknownApprovalError("there is no such approval")
             stage = stage_for(approval, person, at)
+            if version not in (None, approval.version):
+                raise DecisionRefusedError(
+                    "version_mismatch", "others have answered since it was shown", remedy="look at it again"
+                )
             _check_words(reason)
             if args is not None and digest == approval.digest:
                 _check_edit(approval, args)
@@ -198,9 +205,19 @@ class Desk:
             UnknownApprovalError: there is none, or it is not for their eyes; callers cannot tell which.
         """
         approval = self._store.find(approval_id)
-        if approval is None or not _concerns(approval, person, self._store.now()):
+        if approval is None or not self.may_look(approval, person):
             raise UnknownApprovalError("there is no such approval")
         return approval
+
+    def may_look(self, approval: Approval, person: Person, now: float | None = None) -> bool:
+        """Whether an approval is for this person's eyes; see `see`.
+
+        Args:
+            approval: as it stands.
+            person: the directory's record.
+            now: seconds since the epoch, by the database's clock; asked for if not given.
+        """
+        return _concerns(approval, person, self._store.now() if now is None else now)
 
     def waiting(self, person: Person) -> Sequence[Approval]:
         """The approvals that this person may decide now, newest first, among the tenant's latest 1,000 open ones."""

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, insert, or_, select, update
 
-from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
+from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState, Place
 from guardkit.sql import dialects
 from guardkit.sql.codec import damaged, dump, dump_json, load, load_json, unwrap, wrap
 from guardkit.sql.tables import approvals
@@ -100,8 +100,9 @@ def listed(
     thread_id: str | None,
     states: Sequence[ApprovalState] | None,
     limit: int,
+    after: Place | None,
 ) -> list[Approval]:
-    """Approvals, newest first."""
+    """Approvals, newest first, those of one instant by id."""
     chosen = _ALL.order_by(approvals.c.requested_at.desc(), approvals.c.id).limit(limit)
     if tenant is not None:
         chosen = chosen.where(approvals.c.tenant == tenant)
@@ -109,6 +110,10 @@ def listed(
         chosen = chosen.where(approvals.c.thread_id == thread_id)
     if states is not None:
         chosen = chosen.where(approvals.c.state.in_([ApprovalState(state).value for state in states]))
+    if after is not None:
+        at = approvals.c.requested_at
+        later = and_(at == after.requested_at, approvals.c.id > after.id)
+        chosen = chosen.where(or_(at < after.requested_at, later))
     return [read(row) for row in connection.execute(chosen)]
 
 

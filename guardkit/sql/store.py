@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
+from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState, Place
 from guardkit.core.audit import AuditEntry, AuditEvent
 from guardkit.core.backlog import Backlog
 from guardkit.core.effects import ClaimResult, EffectRecord, EffectState
@@ -40,6 +40,7 @@ from guardkit.sql import (
     stops,
     turns,
 )
+from guardkit.sql.api_store import ApiStore
 from guardkit.sql.database import Database
 from guardkit.sql.engines import Target
 from guardkit.sql.news import News
@@ -51,7 +52,7 @@ def _limit(limit: int) -> int:
     return limit
 
 
-class SQLStore:
+class SQLStore(ApiStore):
     """Everything durable, in one SQL database; implements `guardkit.core.ports.Store`.
 
     Args:
@@ -62,7 +63,7 @@ class SQLStore:
     """
 
     def __init__(self, database: Database | Target) -> None:
-        self.database = database if isinstance(database, Database) else Database(database)
+        super().__init__(database if isinstance(database, Database) else Database(database))
 
     def now(self) -> float:
         """Seconds since the epoch, by the database's clock."""
@@ -145,11 +146,17 @@ class SQLStore:
         thread_id: str | None = None,
         states: Sequence[ApprovalState] | None = None,
         limit: int = 100,
+        after: Place | None = None,
     ) -> Sequence[Approval]:
-        """Approvals, newest first."""
+        """Approvals, newest first, those of one instant by id; only what follows the place `after`, if one is given."""
         with self.database.reading() as connection:
             return approval_rows.listed(
-                connection, tenant=tenant, thread_id=thread_id, states=states, limit=_limit(limit)
+                connection,
+                tenant=tenant,
+                thread_id=thread_id,
+                states=states,
+                limit=_limit(limit),
+                after=after,
             )
 
     def settle(self, approval: Approval, expected_version: int, events: Sequence[AuditEvent]) -> bool:

@@ -215,6 +215,41 @@ taken = Table(
 )
 """What must be taken once, e.g. a signed request: remembered until it could no longer pass anyway."""
 
+api_tokens = Table(
+    "gk_api_tokens",
+    metadata,
+    Column("id", _name(16), primary_key=True),
+    Column("tenant", _name(TENANT_LENGTH), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("holder", String(16), nullable=False),
+    Column("subject", _text(), nullable=False),
+    Column("scopes", _text(), nullable=False),
+    Column("created_by", _text(), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("revoked_at", Moment),
+    Column("revoked_by", _text()),
+    Index("gk_api_tokens_tenant", "tenant", "created_at"),
+    **_TABLE,
+)
+"""Tokens of the HTTP API. One that is revoked stays, with who revoked it."""
+
+api_replies = Table(
+    "gk_api_replies",
+    metadata,
+    Column("name", _name(64), primary_key=True),
+    Column("tenant", _name(TENANT_LENGTH), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("owner", String(32), nullable=False),
+    Column("held_until", Moment, nullable=False),
+    Column("kept_until", Moment, nullable=False),
+    Column("status", Integer),
+    Column("body", _text()),
+    Index("gk_api_replies_kept", "kept_until"),
+    **_TABLE,
+)
+"""What idempotency keys stand for, and what was answered."""
+
 effects = Table(
     "gk_effects",
     metadata,

@@ -22,6 +22,7 @@ from guardkit.errors import DecisionRefusedError, StorageError, UnknownApprovalE
 from guardkit.runtime.desk import Desk
 from guardkit.runtime.looking import Readiness
 from guardkit.web.answering import Answering
+from guardkit.web.api import BesideInbox, http_api
 from guardkit.web.detail import Detail
 from guardkit.web.health import Health
 from guardkit.web.hooks import Hooks
@@ -100,7 +101,11 @@ def inbox(
             *Hooks(receiving, attach).routes(),
             *MailAnswers(desk, store, directory, settings, detail, reception, pages, mailing).routes(),
         ],
-        middleware=[Middleware(MailTokens), Middleware(Shield, settings=settings, pages=pages)],
+        middleware=[
+            Middleware(BesideInbox, api=http_api(desk, store, directory, settings, clock=clock)),
+            Middleware(MailTokens),
+            Middleware(Shield, settings=settings, pages=pages),
+        ],
         exception_handlers=_handlers(pages),
     )
     app.state.readiness = health.readiness

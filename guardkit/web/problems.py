@@ -135,6 +135,11 @@ _REFUSALS: dict[str, tuple[HTTPStatus, str, str]] = {
         "The action has changed since you looked",
         "Somebody edited it. Your answer changed nothing. Look at what it is now, then decide.",
     ),
+    "version_mismatch": (
+        HTTPStatus.CONFLICT,
+        "Others have answered since you looked",
+        "Your answer changed nothing. Look at what they said, then decide.",
+    ),
     "expired": (
         HTTPStatus.CONFLICT,
         "The time to decide is over",

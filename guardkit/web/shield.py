@@ -3,12 +3,13 @@
 import logging
 import secrets
 import traceback
+from typing import Protocol
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guardkit.web.hooks import PREFIX
-from guardkit.web.pages import Pages
 from guardkit.web.problems import PageError, bad_request, fault, foreign_request, unknown_host
 from guardkit.web.settings import WebSettings
 
@@ -33,22 +34,34 @@ _OPEN_TO_PROBES = ("/healthz", "/readyz")
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
+API = "/api/"
+"""Requests below it prove themselves by a token in a header, which no browser adds by itself."""
+
+
+class Problems(Protocol):
+    """Renders what went wrong."""
+
+    def problem(self, error: PageError) -> Response:
+        """The response that says so."""
+        ...
+
 
 class Shield:
     """ASGI middleware around all of the inbox.
 
     A Host header that is not the inbox's own is refused, so a name that an attacker points at this address reaches
     nothing. Anything but a read must come from a page of the inbox, by the browser's own word: `Sec-Fetch-Site`, or
-    `Origin` where a browser does not send that; messengers' callbacks excepted, which carry signatures. What fails unforeseen becomes a page without details, and a log entry
-    with the place but without the exception's text, which may quote somebody.
+    `Origin` where a browser does not send that. Messengers' callbacks are excepted, which carry signatures, and the
+    HTTP API, whose callers carry tokens. What fails unforeseen becomes an answer without details, and a log entry with
+    the place but without the exception's text, which may quote somebody.
 
     Args:
         app: what is shielded.
         settings: names and origins.
-        pages: renders error pages.
+        pages: renders what went wrong.
     """
 
-    def __init__(self, app: ASGIApp, settings: WebSettings, pages: Pages) -> None:
+    def __init__(self, app: ASGIApp, settings: WebSettings, pages: Problems) -> None:
         self._app = app
         self._pages = pages
         self._hosts = settings.allowed_hosts
@@ -95,7 +108,7 @@ class Shield:
             return bad_request("The path holds control characters.")
         if not scope["query_string"].isascii():
             return bad_request("The address is not encoded as addresses are.")
-        from_a_browser = not scope["path"].startswith(PREFIX)
+        from_a_browser = not scope["path"].startswith((PREFIX, API))
         if from_a_browser and scope["method"] not in _SAFE and not self._from_here(headers):
             return foreign_request()
         return None

@@ -20,8 +20,10 @@ from guardkit.testing.contracts.channel import ApprovalChannelContract
 from guardkit.testing.contracts.effects import EffectsContract
 from guardkit.testing.contracts.queue import QueueContract
 from guardkit.testing.contracts.records import ChannelRecordsContract
+from guardkit.testing.contracts.replies import RepliesContract
 from guardkit.testing.contracts.runs import RunsContract
 from guardkit.testing.contracts.stops import StopsContract
+from guardkit.testing.contracts.tokens import TokensContract
 
 __all__ = [
     "AnomaliesContract",
@@ -31,9 +33,11 @@ __all__ = [
     "ChannelRecordsContract",
     "EffectsContract",
     "QueueContract",
+    "RepliesContract",
     "RunsContract",
     "StopsContract",
     "StoreContract",
+    "TokensContract",
 ]
 
 
@@ -45,5 +49,7 @@ class StoreContract(
     StopsContract,
     QueueContract,
     ChannelRecordsContract,
+    TokensContract,
+    RepliesContract,
 ):
     """Everything that `guardkit.core.ports.Store` promises. Needs a fixture `store`, empty for each test."""

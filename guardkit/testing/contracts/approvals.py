@@ -2,7 +2,7 @@
 
 import time
 
-from guardkit.core.approvals import ApprovalState, close, stage_for
+from guardkit.core.approvals import Approval, ApprovalState, Place, close, stage_for
 from guardkit.core.people import Person
 from guardkit.core.ports import Store
 from guardkit.core.stages import ApprovalStage, Escalation
@@ -94,6 +94,20 @@ class ApprovalsContract:
         pending = store.listed(states=[ApprovalState.PENDING])
         expect([a.request.id for a in pending], [new.request.id], "pending approvals")
         expect(list(store.listed(states=[])), [], "approvals in none of no states")
+
+    def test_a_list_is_read_in_parts_without_loss_or_repetition(self, store: Store) -> None:
+        asked = samples.paused(store, "a", approvals=3)
+        asked += samples.paused(store, "b", approvals=2)
+        whole = list(store.listed(tenant=TENANT))
+        expect({one.request.id for one in whole}, {one.request.id for one in asked}, "the whole list")
+        places = [(-one.request.requested_at, one.request.id) for one in whole]
+        expect(places, sorted(places), "the order: newest first, those of one instant by id")
+        read: list[Approval] = []
+        for _ in whole:
+            part = store.listed(tenant=TENANT, limit=2, after=Place.of(read[-1]) if read else None)
+            read.extend(part)
+        expect(read, whole, "the parts")
+        expect(list(store.listed(after=Place.of(whole[-1]))), [], "what follows the last one")
 
     def test_only_the_version_that_was_read_is_changed(self, store: Store) -> None:
         read = samples.paused(store)[0]

@@ -1,5 +1,6 @@
 """A store that forgets everything when the process ends, for tests: all of `guardkit.core.ports.Store`."""
 
+from guardkit.testing.memory.api import MemoryApi
 from guardkit.testing.memory.approvals import MemoryApprovals
 from guardkit.testing.memory.effects import MemoryEffects
 from guardkit.testing.memory.queue import MemoryAudit, MemoryQueue, MemoryStops
@@ -10,7 +11,14 @@ __all__ = ["MemoryStore"]
 
 
 class MemoryStore(
-    MemoryRuns, MemoryApprovals, MemoryEffects, MemoryAudit, MemoryStops, MemoryQueue, MemoryRecords
+    MemoryRuns,
+    MemoryApprovals,
+    MemoryEffects,
+    MemoryAudit,
+    MemoryStops,
+    MemoryQueue,
+    MemoryRecords,
+    MemoryApi,
 ):
     """Everything durable, in this process's memory, with one lock.
 

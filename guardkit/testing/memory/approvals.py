@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
+from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState, Place
 from guardkit.core.audit import AuditEvent
 from guardkit.core.runs import RunRef, TurnStatus
 from guardkit.errors import UnknownApprovalError
@@ -53,17 +53,19 @@ class MemoryApprovals(MemoryState):
         thread_id: str | None = None,
         states: Sequence[ApprovalState] | None = None,
         limit: int = 100,
+        after: Place | None = None,
     ) -> Sequence[Approval]:
-        """Approvals, newest first."""
+        """Approvals, newest first, those of one instant by id; only what follows the place `after`, if one is given."""
         with self._lock:
             found = [
                 approval
-                for approval in reversed(self._approvals.values())
+                for approval in self._approvals.values()
                 if tenant in (None, approval.request.tenant)
                 and thread_id in (None, approval.request.thread_id)
                 and (states is None or approval.state in states)
+                and (after is None or after.precedes(approval))
             ]
-            return sorted(found, key=lambda approval: -approval.request.requested_at)[:limit]
+            return sorted(found, key=lambda one: (-one.request.requested_at, one.request.id))[:limit]
 
     def settle(self, approval: Approval, expected_version: int, events: Sequence[AuditEvent]) -> bool:
         """Store a changed approval, if nobody changed it meanwhile; see `Approvals.settle`."""

@@ -10,7 +10,9 @@ from guardkit.core.approvals import Approval, ApprovalState, close
 from guardkit.core.audit import GENESIS, AuditEntry, AuditEvent, chain
 from guardkit.core.digest import canonical
 from guardkit.core.effects import EffectRecord, EffectState
+from guardkit.core.replies import Reply
 from guardkit.core.runs import Contact, Delivery, Post, RunRef, StopOrder, Turn
+from guardkit.core.tokens import ApiToken
 from guardkit.core.values import Json
 from guardkit.errors import StaleRunError
 
@@ -67,6 +69,17 @@ class MemoryMessage:
     error: str | None = None
 
 
+@dataclass(slots=True)
+class MemoryReply:
+    """What an idempotency key stands for."""
+
+    fingerprint: str
+    owner: str
+    held_until: float
+    kept_until: float
+    reply: Reply | None = None
+
+
 class MemoryState:
     """The tables and the lock; the ports are written over it, a file each.
 
@@ -89,6 +102,8 @@ class MemoryState:
         self._posts: dict[str, Post] = {}
         self._contacts: dict[tuple[str, str, str], Contact] = {}
         self._taken: dict[tuple[str, str], float] = {}
+        self._tokens: dict[str, ApiToken] = {}
+        self._replies: dict[str, MemoryReply] = {}
         self.rendered: dict[str, str] = {}
 
     def now(self) -> float:

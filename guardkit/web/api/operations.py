@@ -1,0 +1,208 @@
+"""What the HTTP API offers: one declaration an operation. Routes and the OpenAPI document are both made of these."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+from guardkit.core.people import Person
+from guardkit.core.tokens import ApiToken, TokenScope
+from guardkit.core.values import Value
+from guardkit.web.api import answers, requests
+
+ROOT = "/api/v1"
+
+_APPROVAL = {"id": r"^[0-9a-f]{32}$"}
+_STOP = {"id": r"^[^/\x00-\x1f\x7f]{1,255}$"}
+
+_REFUSALS = (
+    "not_an_approver", "requester", "inactive", "assurance_too_low", "people_only", "already_settled", "already_decided",
+    "version_mismatch", "digest_mismatch", "expired", "conflict", "edit_invalid", "reason_required", "reason_invalid",
+    "not_allowed",
+)  # fmt: skip
+
+Q = TypeVar("Q", bound=Value)
+B = TypeVar("B", bound=Value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation(Generic[Q, B]):
+    """One thing that callers can ask for."""
+
+    id: str
+    method: Literal["GET", "POST"]
+    path: str
+    """Below `ROOT`."""
+
+    summary: str
+    text: str = ""
+    scope: TokenScope
+    query: type[Q]
+    body: type[B]
+    answer: type[Value]
+    status: int = 200
+    parts: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The variable parts of the path, and the pattern of each."""
+
+    problems: tuple[str, ...] = ()
+    """Kinds of problems beside those that every operation has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose token came with a request, as the directory knows them at this moment."""
+
+    token: ApiToken
+    person: Person | None
+    """`None` for a service."""
+
+    @property
+    def name(self) -> str:
+        """For the audit log."""
+        return self.token.subject if self.person is not None else f"service:{self.token.subject}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call(Generic[Q, B]):
+    """One request, read and checked."""
+
+    caller: Caller
+    parts: Mapping[str, str]
+    query: Q
+    body: B
+    mark: str = ""
+    """Names a POST by token, key and content: the same request has the same mark, whoever acts on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served(Generic[Q, B]):
+    """An operation and what answers it."""
+
+    operation: Operation[Q, B]
+    act: Callable[[Call[Q, B]], Value]
+
+
+LIST_APPROVALS = Operation(
+    id="listApprovals",
+    method="GET",
+    path="/approvals",
+    summary="List approvals, newest first",
+    text=(
+        "Persons see what they may look at in the inbox, services all of the tenant. Follow `next` until it is null: "
+        "no approval that was there when the first page was read is lost or repeated, whatever is decided meanwhile; "
+        "a filter by state goes by the state at the time of each page."
+    ),
+    scope=TokenScope.APPROVALS_READ,
+    query=requests.ApprovalsQuery,
+    body=requests.Nothing,
+    answer=answers.ApprovalPage,
+    problems=("people_only",),
+)
+SHOW_APPROVAL = Operation(
+    id="showApproval",
+    method="GET",
+    path="/approvals/{id}",
+    summary="Everything about one approval",
+    scope=TokenScope.APPROVALS_READ,
+    query=requests.Nothing,
+    body=requests.Nothing,
+    answer=answers.ApprovalDetail,
+    parts=_APPROVAL,
+    problems=("not_found",),
+)
+SHOW_TRAIL = Operation(
+    id="showTrail",
+    method="GET",
+    path="/approvals/{id}/trail",
+    summary="The audit log's entries on one approval",
+    text="At most 5,000 entries of the log are looked through, from the request on.",
+    scope=TokenScope.APPROVALS_READ,
+    query=requests.Nothing,
+    body=requests.Nothing,
+    answer=answers.TrailAnswer,
+    parts=_APPROVAL,
+    problems=("not_found",),
+)
+DECIDE = Operation(
+    id="decide",
+    method="POST",
+    path="/approvals/{id}/decisions",
+    summary="Decide as the token's person",
+    text="At assurance `api_token`: a stage that asks for more refuses it. `version` and `digest` are those that were shown.",
+    scope=TokenScope.APPROVALS_DECIDE,
+    query=requests.Nothing,
+    body=requests.NewDecision,
+    answer=answers.DecisionTaken,
+    parts=_APPROVAL,
+    problems=("not_found", *_REFUSALS),
+)
+WITHDRAW = Operation(
+    id="withdraw",
+    method="POST",
+    path="/approvals/{id}/cancel",
+    summary="Withdraw one's own request",
+    text="For whoever started or steered the turn, until the approval is used.",
+    scope=TokenScope.APPROVALS_DECIDE,
+    query=requests.Nothing,
+    body=requests.Withdrawal,
+    answer=answers.Withdrawn,
+    parts=_APPROVAL,
+    problems=("not_found", "not_the_requester", "people_only", "already_settled", "conflict"),
+)
+SHOW_HISTORY = Operation(
+    id="showHistory",
+    method="GET",
+    path="/history",
+    summary="The audit trail of one thread, oldest first",
+    scope=TokenScope.THREADS_READ,
+    query=requests.HistoryQuery,
+    body=requests.Nothing,
+    answer=answers.HistoryPage,
+    problems=("not_found",),
+)
+LIST_STOPS = Operation(
+    id="listStops",
+    method="GET",
+    path="/stops",
+    summary="The emergency stops in force that cover the tenant or a part of it",
+    scope=TokenScope.STOPS_READ,
+    query=requests.Nothing,
+    body=requests.Nothing,
+    answer=answers.StopList,
+)
+SET_STOP = Operation(
+    id="setStop",
+    method="POST",
+    path="/stops",
+    summary="Set an emergency stop in the token's tenant",
+    scope=TokenScope.STOPS_WRITE,
+    query=requests.Nothing,
+    body=requests.NewStop,
+    answer=answers.Stop,
+    status=201,
+)
+LIFT_STOP = Operation(
+    id="liftStop",
+    method="POST",
+    path="/stops/{id}/lift",
+    summary="Lift an emergency stop of the token's tenant",
+    text="Persons only. Turns that the stop ended stay ended.",
+    scope=TokenScope.STOPS_WRITE,
+    query=requests.Nothing,
+    body=requests.Lifting,
+    answer=answers.Lifted,
+    parts=_STOP,
+    problems=("not_found", "people_only"),
+)
+
+OPERATIONS: tuple[Operation[Any, Any], ...] = (
+    LIST_APPROVALS,
+    SHOW_APPROVAL,
+    SHOW_TRAIL,
+    DECIDE,
+    WITHDRAW,
+    SHOW_HISTORY,
+    LIST_STOPS,
+    SET_STOP,
+    LIFT_STOP,
+)
+"""All of them, in the order of the document."""
