@@ -3,7 +3,6 @@
 # pyright: reportMissingTypeStubs=false
 
 import functools
-import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import StateGraph
 from langgraph.types import Command
 
-from guardkit.channels.host import Attachable, ChannelHost
+from guardkit.channels.host import Attaching, ChannelHost
 from guardkit.checks import (
     Assessor,
     default_action_checks,
@@ -34,7 +33,7 @@ from guardkit.core.settings import load_settings
 from guardkit.core.signing import Verifier
 from guardkit.core.telemetry_names import ERROR_TYPE, STORAGE_FAULTS
 from guardkit.core.verdicts import ActionCheck, ObservationCheck
-from guardkit.errors import ChannelError, ConfigurationError, MissingKeyError
+from guardkit.errors import ConfigurationError, MissingKeyError
 from guardkit.grounding import Critic, GroundingSettings, Judge, Outcome as GroundingOutcome, SufficiencyJudge
 from guardkit.langgraph.compiling import compiled
 from guardkit.langgraph.declarations import Declarations
@@ -57,8 +56,6 @@ from guardkit.runtime.tools import ToolSpec
 from guardkit.runtime.watching import Watching
 from guardkit.sql import Database, SQLAlchemySaver, SQLAnomalies, SQLStore
 from guardkit.worker import Worker
-
-log = logging.getLogger("guardkit")
 
 
 class Guard(Declarations):
@@ -133,7 +130,7 @@ class Guard(Declarations):
         self._check_timeout = check_timeout
         self._heartbeat = Heartbeat(lease_seconds)
         self.graphs: dict[str, GuardedGraph] = {}
-        self._attached: set[str] = set()
+        self._attach = Attaching(self.channels, self._host)
 
     @classmethod
     def from_env(cls, folder: str | Path = ".", **options: Any) -> "Guard":
@@ -364,32 +361,15 @@ class Guard(Declarations):
         self.database.check()
         self.keys.check_decisions()
 
-    def _attach(self) -> bool:
-        """Give the channels what they need of this process, which verifies people.
-
-        Returns:
-            Whether all have it. One whose messenger does not answer is left for the next call.
-        """
-        ready = True
-        for name, channel in self.channels.items():
-            if name in self._attached or not isinstance(channel, Attachable):
-                continue
-            host = ChannelHost(
-                name=name,
-                desk=self.desk,
-                store=self.store,
-                directory=self.directory,
-                inbox=self._decide_at,
-                secret=self.keys.web_secret,
-            )
-            try:
-                channel.attach(host)
-            except ChannelError as error:
-                log.warning("channel %r is not attached yet: %s", name, error.message)
-                ready = False
-            else:
-                self._attached.add(name)
-        return ready
+    def _host(self, name: str) -> ChannelHost:
+        return ChannelHost(
+            name=name,
+            desk=self.desk,
+            store=self.store,
+            directory=self.directory,
+            inbox=self._decide_at,
+            secret=self.keys.web_secret,
+        )
 
     def worker(self, *graphs: GuardedGraph, **options: Any) -> Worker:
         """A worker for these graphs, or for all that were compiled.

@@ -1,8 +1,9 @@
 """What a channel is given by the process that it runs in."""
 
+import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -18,6 +19,8 @@ from guardkit.core.values import Json
 from guardkit.core.visible import one_line
 from guardkit.errors import ChannelError
 from guardkit.runtime.desk import Desk
+
+log = logging.getLogger("guardkit")
 
 EVERYBODY = "*"
 """Whose audit chain a refused callback is in that names no tenant's approval."""
@@ -179,3 +182,39 @@ class Listening(Protocol):
 @runtime_checkable
 class ReceivingChannel(ApprovalChannel, Receiving, Protocol):
     """A channel with an address on the inbox's server."""
+
+
+class Attaching:
+    """Gives the channels of a process what they need of it. Safe to call again.
+
+    Args:
+        channels: by the names that policies use.
+        host: makes the host of a channel with a name.
+    """
+
+    def __init__(self, channels: Mapping[str, ApprovalChannel], host: Callable[[str], ChannelHost]) -> None:
+        self._channels = channels
+        self._host = host
+        self._attached: set[str] = set()
+
+    def __call__(self) -> bool:
+        """Attach what is not attached yet.
+
+        Returns:
+            Whether all are. One whose messenger does not answer is left for the next call.
+
+        Raises:
+            ConfigurationError: a channel lacks a token, a key or an extra.
+        """
+        ready = True
+        for name, channel in self._channels.items():
+            if name in self._attached or not isinstance(channel, Attachable):
+                continue
+            try:
+                channel.attach(self._host(name))
+            except ChannelError as error:
+                log.warning("channel %r is not attached yet: %s", name, error.message)
+                ready = False
+            else:
+                self._attached.add(name)
+        return ready

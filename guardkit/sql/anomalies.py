@@ -12,9 +12,11 @@ from guardkit.core.digest import sha256
 from guardkit.errors import InputError
 from guardkit.sql import audit, dialects, names, stops
 from guardkit.sql.anomaly_counts import COUNTED, Round, begin, count, fitting, waiting
+from guardkit.sql.columns import NAME_LENGTH
 from guardkit.sql.database import Database
 from guardkit.sql.engines import Target
-from guardkit.sql.tables import NAME_LENGTH, anomalies, audit_heads, watch_counts
+from guardkit.sql.side_tables import anomalies, watch_counts
+from guardkit.sql.tables import audit_heads
 
 ROUNDS = 20
 """Transactions that one look spends on a tenant; what is left of a long chain is for the next look."""

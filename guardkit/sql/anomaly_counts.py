@@ -18,7 +18,9 @@ from guardkit.core.values import Json, JsonObject
 from guardkit.errors import StorageError
 from guardkit.sql import dialects
 from guardkit.sql.codec import load_json
-from guardkit.sql.tables import NAME_LENGTH, audit, threads, turns, watch_counts, watch_cursors
+from guardkit.sql.columns import NAME_LENGTH
+from guardkit.sql.side_tables import watch_counts, watch_cursors
+from guardkit.sql.tables import audit, threads, turns
 
 BATCH = 1000
 """Audit entries that one transaction reads."""

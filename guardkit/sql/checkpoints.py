@@ -22,7 +22,8 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select, tuple_
 
 from guardkit.errors import InputError, MissingDataError, StorageError
 from guardkit.sql import dialects, names
-from guardkit.sql.tables import NAME_LENGTH, blobs, checkpoints, writes
+from guardkit.sql.columns import NAME_LENGTH
+from guardkit.sql.tables import blobs, checkpoints, writes
 
 _BODY = 1
 """Version of what a checkpoint's body holds: 1 = `checkpoint` without channel values, `inline` values by channel,

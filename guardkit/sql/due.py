@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, Connection, and_, func, literal, or_, sele
 from guardkit.core.runs import DueThread
 from guardkit.errors import InputError
 from guardkit.sql import dialects, lease, names, news
-from guardkit.sql.tables import Moment, threads
+from guardkit.sql.columns import Moment
+from guardkit.sql.tables import threads
 
 ABANDONED = "abandoned"
 _FIRST_DUE = func.coalesce(threads.c.due_at, threads.c.lease_until)

@@ -1,7 +1,7 @@
 """What tenants, threads and the like may be called, so that every database tells any two of them apart."""
 
 from guardkit.errors import InputError
-from guardkit.sql.tables import CHECKPOINT_LENGTH, NAME_LENGTH, TENANT_LENGTH
+from guardkit.sql.columns import CHECKPOINT_LENGTH, NAME_LENGTH, TENANT_LENGTH
 
 EVERYBODY = "*"
 """The chain of what concerns all tenants. No tenant may be called that."""

@@ -9,7 +9,8 @@ from guardkit.core.runs import Contact, Post
 from guardkit.core.values import JsonObject
 from guardkit.errors import InputError
 from guardkit.sql import dialects, names
-from guardkit.sql.tables import approvals, contacts, posts, taken
+from guardkit.sql.side_tables import contacts, posts, taken
+from guardkit.sql.tables import approvals
 
 _TAKEN = "guardkit.taken.v1"
 _CONTACT = "guardkit.contact.v1"

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from guardkit.core.replies import Answered, Held, Holding, InProgress, KeyedRequest, Reply, Reused
 from guardkit.sql import dialects, names
-from guardkit.sql.tables import api_replies
+from guardkit.sql.side_tables import api_replies
 
 _SWEPT = 100
 """Rows that are over and that one new row clears away at most."""

@@ -16,8 +16,8 @@ from guardkit.errors import ConfigurationError, StorageError
 from guardkit.sql.dialects import family
 from guardkit.sql.engines import Backend, Target, backend, enter_wal, reading, writing
 from guardkit.sql.faults import told
+from guardkit.sql.side_tables import metadata
 from guardkit.sql.standing import Standing, Tables
-from guardkit.sql.tables import metadata
 
 VERSION_TABLE = "gk_alembic_version"
 

@@ -13,7 +13,8 @@ from guardkit.core.audit import AuditEvent
 from guardkit.core.runs import StopOrder, TurnStatus
 from guardkit.errors import InputError
 from guardkit.sql import audit, dialects, names, news
-from guardkit.sql.tables import NAME_LENGTH, stop_gate, stops, threads, turns
+from guardkit.sql.columns import NAME_LENGTH
+from guardkit.sql.tables import stop_gate, stops, threads, turns
 
 _IN_FORCE = select(stops).where(stops.c.lifted_at.is_(None)).order_by(stops.c.set_at, stops.c.id)
 

@@ -11,7 +11,8 @@ from guardkit.core.tokens import ApiToken
 from guardkit.errors import InputError
 from guardkit.sql import audit, dialects, names
 from guardkit.sql.codec import damaged, load_json
-from guardkit.sql.tables import NAME_LENGTH, api_tokens
+from guardkit.sql.columns import NAME_LENGTH
+from guardkit.sql.side_tables import api_tokens
 
 _ALL: Select[Any] = select(api_tokens)
 

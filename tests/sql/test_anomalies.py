@@ -13,7 +13,7 @@ from guardkit.core.runs import StopOrder
 from guardkit.core.values import JsonObject
 from guardkit.errors import InputError
 from guardkit.sql import Database, SQLAnomalies, upgrade
-from guardkit.sql.tables import watch_counts
+from guardkit.sql.side_tables import watch_counts
 from guardkit.testing import MemoryAnomalies
 from guardkit.testing.contracts import AnomaliesContract, expectations
 from tests.unit.watch.past import HOUR, Desk, acts, happened

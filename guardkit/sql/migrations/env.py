@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from guardkit.sql.tables import metadata
+from guardkit.sql.side_tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

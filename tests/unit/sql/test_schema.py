@@ -15,7 +15,7 @@ from sqlalchemy import MetaData, create_engine, make_url
 
 from guardkit.errors import ConfigurationError, GuardkitError, StorageError
 from guardkit.sql import Database, SQLStore, current_revision, head_revision, upgrade
-from guardkit.sql.tables import metadata
+from guardkit.sql.side_tables import metadata
 
 SECRET = "hunter2-secret"
 
