@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Dialect, Engine, RootTransaction, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from guardkit.errors import ConfigurationError, StorageError
@@ -22,6 +22,7 @@ from guardkit.sql.faults import told
 Target: TypeAlias = str | URL | Engine
 
 _WRITES = "guardkit_writes"
+_SYNCHRONOUS = "guardkit_synchronous"
 _DRIVERS = {
     "postgres": "postgresql+psycopg",
     "postgresql": "postgresql+psycopg",
@@ -177,6 +178,26 @@ def writing(engine: Engine) -> Generator[Connection]:
         connection.execution_options(**{_WRITES: True})
         with connection.begin():
             yield connection
+
+
+def beginning(engine: Engine, *, durable: bool) -> tuple[Connection, RootTransaction]:
+    """A transaction that may write to an SQLite file. Who began it ends it, and closes the connection.
+
+    Args:
+        engine: of the file.
+        durable: whether its commit waits for the disk (`synchronous=FULL`), or only for the operating system (`NORMAL`).
+    """
+    connection = engine.connect()
+    try:
+        wanted = "FULL" if durable else "NORMAL"
+        if connection.info.get(_SYNCHRONOUS, "FULL") != wanted:
+            connection.connection.cursor().execute(f"PRAGMA synchronous={wanted}")
+            connection.info[_SYNCHRONOUS] = wanted
+        connection.execution_options(**{_WRITES: True})
+        return connection, connection.begin()
+    except BaseException:
+        connection.close()
+        raise
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import random
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -71,6 +71,8 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         tenant: whose checkpoints these are where the config does not say.
         audit_buffer: what guarded runs have decided and not yet written down; drained into the transaction of each
             of their checkpoints.
+        synchronous: how durable checkpoints are on SQLite, in its words: `FULL` survives a power cut; with `NORMAL`
+            it may lose the last ones, and damages nothing. Approvals, effects and audit are always `FULL`.
 
     Raises:
         ConfigurationError: not a database that guardkit can keep its promises on.
@@ -84,11 +86,13 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         serde: SerializerProtocol | None = None,
         tenant: str = "default",
         audit_buffer: AuditBuffer | None = None,
+        synchronous: Literal["FULL", "NORMAL"] = "FULL",
     ) -> None:
         super().__init__(serde=serde)
         self.database = database if isinstance(database, Database) else Database(database)
         self.tenant = names.tenant(tenant)
         self.audit_buffer = audit_buffer
+        self._durable = synchronous != "NORMAL"
         self._lineages = Lineages(_REMEMBERED)
 
     def close(self) -> None:
@@ -249,7 +253,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         )
         events = self._drained(access.run)
         try:
-            with self.database.writing() as connection:
+            with self.database.writing(durable=self._durable or bool(events)) as connection:
                 now = _permit(connection, access)
                 checkpoints.store(connection, prepared)
                 if now is not None:
@@ -282,7 +286,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         access = self._access(config)
         checkpoint_id = checkpoints.require_id(_configurable(config).get("checkpoint_id"))
         rows = pending.rows(self._seal, access.place, checkpoint_id, writes, task_id, task_path)
-        with self.database.writing() as connection:
+        with self.database.writing(durable=self._durable) as connection:
             _permit(connection, access)
             pending.store(connection, rows)
 

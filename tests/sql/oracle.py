@@ -157,7 +157,7 @@ class Life:
         if self._random.random() < 0.5:
             metadata["run_id"] = self._random.choice(RUNS)
         config = at(thread, ns, None if parent is None else parent.checkpoint["id"])
-        new = {channel: fresh for channel in touched}
+        new = dict.fromkeys(touched, fresh)
         stored = saver.put(config, checkpoint, metadata, new)
         assert stored == self.oracle.put(config, checkpoint, metadata, new)
 
