@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, Pool
 from guardkit.errors import ConfigurationError
 from guardkit.sql import dialects, schema
 from guardkit.sql.commits import Commits
-from guardkit.sql.engines import Target, backend, reading, writing
+from guardkit.sql.engines import Target, alone, backend, reading, writing
 from guardkit.sql.faults import told
 
 P = ParamSpec("P")
@@ -127,6 +127,22 @@ class Database:
             else:
                 with self._commits.writing(durable=durable) as connection:
                     yield connection
+
+    @property
+    def has_roundtrips(self) -> bool:
+        """Whether `roundtrip` works here."""
+        return self._backend.engine.dialect.name == "postgresql"
+
+    @contextmanager
+    def roundtrip(self) -> Generator[Connection]:
+        """A connection on which each statement is a transaction, so that one statement is one round trip.
+
+        Raises:
+            StorageError: the database cannot be reached, or refuses.
+        """
+        self.prepare()
+        with told(self.location, sqlite=False), alone(self.engine) as connection:
+            yield connection
 
     def now(self) -> float:
         """Seconds since the epoch, by the database's clock."""

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from sqlalchemy import URL, Connection, Dialect, Engine, RootTransaction, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from guardkit.errors import ConfigurationError, StorageError
 from guardkit.sql.dialects import FAMILIES
@@ -22,6 +23,11 @@ from guardkit.sql.faults import told
 Target: TypeAlias = str | URL | Engine
 
 _WRITES = "guardkit_writes"
+_USED = "guardkit_used"
+
+_FRESH = 1.0
+"""Seconds for which a connection that was used is not asked whether it still lives."""
+
 _SYNCHRONOUS = "guardkit_synchronous"
 _DRIVERS = {
     "postgres": "postgresql+psycopg",
@@ -84,9 +90,10 @@ def backend(target: Target, *, busy_timeout: float, connections: int) -> Backend
         isolation_level="READ COMMITTED",
         pool_size=connections,
         max_overflow=connections,
-        pool_pre_ping=True,
         hide_parameters=True,
     )
+    event.listen(engine, "checkin", _checked_in)
+    event.listen(engine, "checkout", _checked_out)
     return Backend(engine=engine, location=location, sqlite=False, owned=True)
 
 
@@ -136,6 +143,23 @@ def _connecting(dialect: Dialect, _record: Any, arguments: Any, options: dict[st
             f"the driver {dialect.driver!r} refuses an option of the database URL",
             remedy=f"look at what follows the question mark: {', '.join(sorted(options))} were given",
         ) from None
+
+
+def _checked_in(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info[_USED] = time.monotonic()
+
+
+def _checked_out(connection: Any, record: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:
+    """See that a connection still lives. One that has just been used does: asking it would double the round trips of a put."""
+    used = record.info.get(_USED)
+    if used is None or time.monotonic() - used < _FRESH:
+        return
+    try:
+        with closing(connection.cursor()) as cursor:
+            cursor.execute("SELECT 1")
+        connection.rollback()
+    except Exception as error:  # every driver has its own; whatever it is, another connection is needed
+        raise DisconnectionError from error
 
 
 def _sqlite(url: URL, *, busy_timeout: float, connections: int) -> Backend:
@@ -198,6 +222,15 @@ def beginning(engine: Engine, *, durable: bool) -> tuple[Connection, RootTransac
     except BaseException:
         connection.close()
         raise
+
+
+@contextmanager
+def alone(engine: Engine) -> Generator[Connection]:
+    """A connection on which each statement is a transaction. Whatever it did is committed when the block ends."""
+    with engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        with connection.begin():
+            yield connection
 
 
 @contextmanager

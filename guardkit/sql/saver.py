@@ -22,8 +22,8 @@ from guardkit.core.audit import AuditEvent
 from guardkit.core.ports import AuditBuffer
 from guardkit.core.runs import RunRef
 from guardkit.errors import InputError
-from guardkit.sql import audit, checkpoints, histories, lease, names, pending, reading, upkeep
-from guardkit.sql.checkpoints import Place, Stored
+from guardkit.sql import audit, checkpoints, histories, lease, names, pending, reading, roundtrip, upkeep
+from guardkit.sql.checkpoints import Place, Prepared, Stored
 from guardkit.sql.database import Database
 from guardkit.sql.engines import Target
 from guardkit.sql.lineages import Lineages
@@ -253,16 +253,25 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         )
         events = self._drained(access.run)
         try:
-            with self.database.writing(durable=self._durable or bool(events)) as connection:
-                now = _permit(connection, access)
-                checkpoints.store(connection, prepared)
-                if now is not None:
-                    audit.append(connection, access.place.tenant, events, now)
+            if events or not self._put_at_once(access, prepared):
+                with self.database.writing(durable=self._durable or bool(events)) as connection:
+                    now = _permit(connection, access)
+                    checkpoints.store(connection, prepared)
+                    if now is not None:
+                        audit.append(connection, access.place.tenant, events, now)
         except BaseException:
             self._restore(access.run, events)
             raise
         prepared.remember(self._lineages)
         return _config(access.place, checkpoint["id"])
+
+    def _put_at_once(self, access: Access, prepared: Prepared) -> bool:
+        """Store a checkpoint in one round trip, where the database can. Returns whether it was stored."""
+        if not (_is_own(access) and self.database.has_roundtrips):
+            return False
+        rows = prepared.rows(set())
+        with self.database.roundtrip() as connection:
+            return roundtrip.put(connection, access.run, prepared.wanted(), prepared.row, rows)
 
     async def aput(
         self,
@@ -286,6 +295,12 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         access = self._access(config)
         checkpoint_id = checkpoints.require_id(_configurable(config).get("checkpoint_id"))
         rows = pending.rows(self._seal, access.place, checkpoint_id, writes, task_id, task_path)
+        if not rows:
+            return
+        if _is_own(access) and self.database.has_roundtrips:
+            with self.database.roundtrip() as connection:
+                if roundtrip.put_writes(connection, access.run, rows):
+                    return
         with self.database.writing(durable=self._durable) as connection:
             _permit(connection, access)
             pending.store(connection, rows)
@@ -390,6 +405,11 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
 
 def _configurable(config: RunnableConfig) -> dict[str, Any]:
     return config.get("configurable", {})
+
+
+def _is_own(access: Access) -> bool:
+    """Whether a caller writes on the thread of its run, or has no run."""
+    return access.run is None or access.run.thread_id == access.place.thread_id
 
 
 def _permit(connection: Connection, access: Access) -> float | None:
