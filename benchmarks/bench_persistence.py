@@ -87,7 +87,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="how often each is measured")
     parser.add_argument("--only", default="", help="measure what has this in its name, and keep nothing")
-    parser.add_argument("--small", action="store_true", help="see that everything runs, in this process, and keep nothing")
+    parser.add_argument(
+        "--small", action="store_true", help="see that everything runs, in this process, and keep nothing"
+    )
     parser.add_argument("--disk", default=tempfile.gettempdir(), help="a folder on a disk that syncs")
     parser.add_argument("--postgres", action="append", default=[], help="name=URL of a server")
     given = parser.parse_args()

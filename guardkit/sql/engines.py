@@ -19,6 +19,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from guardkit.errors import ConfigurationError, StorageError
 from guardkit.sql.dialects import FAMILIES
 from guardkit.sql.faults import told
+from guardkit.sql.filesystems import refuse_network
 
 Target: TypeAlias = str | URL | Engine
 
@@ -244,8 +245,11 @@ def enter_wal(found: Backend, *, busy_timeout: float) -> None:
     """Put an SQLite file into WAL mode, where it stays. Other processes may be doing the same.
 
     Raises:
+        ConfigurationError: the file is on a network file system.
         StorageError: the file cannot be opened, or its file system cannot do it.
     """
+    if not found.location.startswith("file:"):
+        refuse_network(Path(found.location))
     until = time.monotonic() + busy_timeout
     while True:
         try:
