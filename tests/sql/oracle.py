@@ -8,7 +8,13 @@ from typing import Any
 
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import BaseCheckpointSaver, Checkpoint, CheckpointTuple, empty_checkpoint
+from langgraph.checkpoint.base import (
+    BaseCheckpointSaver,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointTuple,
+    empty_checkpoint,
+)
 from langgraph.checkpoint.base.id import uuid6
 from langgraph.checkpoint.memory import InMemorySaver
 
@@ -56,9 +62,8 @@ def shown(found: CheckpointTuple | None) -> Any:
     """What matters of a checkpoint, to be compared."""
     if found is None:
         return None
-    where = {
-        key: found.config["configurable"][key] for key in ("thread_id", "checkpoint_ns", "checkpoint_id")
-    }  # pyright: ignore[reportTypedDictNotRequiredAccess]
+    conf = found.config.get("configurable", {})
+    where = {key: conf[key] for key in ("thread_id", "checkpoint_ns", "checkpoint_id")}
     return where, found.checkpoint, found.metadata, found.parent_config, found.pending_writes
 
 
@@ -139,7 +144,7 @@ class Life:
         values = {} if parent is None else dict(parent.checkpoint["channel_values"])
         versions = {} if parent is None else dict(parent.checkpoint["channel_versions"])
         saver = self._saver
-        fresh = saver.get_next_version(max(versions.values(), default=None), None)  # pyright: ignore[reportArgumentType]
+        fresh = saver.get_next_version(max(versions.values(), default=None), None)
         touched = self._random.sample(CHANNELS, self._random.randrange(len(CHANNELS)))
         for channel in touched:
             versions[channel] = fresh
@@ -157,7 +162,7 @@ class Life:
         if self._random.random() < 0.5:
             metadata["run_id"] = self._random.choice(RUNS)
         config = at(thread, ns, None if parent is None else parent.checkpoint["id"])
-        new = dict.fromkeys(touched, fresh)
+        new: ChannelVersions = {channel: fresh for channel in touched}  # noqa: C420  # of text, not of literals
         stored = saver.put(config, checkpoint, metadata, new)
         assert stored == self.oracle.put(config, checkpoint, metadata, new)
 
@@ -166,9 +171,7 @@ class Life:
         thread, ns = self._place()
         found = self._parent(thread, ns)
         if found is not None:
-            parent = (
-                None if found.parent_config is None else found.parent_config["configurable"]["checkpoint_id"]
-            )  # pyright: ignore[reportTypedDictNotRequiredAccess]
+            parent = (found.parent_config or {}).get("configurable", {}).get("checkpoint_id")
             new = dict(found.checkpoint["channel_versions"])
             metadata: Any = {**found.metadata, "again": True}
             for saver in (self._saver, self.oracle):

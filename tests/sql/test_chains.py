@@ -370,17 +370,18 @@ def test_a_put_is_one_statement(database: Database) -> None:
 def test_one_statement_checks_the_lease_too(database: Database) -> None:
     saver, store = SQLAlchemySaver(database), SQLStore(database)
     stale = samples.opened(store, "t", lease_seconds=1.0).run
-    config = put(saver, at(**{RUN_KEY: stale}), 1, items(1))
+    mine: dict[str, Any] = {RUN_KEY: stale}
+    put(saver, at(**mine), 1, items(1))
     time.sleep(1.1)
     taker = store.open_run(samples.opening("t", new_turn=False), []).run
     for run, error in ((stale, StaleRunError), (None, BusyError)):
-        held = {} if run is None else {RUN_KEY: run}
+        held: dict[str, Any] = {} if run is None else {RUN_KEY: run}
         with pytest.raises(error):
             put(saver, at(**held), 2, items(2))
         with pytest.raises(error):
             saver.put_writes(at(checkpoint_id="1", **held), [("items", 1)], "task")
     assert read(saver, at()) == items(1)
-    put(saver, at(**{RUN_KEY: taker, "checkpoint_id": config["configurable"]["checkpoint_id"]}), 3, items(3))  # pyright: ignore[reportTypedDictNotRequiredAccess]
+    put(saver, at(**{**mine, RUN_KEY: taker}), 3, items(3))
     assert read(saver, at()) == items(3)
 
 
