@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from langchain_core.runnables import RunnableConfig
@@ -16,25 +15,18 @@ from langgraph.checkpoint.base import (
     get_checkpoint_metadata,
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
-from sqlalchemy import Connection
 
 from guardkit.core.audit import AuditEvent
 from guardkit.core.ports import AuditBuffer
 from guardkit.core.runs import RunRef
 from guardkit.errors import InputError
-from guardkit.sql import audit, checkpoints, histories, lease, names, pending, reading, roundtrip, upkeep
+from guardkit.sql import audit, checkpoints, histories, names, pending, reading, roundtrip, upkeep
+from guardkit.sql.access import RUN_KEY, TENANT_KEY, Access, config_of, configurable, is_own, permit, tuple_of
 from guardkit.sql.checkpoints import Place, Prepared, Stored
 from guardkit.sql.database import Database
 from guardkit.sql.engines import Target
 from guardkit.sql.lineages import Lineages
-from guardkit.sql.reading import Loaded
 from guardkit.sql.sealing import Seal
-
-RUN_KEY = "__guardkit_run"
-"""Where a guarded run's `RunRef` is in `configurable`."""
-
-TENANT_KEY = "__guardkit_tenant"
-"""Where the tenant is in `configurable` outside a guarded run."""
 
 _DIGITS = 12
 """Digits of a version that counts."""
@@ -45,14 +37,6 @@ _REMEMBERED = 64 << 20
 """Bytes of channels' values that are remembered to compare the next ones with."""
 
 _NO_LONGER = object()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
-    """Who wants to do something, and where."""
-
-    place: Place
-    run: RunRef | None
 
 
 class SQLAlchemySaver(BaseCheckpointSaver[str]):
@@ -122,10 +106,10 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
             MissingDataError: a part of it is gone.
         """
         place = self._access(config).place
-        wanted = _configurable(config).get("checkpoint_id")
+        wanted = configurable(config).get("checkpoint_id")
         with self.database.reading() as connection:
             found = reading.one(connection, self._seal, self._lineages, place, wanted or None)
-        return None if found is None else _tuple(found)
+        return None if found is None else tuple_of(found)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """As `get_tuple`."""
@@ -184,7 +168,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         left: int | None,
     ) -> tuple[Sequence[CheckpointTuple], Stored | None]:
         """Some checkpoints of a listing, and where it goes on; `None` at its end."""
-        conf = {} if config is None else _configurable(config)
+        conf = {} if config is None else configurable(config)
         access = None if config is None else self._access(config)
         seal = self._seal
         size = _PAGE if left is None or filter else min(left, _PAGE)
@@ -195,7 +179,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
                 thread_id=None if access is None else access.place.thread_id,
                 ns=conf.get("checkpoint_ns"),
                 checkpoint_id=conf.get("checkpoint_id") or None,
-                before=None if before is None else _configurable(before).get("checkpoint_id"),
+                before=None if before is None else configurable(before).get("checkpoint_id"),
                 after=after,
                 size=size,
             )
@@ -205,7 +189,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
                 for row, metadata in seen
                 if all(metadata.get(key, _NO_LONGER) == value for key, value in (filter or {}).items())
             ]
-            found = [_tuple(one) for one in reading.several(connection, seal, chosen[:left])]
+            found = [tuple_of(one) for one in reading.several(connection, seal, chosen[:left])]
         return found, rows[-1] if len(rows) == size else None
 
     def get_delta_channel_history(
@@ -219,7 +203,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
             MissingDataError: that value is gone.
         """
         place = self._access(config).place
-        wanted = _configurable(config).get("checkpoint_id")
+        wanted = configurable(config).get("checkpoint_id")
         with self.database.reading() as connection:
             return histories.history(connection, self._seal, place, wanted or None, channels)
 
@@ -246,7 +230,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
             StaleRunError: the run has lost its thread; nothing was stored.
         """
         access = self._access(config)
-        parent = _configurable(config).get("checkpoint_id")
+        parent = configurable(config).get("checkpoint_id")
         full = get_checkpoint_metadata(config, metadata)
         prepared = checkpoints.prepare(
             self._seal, self._lineages, access.place, checkpoint, full, new_versions, parent
@@ -255,7 +239,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         try:
             if events or not self._put_at_once(access, prepared):
                 with self.database.writing(durable=self._durable or bool(events)) as connection:
-                    now = _permit(connection, access)
+                    now = permit(connection, access)
                     checkpoints.store(connection, prepared)
                     if now is not None:
                         audit.append(connection, access.place.tenant, events, now)
@@ -263,11 +247,11 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
             self._restore(access.run, events)
             raise
         prepared.remember(self._lineages)
-        return _config(access.place, checkpoint["id"])
+        return config_of(access.place, checkpoint["id"])
 
     def _put_at_once(self, access: Access, prepared: Prepared) -> bool:
         """Store a checkpoint in one round trip, where the database can. Returns whether it was stored."""
-        if not (_is_own(access) and self.database.has_roundtrips):
+        if not (is_own(access) and self.database.has_roundtrips):
             return False
         rows = prepared.rows(set())
         with self.database.roundtrip() as connection:
@@ -293,16 +277,16 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
             StaleRunError: the run has lost its thread; nothing was stored.
         """
         access = self._access(config)
-        checkpoint_id = checkpoints.require_id(_configurable(config).get("checkpoint_id"))
+        checkpoint_id = checkpoints.require_id(configurable(config).get("checkpoint_id"))
         rows = pending.rows(self._seal, access.place, checkpoint_id, writes, task_id, task_path)
         if not rows:
             return
-        if _is_own(access) and self.database.has_roundtrips:
+        if is_own(access) and self.database.has_roundtrips:
             with self.database.roundtrip() as connection:
                 if roundtrip.put_writes(connection, access.run, rows):
                     return
         with self.database.writing(durable=self._durable) as connection:
-            _permit(connection, access)
+            permit(connection, access)
             pending.store(connection, rows)
 
     async def aput_writes(
@@ -379,7 +363,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
     # --- who, where ---
 
     def _access(self, config: RunnableConfig) -> Access:
-        conf = _configurable(config)
+        conf = configurable(config)
         run = conf.get(RUN_KEY)
         if run is not None and not isinstance(run, RunRef):
             raise InputError(f"configurable.{RUN_KEY} is {type(run).__name__}, not a RunRef")
@@ -401,48 +385,3 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
     def _restore(self, run: RunRef | None, events: Sequence[AuditEvent]) -> None:
         if events and run is not None and self.audit_buffer is not None:
             self.audit_buffer.restore(run, events)
-
-
-def _configurable(config: RunnableConfig) -> dict[str, Any]:
-    return config.get("configurable", {})
-
-
-def _is_own(access: Access) -> bool:
-    """Whether a caller writes on the thread of its run, or has no run."""
-    return access.run is None or access.run.thread_id == access.place.thread_id
-
-
-def _permit(connection: Connection, access: Access) -> float | None:
-    """Let the holder of a thread's lease write, and everybody where nobody holds it.
-
-    Returns:
-        Seconds since the epoch by the database's clock; `None` outside a run.
-    """
-    place, run = access.place, access.run
-    if run is not None:
-        now = lease.held(connection, run).now
-        if run.thread_id != place.thread_id:
-            lease.require_free(connection, place.tenant, place.thread_id)
-        return now
-    lease.require_free(connection, place.tenant, place.thread_id)
-    return None
-
-
-def _config(place: Place, checkpoint_id: str) -> RunnableConfig:
-    return {
-        "configurable": {
-            "thread_id": place.thread_id,
-            "checkpoint_ns": place.ns,
-            "checkpoint_id": checkpoint_id,
-        }
-    }
-
-
-def _tuple(loaded: Loaded) -> CheckpointTuple:
-    return CheckpointTuple(
-        config=_config(loaded.place, loaded.checkpoint_id),
-        checkpoint=loaded.checkpoint,
-        metadata=loaded.metadata,
-        parent_config=None if loaded.parent_id is None else _config(loaded.place, loaded.parent_id),
-        pending_writes=loaded.pending_writes,
-    )

@@ -11,7 +11,7 @@ from guardkit.sql import Database, filesystems
 
 MOUNTS = r"""
 /dev/vda / ext4 rw 0 0
-tmpfs /tmp tmpfs rw 0 0
+tmpfs /scratch tmpfs rw 0 0
 server:/export /srv/shared nfs4 rw 0 0
 //server/c /srv/shared/our\040files cifs rw 0 0
 /dev/vdb /srv/shared/local ext4 rw 0 0
@@ -25,7 +25,7 @@ not a mount
     ("path", "kind"),
     [
         ("/var/lib/guardkit.db", "ext4"),
-        ("/tmp/guardkit.db", "tmpfs"),
+        ("/scratch/guardkit.db", "tmpfs"),
         ("/srv/shared/guardkit.db", "nfs4"),
         ("/srv/shared/our files/guardkit.db", "cifs"),
         ("/srv/shared/local/guardkit.db", "ext4"),
