@@ -4,16 +4,17 @@
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
+ARGS ?=
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test format lint types imports docs examples check wheel bench chaos lock playground pictures clean
+.PHONY: help demo install test format lint types imports docs examples check wheel bench bench-persistence chaos lock playground pictures clean
 
 help:  ## this list
-	@sed -n -E 's/^([a-z]+):.*## *(.*)/\1: \2/p' Makefile | awk '{name = $$1; sub(/:$$/, "", name); $$1 = ""; printf "  make %-9s%s\n", name, $$0}'
+	@sed -n -E 's/^([a-z-]+):.*## *(.*)/\1: \2/p' Makefile | awk '{name = $$1; sub(/:$$/, "", name); $$1 = ""; printf "  make %-18s%s\n", name, $$0}'
 
 demo: $(VENV)/.demo  ## the claims desk, without any key or server (ANSWER=approve|edit|reject: without a terminal)
 	@$(BIN)/guardkit demo
@@ -52,6 +53,9 @@ wheel: $(VENV)/.dev  ## builds dist/, and tries the wheel outside the checkout
 
 bench: $(VENV)/.dev  ## what guardkit costs, beside raw LangGraph, into benchmarks/results/
 	@set -e; for program in benchmarks/bench_*.py; do echo "== $$program"; $(BIN)/python "$$program"; done
+
+bench-persistence: $(VENV)/.dev  ## what checkpoints cost, beside the official savers (ARGS="--rounds 5"), into benchmarks/results/
+	@$(BIN)/python benchmarks/bench_persistence.py $(ARGS)
 
 chaos: $(VENV)/.dev  ## the whole chaos campaign (takes long), into benchmarks/results/
 	@$(BIN)/python -m pytest -q -m chaos --chaos=full --timeout=0 $(PYTEST_ARGS)

@@ -97,14 +97,17 @@ def given(case: Case, thread: str) -> dict[str, Any]:
 
 
 class Counts:
-    """Transactions of a database, while it is asked. Those that only read are among them."""
+    """Transactions of a database, while it is asked. Those that only read are among them, and those that share a commit."""
 
     def __init__(self, database: Database) -> None:
         self._begun = 0
-        event.listen(database.engine, "begin", self._begins)
+        event.listen(database.engine, "checkout", self._trace)
 
-    def _begins(self, _connection: Any) -> None:
-        self._begun += 1
+    def _trace(self, connection: Any, *_: Any) -> None:
+        connection.set_trace_callback(self._traced)
+
+    def _traced(self, statement: str) -> None:
+        self._begun += statement == "BEGIN" or statement.startswith("SAVEPOINT")
 
     def of(self, run: Callable[[], Any]) -> int:
         """How many one run begins: the fewest of five, as a lease is renewed beside a run now and then."""

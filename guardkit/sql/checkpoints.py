@@ -7,23 +7,20 @@ serializer, so an encrypting one leaves nothing in clear but ids, channel names 
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self, cast
 
-from langgraph.checkpoint.base import (
-    WRITES_IDX_MAP,
-    ChannelVersions,
-    Checkpoint,
-    CheckpointMetadata,
-    writes_sort_key,
-)
-from langgraph.checkpoint.serde.base import SerializerProtocol
-from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select, tuple_
+from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
+from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
 
-from guardkit.errors import InputError, MissingDataError, StorageError
-from guardkit.sql import dialects, names
+from guardkit.errors import InputError, StorageError
+from guardkit.sql import chains, dialects, names
+from guardkit.sql.chains import Pair
 from guardkit.sql.columns import NAME_LENGTH
-from guardkit.sql.tables import blobs, checkpoints, writes
+from guardkit.sql.lineages import Key, Lineage, Lineages, grown, whole
+from guardkit.sql.packing import Link
+from guardkit.sql.sealing import Seal
+from guardkit.sql.tables import blobs, checkpoints
 
 _BODY = 1
 """Version of what a checkpoint's body holds: 1 = `checkpoint` without channel values, `inline` values by channel,
@@ -35,9 +32,6 @@ that has not changed is not stored again."""
 
 _BY_ITSELF = (bool, int, float)
 
-Typed = tuple[str, bytes]
-PendingWrite = tuple[str, str, Any]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -46,27 +40,21 @@ class Place:
     tenant: str
     thread_id: str
     ns: str
+    ns_hash: str
+    """What stands for the namespace in keys: namespaces grow with nesting."""
 
-    @property
-    def ns_hash(self) -> str:
-        """What stands for the namespace in keys: namespaces grow with nesting."""
-        return ns_hash(self.ns)
+    @classmethod
+    def named(cls, tenant: str, thread_id: str, ns: str) -> Self:
+        """The place with these names."""
+        return cls(tenant=tenant, thread_id=thread_id, ns=ns, ns_hash=ns_hash(ns))
 
     def keys(self) -> dict[str, str]:
         """The place as columns."""
         return {"tenant": self.tenant, "thread_id": self.thread_id, "ns_hash": self.ns_hash}
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
-    """A checkpoint as it was stored."""
-
-    place: Place
-    checkpoint_id: str
-    parent_id: str | None
-    checkpoint: Checkpoint
-    metadata: CheckpointMetadata
-    pending_writes: list[PendingWrite]
+    def key(self, channel: str) -> Key:
+        """A channel of the place."""
+        return self.tenant, self.thread_id, self.ns_hash, channel
 
 
 def ns_hash(ns: str) -> str:
@@ -74,53 +62,138 @@ def ns_hash(ns: str) -> str:
     return hashlib.sha256(ns.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def pack(
-    serde: SerializerProtocol,
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A checkpoint's row."""
+
+    tenant: str
+    thread_id: str
+    ns_hash: str
+    checkpoint_id: str
+    ns: str
+    parent_id: str | None
+    run_id: str | None
+    type: str
+    body: bytes
+    metadata_type: str
+    metadata: bytes
+    refs: str | None
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Self:
+        """The row as SQLAlchemy gives it."""
+        return cls(*(getattr(row, name) for name in _COLUMNS))
+
+    @property
+    def place(self) -> Place:
+        """Where it belongs."""
+        return Place(tenant=self.tenant, thread_id=self.thread_id, ns=self.ns, ns_hash=self.ns_hash)
+
+
+_COLUMNS = tuple(one.name for one in fields(Stored))
+
+
+@dataclass(slots=True, kw_only=True)
+class Prepared:
+    """A checkpoint on its way into the database."""
+
+    place: Place
+    seal: Seal
+    row: Mapping[str, Any]
+    changed: dict[str, Lineage]
+    """Values that are stored anew, by channel."""
+
+    unchanged: Mapping[str, tuple[str, Any]]
+    """Versions and values that should be there."""
+
+    stored: dict[str, Lineage] = field(default_factory=dict[str, Lineage])
+
+    def wanted(self) -> dict[Pair, Link | None]:
+        """What has to be there for this to be rebuilt."""
+        there: dict[Pair, Link | None] = {
+            (channel, version): None for channel, (version, _) in self.unchanged.items()
+        }
+        for channel, lineage in self.changed.items():
+            base = lineage.head.base
+            if base is not None:
+                there[channel, base] = next(link for link in lineage.path if link.version == base)
+        return there
+
+    def rows(self, missing: set[Pair]) -> list[dict[str, Any]]:
+        """The rows of values. What was thought to be there and is not, is stored whole."""
+        rows: list[dict[str, Any]] = []
+        for channel, lineage in self.changed.items():
+            link = lineage.head
+            if link.base is not None and (channel, link.base) in missing:
+                lineage = whole(lineage.kind, lineage.data, link.version)
+            rows.append(self._row(channel, lineage))
+        for channel, (version, value) in self.unchanged.items():
+            if (channel, version) in missing:
+                rows.append(self._row(channel, whole(*self.seal.dumped(value), version)))
+        return rows
+
+    def _row(self, channel: str, lineage: Lineage) -> dict[str, Any]:
+        link = lineage.head
+        kind, value = self.seal.closed(link.type, link.value)
+        self.stored[channel] = Lineage(
+            lineage.kind, lineage.data, (*lineage.path[:-1], replace(link, stored=len(value)))
+        )
+        return {
+            **self.place.keys(),
+            "channel": names.checked("channel", channel, NAME_LENGTH),
+            "version": link.version,
+            "type": kind,
+            "value": value,
+            "base": link.base,
+        }
+
+    def remember(self, lineages: Lineages) -> None:
+        """After the commit: what the next values can rest on."""
+        for channel, lineage in self.stored.items():
+            lineages.keep(self.place.key(channel), lineage)
+
+
+def prepare(
+    seal: Seal,
+    lineages: Lineages,
     place: Place,
     checkpoint: Checkpoint,
     metadata: CheckpointMetadata,
     new_versions: ChannelVersions,
     parent_id: str | None,
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A checkpoint as its row, and the rows of the channels that changed. Serializes; touches no database."""
+) -> Prepared:
+    """A checkpoint as its row and those of the values that changed. Serializes; touches no database."""
     values = checkpoint["channel_values"]
     versions = checkpoint["channel_versions"]
-    inline = {name: value for name, value in values.items() if name not in versions or _is_small(value)}
-    rest = {name: value for name, value in values.items() if name not in inline}
+    inline: dict[str, Any] = {}
+    changed: dict[str, Lineage] = {}
+    unchanged: dict[str, tuple[str, Any]] = {}
+    for name, value in values.items():
+        if name not in versions or _is_small(value):
+            inline[name] = value
+        elif name in new_versions:
+            version = str(versions[name])
+            changed[name] = grown(lineages.get(place.key(name)), *seal.dumped(value), version)
+        else:
+            unchanged[name] = (str(versions[name]), value)
+    kept = sorted([*changed, *unchanged])
     bare = {name: value for name, value in checkpoint.items() if name != "channel_values"}
-    kind, body = serde.dumps_typed({"v": _BODY, "checkpoint": bare, "inline": inline, "kept": sorted(rest)})
-    metadata_kind, metadata_body = serde.dumps_typed(dict(metadata))
+    kind, body = seal.dump({"v": _BODY, "checkpoint": bare, "inline": inline, "kept": kept})
+    metadata_kind, metadata_body = seal.dump(dict(metadata))
     run_id = metadata.get("run_id")
     row = {
         **place.keys(),
-        "ns": place.ns,
         "checkpoint_id": names.checkpoint("checkpoint.id", checkpoint["id"]),
+        "ns": place.ns,
         "parent_id": parent_id,
         "run_id": run_id if isinstance(run_id, str) else None,
         "type": kind,
         "body": body,
         "metadata_type": metadata_kind,
         "metadata": metadata_body,
+        "refs": chains.refs([(name, str(versions[name])) for name in kept]),
     }
-    changed = [
-        _blob(serde, place, name, versions[name], value)
-        for name, value in rest.items()
-        if name in new_versions
-    ]
-    return row, changed
-
-
-def _blob(
-    serde: SerializerProtocol, place: Place, channel: str, version: object, value: Any
-) -> dict[str, Any]:
-    kind, data = serde.dumps_typed(value)
-    return {
-        **place.keys(),
-        "channel": names.checked("channel", channel, NAME_LENGTH),
-        "version": str(version),
-        "type": kind,
-        "value": data,
-    }
+    return Prepared(place=place, seal=seal, row=row, changed=changed, unchanged=unchanged)
 
 
 def _is_small(value: Any) -> bool:
@@ -132,53 +205,12 @@ def _is_small(value: Any) -> bool:
     )
 
 
-def store(connection: Connection, row: Mapping[str, Any], changed: Sequence[Mapping[str, Any]]) -> None:
-    """Write what `pack` made. The same checkpoint again replaces itself; a channel's version never changes."""
-    dialects.insert_all_new(connection, blobs, changed)
-    dialects.upsert_all(connection, checkpoints, [row])
-
-
-def pack_writes(
-    serde: SerializerProtocol,
-    place: Place,
-    checkpoint_id: str,
-    given: Sequence[tuple[str, Any]],
-    task_id: str,
-    task_path: str,
-) -> list[dict[str, Any]]:
-    """A task's writes as rows."""
-    rows: list[dict[str, Any]] = []
-    for index, (channel, value) in enumerate(given):
-        kind, data = serde.dumps_typed(value)
-        rows.append(
-            {
-                **place.keys(),
-                "checkpoint_id": names.checkpoint("checkpoint_id", checkpoint_id),
-                "task_id": names.checkpoint("task_id", task_id),
-                "idx": WRITES_IDX_MAP.get(channel, index),
-                "task_path": task_path,
-                "channel": channel,
-                "type": kind,
-                "value": data,
-            }
-        )
-    return rows
-
-
-def store_writes(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write what `pack_writes` made. Of ordinary writes the first holds, of special ones (negative index) the last."""
-    dialects.insert_all_new(connection, writes, [row for row in rows if row["idx"] >= 0])
-    dialects.upsert_all(connection, writes, [row for row in rows if row["idx"] < 0])
-
-
-def latest(connection: Connection, place: Place, checkpoint_id: str | None) -> Row[Any] | None:
-    """The row of a checkpoint, or of the newest of its place."""
-    chosen = select(checkpoints).where(_at(checkpoints, place))
-    if checkpoint_id is None:
-        chosen = chosen.order_by(checkpoints.c.checkpoint_id.desc()).limit(1)
-    else:
-        chosen = chosen.where(checkpoints.c.checkpoint_id == checkpoint_id)
-    return connection.execute(chosen).one_or_none()
+def store(connection: Connection, prepared: Prepared) -> None:
+    """Write a checkpoint. The same one again replaces itself; a channel's version never changes."""
+    wanted = prepared.wanted()
+    missing = set(wanted) - chains.standing(connection, prepared.row, wanted)
+    dialects.insert_all_new(connection, blobs, prepared.rows(missing))
+    dialects.upsert_all(connection, checkpoints, [prepared.row])
 
 
 def page(
@@ -189,9 +221,9 @@ def page(
     ns: str | None,
     checkpoint_id: str | None,
     before: str | None,
-    after: Row[Any] | None,
+    after: Stored | None,
     size: int,
-) -> Sequence[Row[Any]]:
+) -> Sequence[Stored]:
     """The next rows of a listing, newest first, following the row `after`."""
     table = checkpoints.c
     chosen = select(checkpoints).where(table.tenant == tenant)
@@ -214,96 +246,48 @@ def page(
             )
         )
     ordered = chosen.order_by(table.checkpoint_id.desc(), table.thread_id, table.ns_hash)
-    return connection.execute(ordered.limit(size)).all()
+    return [Stored.of(row) for row in connection.execute(ordered.limit(size))]
 
 
-def metadata_of(serde: SerializerProtocol, row: Row[Any]) -> CheckpointMetadata:
+def metadata_of(seal: Seal, row: Stored) -> CheckpointMetadata:
     """The metadata in a checkpoint's row."""
-    return cast("CheckpointMetadata", serde.loads_typed((row.metadata_type, row.metadata)))
+    return cast("CheckpointMetadata", seal.load(row.metadata_type, row.metadata))
 
 
-def references(serde: SerializerProtocol, row: Row[Any]) -> list[tuple[str, str]]:
-    """Channel and version of each value that a checkpoint's row points to."""
-    body = _body(serde, row)
-    versions = body["checkpoint"]["channel_versions"]
-    return [(name, str(versions[name])) for name in body["kept"]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """What a checkpoint's row says of its channels."""
+
+    checkpoint: Mapping[str, Any]
+    inline: Mapping[str, Any]
+    kept: Sequence[Pair]
+    """Channel and version of each value that has a row of its own."""
 
 
-def load(
-    connection: Connection,
-    serde: SerializerProtocol,
-    row: Row[Any],
-    metadata: CheckpointMetadata | None = None,
-) -> Loaded:
-    """A whole checkpoint from its row.
+def body_of(seal: Seal, row: Stored) -> Body:
+    """The body of a checkpoint's row.
 
     Raises:
-        MissingDataError: the value of a channel is gone.
         StorageError: a newer guardkit wrote it.
     """
-    place = Place(tenant=row.tenant, thread_id=row.thread_id, ns=row.ns)
-    body = _body(serde, row)
-    versions = body["checkpoint"]["channel_versions"]
-    values = dict(body["inline"]) | _values(
-        connection, serde, row, [(n, str(versions[n])) for n in body["kept"]]
-    )
-    checkpoint = cast("Checkpoint", {**body["checkpoint"], "channel_values": values})
-    return Loaded(
-        place=place,
-        checkpoint_id=row.checkpoint_id,
-        parent_id=row.parent_id,
-        checkpoint=checkpoint,
-        metadata=metadata_of(serde, row) if metadata is None else metadata,
-        pending_writes=_pending(connection, serde, place, row.checkpoint_id),
-    )
-
-
-def _body(serde: SerializerProtocol, row: Row[Any]) -> dict[str, Any]:
-    body = serde.loads_typed((row.type, row.body))
-    version: Any = cast("dict[str, Any]", body).get("v") if isinstance(body, dict) else None
+    found = seal.load(row.type, row.body)
+    version: Any = cast("dict[str, Any]", found).get("v") if isinstance(found, dict) else None
     if version != _BODY:
         raise StorageError(
             f"checkpoint {row.checkpoint_id!r} is of version {version!r}, this guardkit reads {_BODY}",
             remedy="upgrade guardkit",
         )
-    return cast("dict[str, Any]", body)
-
-
-def _values(
-    connection: Connection, serde: SerializerProtocol, row: Row[Any], wanted: list[tuple[str, str]]
-) -> dict[str, Any]:
-    if not wanted:
-        return {}
-    found = connection.execute(
-        select(blobs.c.channel, blobs.c.type, blobs.c.value).where(
-            blobs.c.tenant == row.tenant,
-            blobs.c.thread_id == row.thread_id,
-            blobs.c.ns_hash == row.ns_hash,
-            tuple_(blobs.c.channel, blobs.c.version).in_(wanted),
-        )
+    body = cast("dict[str, Any]", found)
+    versions = body["checkpoint"]["channel_versions"]
+    return Body(
+        checkpoint=body["checkpoint"],
+        inline=body["inline"],
+        kept=[(name, str(versions[name])) for name in body["kept"]],
     )
-    values = {blob.channel: serde.loads_typed((blob.type, blob.value)) for blob in found}
-    lost = [channel for channel, _ in wanted if channel not in values]
-    if lost:
-        raise MissingDataError(
-            f"channel {lost[0]!r} of checkpoint {row.checkpoint_id!r} of thread {row.thread_id!r} is gone",
-            remedy="restore the database from a backup",
-        )
-    return values
 
 
-def _pending(
-    connection: Connection, serde: SerializerProtocol, place: Place, checkpoint_id: str
-) -> list[PendingWrite]:
-    rows = connection.execute(
-        select(writes).where(_at(writes, place), writes.c.checkpoint_id == checkpoint_id)
-    ).all()
-    # Sorted here: databases do not agree on the order of texts.
-    ordered = sorted(rows, key=lambda row: writes_sort_key(row.task_path, row.task_id, row.idx))
-    return [(row.task_id, row.channel, serde.loads_typed((row.type, row.value))) for row in ordered]
-
-
-def _at(table: Any, place: Place) -> ColumnElement[bool]:
+def at(table: Any, place: Place) -> ColumnElement[bool]:
+    """Rows of a place."""
     return and_(
         table.c.tenant == place.tenant, table.c.thread_id == place.thread_id, table.c.ns_hash == place.ns_hash
     )

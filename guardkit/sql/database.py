@@ -13,9 +13,10 @@ from typing import ParamSpec, Self, TypeVar
 
 from sqlalchemy import Connection, Engine, Pool
 
-from guardkit.errors import ConfigurationError, StorageError
+from guardkit.errors import ConfigurationError
 from guardkit.sql import dialects, schema
-from guardkit.sql.engines import Target, backend, reading, writing
+from guardkit.sql.commits import Commits
+from guardkit.sql.engines import Target, alone, backend, reading, writing
 from guardkit.sql.faults import told
 
 P = ParamSpec("P")
@@ -55,13 +56,17 @@ class Database:
         self._ready = False
         self._setup = threading.Lock()
         self._hiring = threading.Lock()
-        self._writer = threading.Lock()
+        self._commits: Commits | None = None
+        if self._backend.sqlite:
+            self._commits = Commits(
+                self._backend.engine, location=self._backend.location, timeout=self._busy_timeout
+            )
         self._executor: ThreadPoolExecutor | None = None
 
     def renew_after_fork(self) -> None:
         """In a child process: leave the parent's connections, locks and threads to the parent."""
         pool: Pool = self._backend.engine.pool
-        _INHERITED.append(pool)
+        _INHERITED.append((pool, self._commits))
         self._backend.engine.dispose(close=False)
         self._begin_life()
 
@@ -107,16 +112,26 @@ class Database:
                 yield connection
 
     @contextmanager
-    def writing(self) -> Generator[Connection]:
+    def writing(self, *, durable: bool = True) -> Generator[Connection]:
         """A transaction that may write; committed unless an exception leaves it. Keep it short.
+
+        On SQLite, threads that write at the same time share a commit.
+
+        Args:
+            durable: whether a power cut must not lose it. Only on SQLite can it: `synchronous=NORMAL`.
 
         Raises:
             StorageError: the database cannot be reached, or refuses; nothing was written.
         """
         with self._noted():
             self.prepare()
-            with self._turn(), told(self.location, sqlite=self.is_sqlite), writing(self.engine) as connection:
-                yield connection
+            with told(self.location, sqlite=self.is_sqlite):
+                if self._commits is None:
+                    with writing(self.engine) as connection:
+                        yield connection
+                else:
+                    with self._commits.writing(durable=durable) as connection:
+                        yield connection
 
     @contextmanager
     def _noted(self) -> Generator[None]:
@@ -138,21 +153,22 @@ class Database:
         if found.tables != "current":
             raise ConfigurationError(str(found))
 
+    @property
+    def has_roundtrips(self) -> bool:
+        """Whether `roundtrip` works here."""
+        return self._backend.engine.dialect.name == "postgresql"
+
     @contextmanager
-    def _turn(self) -> Generator[None]:
-        """This process's turn to write. SQLite's own waiting is a poll and unfair; a lock is neither."""
-        if not self.is_sqlite:
-            yield
-            return
-        if not self._writer.acquire(timeout=self._busy_timeout):
-            raise StorageError(
-                f"the database {self.location} is locked by another thread of this process",
-                remedy="do not call the store from inside one of its transactions",
-            )
-        try:
-            yield
-        finally:
-            self._writer.release()
+    def roundtrip(self) -> Generator[Connection]:
+        """A connection on which each statement is a transaction, so that one statement is one round trip.
+
+        Raises:
+            StorageError: the database cannot be reached, or refuses.
+        """
+        with self._noted():
+            self.prepare()
+            with told(self.location, sqlite=False), alone(self.engine) as connection:
+                yield connection
 
     def now(self) -> float:
         """Seconds since the epoch, by the database's clock."""
@@ -193,8 +209,8 @@ def _nobody(kind: str) -> None:
 
 
 _DATABASES: weakref.WeakSet[Database] = weakref.WeakSet()
-_INHERITED: list[Pool] = []
-"""Pools of a parent process. Closing its connections here could release its locks, so nobody ever does."""
+_INHERITED: list[tuple[Pool, Commits | None]] = []
+"""Pools and writers of a parent process. Closing its connections here could release its locks, so nobody ever does."""
 
 
 def _renew_all() -> None:

@@ -1,6 +1,7 @@
 """Where SQLite, PostgreSQL and MariaDB or MySQL differ: conflicts, and the clock."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 from sqlalchemy import Connection, CursorResult, Insert, Table, TextClause, text
@@ -58,6 +59,7 @@ def insert_all_new(connection: Connection, table: Table, rows: Sequence[Mapping[
         connection.execute(_insert_new(family(connection), table), [dict(row) for row in rows])
 
 
+@lru_cache(maxsize=64)  # building a statement takes longer than SQLite takes to execute it
 def _insert_new(kind: str, table: Table) -> Insert:
     match kind:
         case "sqlite":
@@ -74,21 +76,24 @@ def upsert_all(connection: Connection, table: Table, rows: Sequence[Mapping[str,
     """Insert rows, replacing those with the same primary key."""
     if not rows:
         return
+    connection.execute(_upsert(family(connection), table), [dict(row) for row in rows])
+
+
+@lru_cache(maxsize=64)
+def _upsert(kind: str, table: Table) -> Insert:
     keys = [column.name for column in table.primary_key.columns]
     others = [column.name for column in table.columns if column.name not in keys]
-    statement: Insert
-    match family(connection):
+    match kind:
         case "sqlite":
             given = sqlite.insert(table)
-            statement = given.on_conflict_do_update(
+            return given.on_conflict_do_update(
                 index_elements=keys, set_={name: given.excluded[name] for name in others}
             )
         case "postgresql":
             given = postgresql.insert(table)
-            statement = given.on_conflict_do_update(
+            return given.on_conflict_do_update(
                 index_elements=keys, set_={name: given.excluded[name] for name in others}
             )
         case _:
             given = mysql.insert(table)
-            statement = given.on_duplicate_key_update({name: given.inserted[name] for name in others})
-    connection.execute(statement, [dict(row) for row in rows])
+            return given.on_duplicate_key_update({name: given.inserted[name] for name in others})

@@ -12,16 +12,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy import URL, Connection, Dialect, Engine, RootTransaction, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from guardkit.errors import ConfigurationError, StorageError
 from guardkit.sql.dialects import FAMILIES
 from guardkit.sql.faults import told
+from guardkit.sql.filesystems import refuse_network
 
 Target: TypeAlias = str | URL | Engine
 
 _WRITES = "guardkit_writes"
+_USED = "guardkit_used"
+
+_FRESH = 1.0
+"""Seconds for which a connection that was used is not asked whether it still lives."""
+
+_SYNCHRONOUS = "guardkit_synchronous"
 _DRIVERS = {
     "postgres": "postgresql+psycopg",
     "postgresql": "postgresql+psycopg",
@@ -83,9 +91,10 @@ def backend(target: Target, *, busy_timeout: float, connections: int) -> Backend
         isolation_level="READ COMMITTED",
         pool_size=connections,
         max_overflow=connections,
-        pool_pre_ping=True,
         hide_parameters=True,
     )
+    event.listen(engine, "checkin", _checked_in)
+    event.listen(engine, "checkout", _checked_out)
     return Backend(engine=engine, location=location, sqlite=False, owned=True)
 
 
@@ -137,6 +146,23 @@ def _connecting(dialect: Dialect, _record: Any, arguments: Any, options: dict[st
         ) from None
 
 
+def _checked_in(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info[_USED] = time.monotonic()
+
+
+def _checked_out(connection: Any, record: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:
+    """See that a connection still lives. One that has just been used does: asking it would double the round trips of a put."""
+    used = record.info.get(_USED)
+    if used is None or time.monotonic() - used < _FRESH:
+        return
+    try:
+        with closing(connection.cursor()) as cursor:
+            cursor.execute("SELECT 1")
+        connection.rollback()
+    except Exception as error:  # every driver has its own; whatever it is, another connection is needed
+        raise DisconnectionError from error
+
+
 def _sqlite(url: URL, *, busy_timeout: float, connections: int) -> Backend:
     if url.drivername not in ("sqlite", "sqlite+pysqlite"):
         raise ConfigurationError(
@@ -179,6 +205,35 @@ def writing(engine: Engine) -> Generator[Connection]:
             yield connection
 
 
+def beginning(engine: Engine, *, durable: bool) -> tuple[Connection, RootTransaction]:
+    """A transaction that may write to an SQLite file. Who began it ends it, and closes the connection.
+
+    Args:
+        engine: of the file.
+        durable: whether its commit waits for the disk (`synchronous=FULL`), or only for the operating system (`NORMAL`).
+    """
+    connection = engine.connect()
+    try:
+        wanted = "FULL" if durable else "NORMAL"
+        if connection.info.get(_SYNCHRONOUS, "FULL") != wanted:
+            connection.connection.cursor().execute(f"PRAGMA synchronous={wanted}")
+            connection.info[_SYNCHRONOUS] = wanted
+        connection.execution_options(**{_WRITES: True})
+        return connection, connection.begin()
+    except BaseException:
+        connection.close()
+        raise
+
+
+@contextmanager
+def alone(engine: Engine) -> Generator[Connection]:
+    """A connection on which each statement is a transaction. Whatever it did is committed when the block ends."""
+    with engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        with connection.begin():
+            yield connection
+
+
 @contextmanager
 def reading(engine: Engine) -> Generator[Connection]:
     """A transaction that only reads, on one snapshot where the database has them."""
@@ -190,8 +245,11 @@ def enter_wal(found: Backend, *, busy_timeout: float) -> None:
     """Put an SQLite file into WAL mode, where it stays. Other processes may be doing the same.
 
     Raises:
+        ConfigurationError: the file is on a network file system.
         StorageError: the file cannot be opened, or its file system cannot do it.
     """
+    if not found.location.startswith("file:"):
+        refuse_network(Path(found.location))
     until = time.monotonic() + busy_timeout
     while True:
         try:

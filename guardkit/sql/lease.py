@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, and_, select
+from sqlalchemy import Connection, Row, and_, bindparam, select
 
 from guardkit.core.runs import RunRef, TurnStatus
 from guardkit.errors import BusyError, StaleRunError
@@ -39,7 +39,13 @@ _HELD = (
             turns.c.number == threads.c.turn,
         ),
     )
+    .where(threads.c.tenant == bindparam("of_tenant"), threads.c.thread_id == bindparam("of_thread"))
     .with_for_update(of=threads)
+)
+_LOCKED = (
+    select(threads)
+    .where(threads.c.tenant == bindparam("of_tenant"), threads.c.thread_id == bindparam("of_thread"))
+    .with_for_update()
 )
 
 
@@ -52,9 +58,7 @@ def held(connection: Connection, run: RunRef) -> Held:
     Raises:
         StaleRunError: another run has taken the thread, or the lease has run out.
     """
-    row = connection.execute(
-        _HELD.where(threads.c.tenant == run.tenant, threads.c.thread_id == run.thread_id)
-    ).one_or_none()
+    row = connection.execute(_HELD, {"of_tenant": run.tenant, "of_thread": run.thread_id}).one_or_none()
     now = dialects.now(connection)
     if row is None or row.token != run.token or row.lease_run != run.run_id or row.turn != run.turn:
         raise StaleRunError(f"another run has taken thread {run.thread_id!r}; nothing was written")
@@ -68,9 +72,7 @@ def held(connection: Connection, run: RunRef) -> Held:
 
 def locked(connection: Connection, tenant: str, thread_id: str) -> Row[tuple[object, ...]] | None:
     """A thread's row, locked; `None` when guardkit has never run on it."""
-    return connection.execute(
-        select(threads).where(threads.c.tenant == tenant, threads.c.thread_id == thread_id).with_for_update()
-    ).one_or_none()
+    return connection.execute(_LOCKED, {"of_tenant": tenant, "of_thread": thread_id}).one_or_none()
 
 
 def require_free(connection: Connection, tenant: str, thread_id: str) -> None:

@@ -2,8 +2,7 @@
 
 import random
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -12,36 +11,32 @@ from langgraph.checkpoint.base import (
     Checkpoint,
     CheckpointMetadata,
     CheckpointTuple,
+    DeltaChannelHistory,
     get_checkpoint_metadata,
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
-from sqlalchemy import Connection, Row
 
 from guardkit.core.audit import AuditEvent
 from guardkit.core.ports import AuditBuffer
 from guardkit.core.runs import RunRef
 from guardkit.errors import InputError
-from guardkit.sql import audit, checkpoints, lease, names, upkeep
-from guardkit.sql.checkpoints import Loaded, Place
+from guardkit.sql import audit, checkpoints, histories, names, pending, reading, roundtrip, upkeep
+from guardkit.sql.access import RUN_KEY, TENANT_KEY, Access, config_of, configurable, is_own, permit, tuple_of
+from guardkit.sql.checkpoints import Place, Prepared, Stored
 from guardkit.sql.database import Database
 from guardkit.sql.engines import Target
+from guardkit.sql.lineages import Lineages
+from guardkit.sql.sealing import Seal
 
-RUN_KEY = "__guardkit_run"
-"""Where a guarded run's `RunRef` is in `configurable`."""
-
-TENANT_KEY = "__guardkit_tenant"
-"""Where the tenant is in `configurable` outside a guarded run."""
+_DIGITS = 12
+"""Digits of a version that counts."""
 
 _PAGE = 32
+
+_REMEMBERED = 64 << 20
+"""Bytes of channels' values that are remembered to compare the next ones with."""
+
 _NO_LONGER = object()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
-    """Who wants to do something, and where."""
-
-    place: Place
-    run: RunRef | None
 
 
 class SQLAlchemySaver(BaseCheckpointSaver[str]):
@@ -60,6 +55,8 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         tenant: whose checkpoints these are where the config does not say.
         audit_buffer: what guarded runs have decided and not yet written down; drained into the transaction of each
             of their checkpoints.
+        synchronous: how durable checkpoints are on SQLite, in its words: `FULL` survives a power cut; with `NORMAL`
+            it may lose the last ones, and damages nothing. Approvals, effects and audit are always `FULL`.
 
     Raises:
         ConfigurationError: not a database that guardkit can keep its promises on.
@@ -73,11 +70,14 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         serde: SerializerProtocol | None = None,
         tenant: str = "default",
         audit_buffer: AuditBuffer | None = None,
+        synchronous: Literal["FULL", "NORMAL"] = "FULL",
     ) -> None:
         super().__init__(serde=serde)
         self.database = database if isinstance(database, Database) else Database(database)
         self.tenant = names.tenant(tenant)
         self.audit_buffer = audit_buffer
+        self._durable = synchronous != "NORMAL"
+        self._lineages = Lineages(_REMEMBERED)
 
     def close(self) -> None:
         """Close the database. It can be used again afterwards."""
@@ -90,9 +90,12 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         self.close()
 
     def get_next_version(self, current: str | int | float | None, channel: None) -> str:
-        """The version after `current`, with a random part: two forks never share one."""
-        number = 0 if current is None else int(str(current).split(".", 1)[0])
-        return f"{number + 1:032}.{random.random():016}"  # noqa: S311  # tells forks apart, guards nothing
+        """The version after `current`, with a random part: two forks never share one.
+
+        Versions are compared as text, so those of a thread keep the width that they began with.
+        """
+        number, _, _ = ("" if current is None else str(current)).partition(".")
+        return f"{int(number or 0) + 1:0{len(number) or _DIGITS}}.{random.getrandbits(52):013x}"  # tells forks apart, guards nothing
 
     # --- reading ---
 
@@ -103,10 +106,10 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
             MissingDataError: a part of it is gone.
         """
         place = self._access(config).place
-        wanted = _configurable(config).get("checkpoint_id")
+        wanted = configurable(config).get("checkpoint_id")
         with self.database.reading() as connection:
-            row = checkpoints.latest(connection, place, wanted or None)
-            return None if row is None else _tuple(checkpoints.load(connection, self.serde, row))
+            found = reading.one(connection, self._seal, self._lineages, place, wanted or None)
+        return None if found is None else tuple_of(found)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """As `get_tuple`."""
@@ -128,7 +131,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
             before: only checkpoints older than this one.
             limit: how many at most.
         """
-        after: Row[Any] | None = None
+        after: Stored | None = None
         left = limit
         while left is None or left > 0:
             found, after = self._page(config, filter, before, after, left)
@@ -146,7 +149,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         limit: int | None = None,
     ) -> AsyncIterator[CheckpointTuple]:
         """As `list`."""
-        after: Row[Any] | None = None
+        after: Stored | None = None
         left = limit
         while left is None or left > 0:
             found, after = await self.database.offload(self._page, config, filter, before, after, left)
@@ -161,12 +164,14 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         config: RunnableConfig | None,
         filter: Mapping[str, Any] | None,
         before: RunnableConfig | None,
-        after: Row[Any] | None,
+        after: Stored | None,
         left: int | None,
-    ) -> tuple[Sequence[CheckpointTuple], Row[Any] | None]:
+    ) -> tuple[Sequence[CheckpointTuple], Stored | None]:
         """Some checkpoints of a listing, and where it goes on; `None` at its end."""
-        conf = {} if config is None else _configurable(config)
+        conf = {} if config is None else configurable(config)
         access = None if config is None else self._access(config)
+        seal = self._seal
+        size = _PAGE if left is None or filter else min(left, _PAGE)
         with self.database.reading() as connection:
             rows = checkpoints.page(
                 connection,
@@ -174,18 +179,39 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
                 thread_id=None if access is None else access.place.thread_id,
                 ns=conf.get("checkpoint_ns"),
                 checkpoint_id=conf.get("checkpoint_id") or None,
-                before=None if before is None else _configurable(before).get("checkpoint_id"),
+                before=None if before is None else configurable(before).get("checkpoint_id"),
                 after=after,
-                size=_PAGE,
+                size=size,
             )
-            found: list[CheckpointTuple] = []
-            for row in rows:
-                metadata = checkpoints.metadata_of(self.serde, row)
-                if all(metadata.get(key, _NO_LONGER) == value for key, value in (filter or {}).items()):
-                    found.append(_tuple(checkpoints.load(connection, self.serde, row, metadata)))
-                if len(found) == left:
-                    break
-        return found, rows[-1] if len(rows) == _PAGE else None
+            seen = [(row, checkpoints.metadata_of(seal, row)) for row in rows]
+            chosen = [
+                (row, metadata)
+                for row, metadata in seen
+                if all(metadata.get(key, _NO_LONGER) == value for key, value in (filter or {}).items())
+            ]
+            found = [tuple_of(one) for one in reading.several(connection, seal, chosen[:left])]
+        return found, rows[-1] if len(rows) == size else None
+
+    def get_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        """Per channel: the writes of a checkpoint's ancestors, the oldest first, back to one that holds a value.
+
+        Beta in LangGraph.
+
+        Raises:
+            MissingDataError: that value is gone.
+        """
+        place = self._access(config).place
+        wanted = configurable(config).get("checkpoint_id")
+        with self.database.reading() as connection:
+            return histories.history(connection, self._seal, place, wanted or None, channels)
+
+    async def aget_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        """As `get_delta_channel_history`."""
+        return await self.database.offload(self.get_delta_channel_history, config=config, channels=channels)
 
     # --- writing ---
 
@@ -204,20 +230,32 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
             StaleRunError: the run has lost its thread; nothing was stored.
         """
         access = self._access(config)
-        parent = _configurable(config).get("checkpoint_id")
+        parent = configurable(config).get("checkpoint_id")
         full = get_checkpoint_metadata(config, metadata)
-        row, changed = checkpoints.pack(self.serde, access.place, checkpoint, full, new_versions, parent)
+        prepared = checkpoints.prepare(
+            self._seal, self._lineages, access.place, checkpoint, full, new_versions, parent
+        )
         events = self._drained(access.run)
         try:
-            with self.database.writing() as connection:
-                now = _permit(connection, access)
-                checkpoints.store(connection, row, changed)
-                if now is not None:
-                    audit.append(connection, access.place.tenant, events, now)
+            if events or not self._put_at_once(access, prepared):
+                with self.database.writing(durable=self._durable or bool(events)) as connection:
+                    now = permit(connection, access)
+                    checkpoints.store(connection, prepared)
+                    if now is not None:
+                        audit.append(connection, access.place.tenant, events, now)
         except BaseException:
             self._restore(access.run, events)
             raise
-        return _config(access.place, checkpoint["id"])
+        prepared.remember(self._lineages)
+        return config_of(access.place, checkpoint["id"])
+
+    def _put_at_once(self, access: Access, prepared: Prepared) -> bool:
+        """Store a checkpoint in one round trip, where the database can. Returns whether it was stored."""
+        if not (is_own(access) and self.database.has_roundtrips):
+            return False
+        rows = prepared.rows(set())
+        with self.database.roundtrip() as connection:
+            return roundtrip.put(connection, access.run, prepared.wanted(), prepared.row, rows)
 
     async def aput(
         self,
@@ -239,11 +277,17 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
             StaleRunError: the run has lost its thread; nothing was stored.
         """
         access = self._access(config)
-        checkpoint_id = checkpoints.require_id(_configurable(config).get("checkpoint_id"))
-        rows = checkpoints.pack_writes(self.serde, access.place, checkpoint_id, writes, task_id, task_path)
-        with self.database.writing() as connection:
-            _permit(connection, access)
-            checkpoints.store_writes(connection, rows)
+        checkpoint_id = checkpoints.require_id(configurable(config).get("checkpoint_id"))
+        rows = pending.rows(self._seal, access.place, checkpoint_id, writes, task_id, task_path)
+        if not rows:
+            return
+        if is_own(access) and self.database.has_roundtrips:
+            with self.database.roundtrip() as connection:
+                if roundtrip.put_writes(connection, access.run, rows):
+                    return
+        with self.database.writing(durable=self._durable) as connection:
+            permit(connection, access)
+            pending.store(connection, rows)
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
@@ -274,7 +318,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
             InputError: a checkpoint that stays needs them to rebuild a `DeltaChannel`; nothing was deleted.
         """
         with self.database.writing() as connection:
-            upkeep.delete_for_runs(connection, self.serde, self.tenant, run_ids)
+            upkeep.delete_for_runs(connection, self._seal, self.tenant, run_ids)
 
     async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
         """As `delete_for_runs`."""
@@ -299,16 +343,18 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Delete a thread's checkpoints but the newest of each namespace, or all of them.
 
+        Where the graph has a `DeltaChannel`, what the newest is rebuilt from is kept as well.
+
         Args:
             thread_ids: the threads.
             strategy: `keep_latest` or `delete`.
 
         Raises:
             BusyError: a guarded run holds one of the threads; nothing was deleted.
-            InputError: no such strategy, or a kept checkpoint needs older ones to rebuild a `DeltaChannel`.
+            InputError: no such strategy.
         """
         with self.database.writing() as connection:
-            upkeep.prune(connection, self.serde, self.tenant, [names.thread(t) for t in thread_ids], strategy)
+            upkeep.prune(connection, self._seal, self.tenant, [names.thread(t) for t in thread_ids], strategy)
 
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """As `prune`."""
@@ -317,7 +363,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
     # --- who, where ---
 
     def _access(self, config: RunnableConfig) -> Access:
-        conf = _configurable(config)
+        conf = configurable(config)
         run = conf.get(RUN_KEY)
         if run is not None and not isinstance(run, RunRef):
             raise InputError(f"configurable.{RUN_KEY} is {type(run).__name__}, not a RunRef")
@@ -326,7 +372,12 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         if thread_id is None:
             raise InputError("configurable.thread_id is missing", remedy="name the thread in the config")
         ns = conf.get("checkpoint_ns") or ""
-        return Access(place=Place(tenant=tenant, thread_id=names.thread(str(thread_id)), ns=str(ns)), run=run)
+        return Access(place=Place.named(tenant, names.thread(str(thread_id)), str(ns)), run=run)
+
+    @property
+    def _seal(self) -> Seal:
+        # LangGraph copies savers and gives the copies another serializer.
+        return Seal(self.serde)
 
     def _drained(self, run: RunRef | None) -> Sequence[AuditEvent]:
         return () if run is None or self.audit_buffer is None else self.audit_buffer.drain(run)
@@ -334,43 +385,3 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
     def _restore(self, run: RunRef | None, events: Sequence[AuditEvent]) -> None:
         if events and run is not None and self.audit_buffer is not None:
             self.audit_buffer.restore(run, events)
-
-
-def _configurable(config: RunnableConfig) -> dict[str, Any]:
-    return config.get("configurable", {})
-
-
-def _permit(connection: Connection, access: Access) -> float | None:
-    """Let the holder of a thread's lease write, and everybody where nobody holds it.
-
-    Returns:
-        Seconds since the epoch by the database's clock; `None` outside a run.
-    """
-    place, run = access.place, access.run
-    if run is not None:
-        now = lease.held(connection, run).now
-        if run.thread_id != place.thread_id:
-            lease.require_free(connection, place.tenant, place.thread_id)
-        return now
-    lease.require_free(connection, place.tenant, place.thread_id)
-    return None
-
-
-def _config(place: Place, checkpoint_id: str) -> RunnableConfig:
-    return {
-        "configurable": {
-            "thread_id": place.thread_id,
-            "checkpoint_ns": place.ns,
-            "checkpoint_id": checkpoint_id,
-        }
-    }
-
-
-def _tuple(loaded: Loaded) -> CheckpointTuple:
-    return CheckpointTuple(
-        config=_config(loaded.place, loaded.checkpoint_id),
-        checkpoint=loaded.checkpoint,
-        metadata=loaded.metadata,
-        parent_config=None if loaded.parent_id is None else _config(loaded.place, loaded.parent_id),
-        pending_writes=loaded.pending_writes,
-    )

@@ -217,9 +217,11 @@ checkpoints = Table(
     Column("body", blob(), nullable=False),
     Column("metadata_type", String(64), nullable=False),
     Column("metadata", blob(), nullable=False),
+    Column("refs", text()),
     **TABLE,
 )
-"""Checkpoints of graphs: everything but the values of channels that are worth a row of their own."""
+"""Checkpoints of graphs: everything but the values of channels that are worth a row of their own. `refs` names those rows,
+as a JSON array of channel and version; revision 0002 did not write it."""
 
 blobs = Table(
     "gk_blobs",
@@ -231,9 +233,10 @@ blobs = Table(
     Column("version", name(64), primary_key=True),
     Column("type", String(64), nullable=False),
     Column("value", blob(), nullable=False),
+    Column("base", name(64)),
     **TABLE,
 )
-"""Values of channels, one row for each version that a channel had."""
+"""Values of channels, one row for each version that a channel had. One with a `base` is what differs from that version."""
 
 writes = Table(
     "gk_writes",

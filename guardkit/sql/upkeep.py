@@ -1,20 +1,27 @@
 """Deleting and copying checkpoints.
 
-`DeltaChannel` (beta in LangGraph) keeps only what steps wrote and rebuilds its value from older checkpoints. What such
-a checkpoint needs is never deleted: the call is refused.
+A value that stays and rests on one that goes is stored whole, in the same transaction. `DeltaChannel` (beta in LangGraph)
+keeps only what steps wrote and rebuilds its value from older checkpoints: those that a kept one needs are kept by `prune`,
+and `delete_for_runs` refuses to delete them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from langgraph.checkpoint.serde.base import SerializerProtocol
-from sqlalchemy import Connection, Row, Table, and_, bindparam, delete, insert, literal, select
+from sqlalchemy import Connection, Table, and_, bindparam, delete, insert, literal, select, update
 
-from guardkit.errors import InputError
-from guardkit.sql import checkpoints as rows, lease
+from guardkit.errors import BusyError, InputError
+from guardkit.sql import chains, lease
+from guardkit.sql.chains import Pair
+from guardkit.sql.checkpoints import Stored, body_of, metadata_of
+from guardkit.sql.packing import packed, rebuilt
+from guardkit.sql.sealing import Seal
 from guardkit.sql.tables import blobs, checkpoints, writes
 
 _TABLES = (checkpoints, blobs, writes)
+
+_At = tuple[str, str]
+"""Hash of a namespace, id of a checkpoint."""
 
 
 def delete_thread(connection: Connection, tenant: str, thread_id: str) -> None:
@@ -22,6 +29,7 @@ def delete_thread(connection: Connection, tenant: str, thread_id: str) -> None:
     lease.require_free(connection, tenant, thread_id)
     for table in _TABLES:
         connection.execute(delete(table).where(table.c.tenant == tenant, table.c.thread_id == thread_id))
+    _undisturbed(connection, tenant, thread_id, set())
 
 
 def copy_thread(connection: Connection, tenant: str, source: str, target: str) -> None:
@@ -31,39 +39,44 @@ def copy_thread(connection: Connection, tenant: str, source: str, target: str) -
         InputError: the target has checkpoints.
     """
     lease.require_free(connection, tenant, target)
-    if _of_thread(connection, tenant, target):
+    if _ids(connection, tenant, target):
         raise InputError(f"thread {target!r} has checkpoints already", remedy="copy to a new thread")
+    # Checkpoints first: values may be added meanwhile where reads are not on one snapshot, and must not be lacking.
     for table in _TABLES:
         columns = [literal(target) if column.name == "thread_id" else column for column in table.c]
         chosen = select(*columns).where(table.c.tenant == tenant, table.c.thread_id == source)
         connection.execute(insert(table).from_select([column.name for column in table.c], chosen))
 
 
-def delete_for_runs(
-    connection: Connection, serde: SerializerProtocol, tenant: str, run_ids: Sequence[str]
-) -> None:
-    """Delete the checkpoints of runs, and the values that no other checkpoint points to."""
+def delete_for_runs(connection: Connection, seal: Seal, tenant: str, run_ids: Sequence[str]) -> None:
+    """Delete the checkpoints of runs, and the values that no other checkpoint points to.
+
+    Raises:
+        InputError: a checkpoint that stays is rebuilt from one of them.
+    """
     if not run_ids:
         return
+    gone = set(run_ids)
     touched = connection.execute(
         select(checkpoints.c.thread_id)
-        .where(checkpoints.c.tenant == tenant, checkpoints.c.run_id.in_(list(run_ids)))
+        .where(checkpoints.c.tenant == tenant, checkpoints.c.run_id.in_(list(gone)))
         .distinct()
     ).scalars()
     for thread_id in sorted(touched):
         lease.require_free(connection, tenant, thread_id)
-        _thin(
-            connection,
-            serde,
-            _of_thread(connection, tenant, thread_id),
-            going=lambda row: row.run_id in run_ids,
-        )
+        stored = _of_thread(connection, tenant, thread_id)
+        kept = [row for row in stored if row.run_id not in gone]
+        for row, needed in _needed(seal, stored, kept):
+            if needed.run_id in gone:
+                raise InputError(
+                    f"checkpoint {row.checkpoint_id!r} of thread {row.thread_id!r} is rebuilt from older ones",
+                    remedy="its graph uses DeltaChannel: delete the whole thread, or nothing of it",
+                )
+        _thin(connection, seal, tenant, thread_id, stored, keeping=lambda row: row.run_id not in gone)
 
 
-def prune(
-    connection: Connection, serde: SerializerProtocol, tenant: str, thread_ids: Sequence[str], strategy: str
-) -> None:
-    """Keep the newest checkpoint of each namespace, or nothing.
+def prune(connection: Connection, seal: Seal, tenant: str, thread_ids: Sequence[str], strategy: str) -> None:
+    """Keep the newest checkpoint of each namespace and what it is rebuilt from, or nothing.
 
     Raises:
         InputError: there is no such strategy.
@@ -76,45 +89,111 @@ def prune(
             continue
         lease.require_free(connection, tenant, thread_id)
         stored = _of_thread(connection, tenant, thread_id)
-        newest: dict[str, str] = {}
+        newest: dict[str, Stored] = {}
         for row in stored:
-            newest[row.ns_hash] = max(newest.get(row.ns_hash, ""), row.checkpoint_id)
+            known = newest.get(row.ns_hash)
+            if known is None or known.checkpoint_id < row.checkpoint_id:
+                newest[row.ns_hash] = row
+        kept = {(row.ns_hash, row.checkpoint_id) for row in newest.values()}
+        kept |= {(row.ns_hash, row.checkpoint_id) for _, row in _needed(seal, stored, list(newest.values()))}
         _thin(
             connection,
-            serde,
+            seal,
+            tenant,
+            thread_id,
             stored,
-            going=lambda row, newest=newest: newest[row.ns_hash] != row.checkpoint_id,
+            keeping=lambda row, kept=kept: (row.ns_hash, row.checkpoint_id) in kept,
         )
 
 
-def _of_thread(connection: Connection, tenant: str, thread_id: str) -> Sequence[Row[Any]]:
-    return connection.execute(
-        select(checkpoints).where(checkpoints.c.tenant == tenant, checkpoints.c.thread_id == thread_id)
-    ).all()
+def _ids(connection: Connection, tenant: str, thread_id: str) -> set[_At]:
+    chosen = select(checkpoints.c.ns_hash, checkpoints.c.checkpoint_id)
+    where = (checkpoints.c.tenant == tenant, checkpoints.c.thread_id == thread_id)
+    return {(row.ns_hash, row.checkpoint_id) for row in connection.execute(chosen.where(*where))}
+
+
+def _of_thread(connection: Connection, tenant: str, thread_id: str) -> Sequence[Stored]:
+    chosen = select(checkpoints).where(checkpoints.c.tenant == tenant, checkpoints.c.thread_id == thread_id)
+    return [Stored.of(row) for row in connection.execute(chosen)]
+
+
+def _undisturbed(connection: Connection, tenant: str, thread_id: str, kept: set[_At]) -> None:
+    """See that nobody has put a checkpoint meanwhile, which may rest on what was deleted.
+
+    Raises:
+        BusyError: somebody has. The transaction must not be committed.
+    """
+    if _ids(connection, tenant, thread_id) != kept:
+        raise BusyError(
+            f"thread {thread_id!r} was written to while its checkpoints were deleted; nothing was deleted",
+            remedy="try again when no graph runs on it",
+        )
 
 
 def _thin(
     connection: Connection,
-    serde: SerializerProtocol,
-    stored: Sequence[Row[Any]],
+    seal: Seal,
+    tenant: str,
+    thread_id: str,
+    stored: Sequence[Stored],
     *,
-    going: Callable[[Row[Any]], bool],
+    keeping: Callable[[Stored], bool],
 ) -> None:
     """Delete some of a thread's checkpoints, their writes, and the values that nothing points to any more."""
-    gone = [row for row in stored if going(row)]
-    kept = [row for row in stored if not going(row)]
-    _check_delta(serde, gone, kept)
+    gone = [row for row in stored if not keeping(row)]
+    if not gone:
+        return
+    kept = [row for row in stored if keeping(row)]
     _delete(connection, checkpoints, gone, "tenant", "thread_id", "ns_hash", "checkpoint_id")
     _delete(connection, writes, gone, "tenant", "thread_id", "ns_hash", "checkpoint_id")
-    needed = {(row.ns_hash, *pair) for row in kept for pair in rows.references(serde, row)}
-    for tenant, thread_id in {(row.tenant, row.thread_id) for row in gone}:
-        there = connection.execute(
-            select(
-                blobs.c.tenant, blobs.c.thread_id, blobs.c.ns_hash, blobs.c.channel, blobs.c.version
-            ).where(blobs.c.tenant == tenant, blobs.c.thread_id == thread_id)
-        ).all()
-        loose = [blob for blob in there if (blob.ns_hash, blob.channel, blob.version) not in needed]
-        _delete(connection, blobs, loose, "tenant", "thread_id", "ns_hash", "channel", "version")
+    needed: dict[str, set[Pair]] = {}
+    for row in kept:
+        needed.setdefault(row.ns_hash, set()).update(
+            chains.pairs(row.refs) if row.refs is not None else body_of(seal, row).kept
+        )
+    columns = (
+        blobs.c.tenant,
+        blobs.c.thread_id,
+        blobs.c.ns_hash,
+        blobs.c.channel,
+        blobs.c.version,
+        blobs.c.base,
+    )
+    there = connection.execute(
+        select(*columns).where(blobs.c.tenant == tenant, blobs.c.thread_id == thread_id)
+    ).all()
+    for ns_hash, pairs in needed.items():
+        moving = [
+            (row.channel, row.version)
+            for row in there
+            if row.ns_hash == ns_hash
+            and (row.channel, row.version) in pairs
+            and row.base is not None
+            and (row.channel, row.base) not in pairs
+        ]
+        keys = {"tenant": tenant, "thread_id": thread_id, "ns_hash": ns_hash}
+        _set_on_their_own(connection, seal, keys, moving)
+    loose = [row for row in there if (row.channel, row.version) not in needed.get(row.ns_hash, ())]
+    _delete(connection, blobs, loose, "tenant", "thread_id", "ns_hash", "channel", "version")
+    _undisturbed(connection, tenant, thread_id, {(row.ns_hash, row.checkpoint_id) for row in kept})
+
+
+def _set_on_their_own(
+    connection: Connection, seal: Seal, keys: Mapping[str, str], moving: Sequence[Pair]
+) -> None:
+    """Store values whole that rested on others."""
+    known = chains.links(connection, seal, keys, moving)
+    for channel, version in moving:
+        kind, value = seal.closed(*packed(*rebuilt(chains.path(known, channel, version))))
+        connection.execute(
+            update(blobs)
+            .where(
+                *(blobs.c[name] == key for name, key in keys.items()),
+                blobs.c.channel == channel,
+                blobs.c.version == version,
+            )
+            .values(type=kind, value=value, base=None)
+        )
 
 
 def _delete(connection: Connection, table: Table, gone: Sequence[Any], *keys: str) -> None:
@@ -123,22 +202,25 @@ def _delete(connection: Connection, table: Table, gone: Sequence[Any], *keys: st
         connection.execute(statement, [{f"key_{key}": getattr(row, key) for key in keys} for row in gone])
 
 
-def _check_delta(serde: SerializerProtocol, gone: Sequence[Row[Any]], kept: Sequence[Row[Any]]) -> None:
-    """Refuse to delete what a kept checkpoint is rebuilt from.
-
-    Raises:
-        InputError: a kept checkpoint with delta channels descends from one that would go.
-    """
-    parents = {(row.ns_hash, row.checkpoint_id): row.parent_id for row in (*gone, *kept)}
-    lost = {(row.ns_hash, row.checkpoint_id) for row in gone}
+def _needed(seal: Seal, stored: Sequence[Stored], kept: Sequence[Stored]) -> list[tuple[Stored, Stored]]:
+    """Checkpoints with delta channels, each with every older one that it is rebuilt from."""
+    rows = {(row.ns_hash, row.checkpoint_id): row for row in stored}
+    found: list[tuple[Stored, Stored]] = []
     for row in kept:
-        if not rows.metadata_of(serde, row).get("counters_since_delta_snapshot"):
-            continue
+        left = set(metadata_of(seal, row).get("counters_since_delta_snapshot") or ())
+        left -= _holds(seal, row)
         parent = row.parent_id
-        while parent is not None:
-            if (row.ns_hash, parent) in lost:
-                raise InputError(
-                    f"checkpoint {row.checkpoint_id!r} of thread {row.thread_id!r} is rebuilt from older ones",
-                    remedy="its graph uses DeltaChannel: delete the whole thread, or nothing of it",
-                )
-            parent = parents.get((row.ns_hash, parent))
+        while left and parent is not None:
+            older = rows.get((row.ns_hash, parent))
+            if older is None or (row, older) in found:
+                break
+            found.append((row, older))
+            left -= _holds(seal, older)
+            parent = older.parent_id
+    return found
+
+
+def _holds(seal: Seal, row: Stored) -> set[str]:
+    """Channels whose values a checkpoint has."""
+    body = body_of(seal, row)
+    return {*body.inline, *(channel for channel, _ in body.kept)}

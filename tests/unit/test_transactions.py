@@ -61,28 +61,27 @@ def graph_calling(guard: Guard, tool: str, call: Any, asynchronous: bool) -> Gua
 def counted(
     guard: Guard, graph: GuardedGraph, tool: str, thread: str, asynchronous: bool
 ) -> tuple[str, int, int]:
-    """What the run says, and the transactions that were begun and committed."""
+    """What the run says, and the transactions that were begun and committed. Threads that write at once share a commit, so
+    the parts of a transaction are counted."""
     begun, committed = 0, 0
 
-    def begins(_connection: Any) -> None:
-        nonlocal begun
-        begun += 1
+    def traced(statement: str) -> None:
+        nonlocal begun, committed
+        begun += statement == "BEGIN" or statement.startswith("SAVEPOINT")
+        committed += statement.startswith("RELEASE")
 
-    def commits(_connection: Any) -> None:
-        nonlocal committed
-        committed += 1
+    def trace(connection: Any, *_: Any) -> None:
+        connection.set_trace_callback(traced)
 
     guard.database.prepare()
-    event.listen(guard.database.engine, "begin", begins)
-    event.listen(guard.database.engine, "commit", commits)
+    event.listen(guard.database.engine, "checkout", trace)
     try:
         made = {"name": tool, "args": {"claim": "C-1"}, "id": "call-1", "type": "tool_call"}
         given = {"messages": [HumanMessage("Go on."), AIMessage("", tool_calls=[made])]}
         config = guard.config(thread, KIM)
         output = asyncio.run(graph.ainvoke(given, config)) if asynchronous else graph.invoke(given, config)
     finally:
-        event.remove(guard.database.engine, "begin", begins)
-        event.remove(guard.database.engine, "commit", commits)
+        event.remove(guard.database.engine, "checkout", trace)
     return output["messages"][-1].content, begun, committed
 
 

@@ -1,0 +1,143 @@
+"""Values of channels as rows: reading them with what they rest on, and seeing that it is still there.
+
+A put that relies on rows locks them, so nobody deletes them before it has committed; who deletes looks afterwards
+whether something was put meanwhile.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, TextClause, bindparam, text
+
+from guardkit.errors import MissingDataError
+from guardkit.sql.dialects import family
+from guardkit.sql.packing import Link
+from guardkit.sql.sealing import Seal
+
+Pair = tuple[str, str]
+"""A channel and a version of it."""
+
+_ROWS = "b.tenant = :tenant AND b.thread_id = :thread_id AND b.ns_hash = :ns_hash"
+
+WANTED: Mapping[str, str] = {
+    "sqlite": f"""json_each(:refs) r CROSS JOIN gk_blobs b ON {_ROWS}
+        AND b.channel = json_extract(r.value, '$[0]') AND b.version = json_extract(r.value, '$[1]')""",
+    "postgresql": f"""jsonb_array_elements(CAST(:refs AS jsonb)) r JOIN gk_blobs b ON {_ROWS}
+        AND b.channel = r ->> 0 AND b.version = r ->> 1""",
+    "mysql": f"gk_blobs b WHERE {_ROWS} AND (b.channel, b.version) IN :pairs",
+}
+"""`FROM`: the rows of values that are named, by family."""
+
+
+def _statement(kind: str, sql: str) -> TextClause:
+    found = text(sql)
+    return found.bindparams(bindparam("pairs", expanding=True)) if kind == "mysql" else found
+
+
+_CHAINS = {
+    kind: _statement(
+        kind,
+        f"""
+        WITH RECURSIVE chain (channel, version, base) AS (
+            SELECT b.channel, b.version, b.base FROM {wanted}
+            UNION
+            SELECT b.channel, b.version, b.base FROM chain c JOIN gk_blobs b
+                ON {_ROWS} AND b.channel = c.channel AND b.version = c.base
+        )
+        SELECT b.channel, b.version, b.base, b.type, b.value FROM chain c JOIN gk_blobs b
+            ON {_ROWS} AND b.channel = c.channel AND b.version = c.version
+        """,  # noqa: S608  # made of constants
+    )
+    for kind, wanted in WANTED.items()
+}
+
+_LOCKS = {"sqlite": "", "postgresql": "FOR KEY SHARE OF b", "mysql": "LOCK IN SHARE MODE"}
+
+_SIZES = {
+    kind: _statement(
+        kind,
+        f"SELECT b.channel, b.version, b.base, length(b.value) AS size FROM {wanted} {_LOCKS[kind]}",  # noqa: S608
+    )
+    for kind, wanted in WANTED.items()
+}
+
+
+def refs(pairs: Collection[Pair]) -> str:
+    """Channels and versions as they are kept."""
+    return json.dumps(sorted(pairs), separators=(",", ":"))
+
+
+def pairs(refs: str) -> list[Pair]:
+    """Channels and versions from what `refs` made."""
+    return [(channel, version) for channel, version in json.loads(refs)]
+
+
+def _bound(kind: str, place: Mapping[str, str], pairs: Collection[Pair]) -> dict[str, Any]:
+    keys = {name: place[name] for name in ("tenant", "thread_id", "ns_hash")}
+    return keys | ({"pairs": sorted(pairs)} if kind == "mysql" else {"refs": refs(pairs)})
+
+
+def links(
+    connection: Connection, seal: Seal, place: Mapping[str, str], pairs: Collection[Pair]
+) -> dict[Pair, Link]:
+    """Stored values, and all that they rest on.
+
+    Args:
+        connection: a transaction.
+        seal: of the saver.
+        place: tenant, thread and hash of the namespace.
+        pairs: which values.
+    """
+    if not pairs:
+        return {}
+    kind = family(connection)
+    found = connection.execute(_CHAINS[kind], _bound(kind, place, pairs))
+    return {(row.channel, row.version): seal.link(row) for row in found}
+
+
+def path(known: Mapping[Pair, Link], channel: str, version: str) -> tuple[Link, ...]:
+    """What a value is rebuilt from, the oldest first.
+
+    Raises:
+        MissingDataError: a part of it is gone.
+    """
+    done: list[Link] = []
+    wanted: str | None = version
+    while wanted is not None:
+        link = known.get((channel, wanted))
+        if link is None:
+            raise MissingDataError(
+                f"channel {channel!r} is gone in version {wanted!r}"
+                + ("" if wanted == version else f", on which {version!r} rests"),
+                remedy="restore the database from a backup",
+            )
+        done.append(link)
+        wanted = link.base
+        if len(done) > len(known):
+            raise MissingDataError(
+                f"channel {channel!r} rests on itself in version {wanted!r}",
+                remedy="restore the database from a backup",
+            )
+    return tuple(reversed(done))
+
+
+def standing(
+    connection: Connection, place: Mapping[str, str], wanted: Mapping[Pair, Link | None]
+) -> set[Pair]:
+    """Which stored values are there, and as they are thought to be. They are until the transaction ends.
+
+    Args:
+        connection: a transaction that writes.
+        place: tenant, thread and hash of the namespace.
+        wanted: by channel and version: how the value is thought to be stored, `None` where that does not matter.
+    """
+    if not wanted:
+        return set()
+    kind = family(connection)
+    there: set[Pair] = set()
+    for row in connection.execute(_SIZES[kind], _bound(kind, place, list(wanted))):
+        thought = wanted[row.channel, row.version]
+        if thought is None or (thought.stored, thought.base) == (row.size, row.base):
+            there.add((row.channel, row.version))
+    return there
