@@ -166,8 +166,9 @@ class _Span:
         return _Active(inside(self._span, self._run))
 
     def set(self, attributes: Attributes) -> None:
-        more = drafts.more_of_span(self._verb, attributes) if self._verb else {}
-        self._span.set_attributes({**attributes, **more} if more else attributes)
+        self._span.set_attributes(attributes)
+        if self._verb:
+            self._span.set_attributes(drafts.more_of_span(self._verb, attributes))
 
     def show(self, content: Content) -> None:
         pass  # not asked for

@@ -13,7 +13,7 @@ from typing import ParamSpec, Self, TypeVar
 
 from sqlalchemy import Connection, Engine, Pool
 
-from guardkit.errors import ConfigurationError
+from guardkit.errors import ConfigurationError, StorageError
 from guardkit.sql import dialects, schema
 from guardkit.sql.commits import Commits
 from guardkit.sql.engines import Target, alone, backend, reading, writing

@@ -153,7 +153,9 @@ def _id(approval_id: str, kind: str, stage: int, channel: str, version: int, num
 
 def of_thread(connection: Connection, tenant: str, thread_id: str) -> list[Message]:
     """What was tried to be sent about a thread's questions; see `guardkit.core.ports.Queue.messages`."""
-    listed = approval_rows.listed(connection, tenant=tenant, thread_id=thread_id, states=None, limit=100_000)
+    listed = approval_rows.listed(
+        connection, tenant=tenant, thread_id=thread_id, states=None, limit=100_000, after=None
+    )
     asked = {one.request.id: one for one in listed}
     rows = connection.execute(
         select(deliveries)

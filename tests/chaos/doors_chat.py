@@ -168,7 +168,11 @@ class TeamsEndpoint(Door):
         clicks = [self._desk.click(self._approval, verb, data=more) for verb in verbs]
         clicks.append(self._desk.personal(type="message", text="approve"))
         names: dict[Sender, dict[str, str]] = {
-            "may not decide": {OBJECT_IDS[ANA.id]: OBJECT_IDS[BEN.id], ANA.id: BEN.id, ANA.name: BEN.name},
+            "may not decide": {
+                OBJECT_IDS[ANA.id]: OBJECT_IDS[BEN.id],
+                ANA.id: BEN.id,
+                str(ANA.name): str(BEN.name),
+            },
             "names nothing": {self._approval.request.id: NOWHERE},
             "proves nothing": {},
         }

@@ -87,7 +87,12 @@ def test_no_payload_of_a_stranger_makes_a_fault_or_changes_anything(
     batches = -(-campaign.payloads // (BATCH * len(DATABASES)))
 
     @seed(campaign.seed)
-    @settings(max_examples=batches, database=None, derandomize=False, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=batches,
+        database=None,
+        derandomize=False,
+        suppress_health_check=[*HealthCheck.__members__.values()],
+    )
     @given(random=st.randoms(use_true_random=True))
     def throw(random: Random) -> None:
         shots: list[Shot] = []

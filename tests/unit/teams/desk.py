@@ -81,7 +81,7 @@ class TeamsDesk:
         self.claims = FragileClaims(people=Everybody(ANA, BEN, CLEO, RUI))
         if self.over is not None:
             self.claims.moved_to(self.over)
-        self.store: Fragile = self.claims.store
+        self.store: Any = self.claims.store
         self.channel = Teams(self.conversation, **self.microsoft.settings(backoff=0.001, **self.settings))
         self.host = ChannelHost(
             name=self.name,
