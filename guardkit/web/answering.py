@@ -90,7 +90,7 @@ class Answering:
         args: JsonObject | None = None,
     ) -> Response:
         reason = form.text("reason")
-        delivery = form.text("delivery")
+        delivery = form.get("delivery", "")
         page = f"/approvals/{approval.request.id}"
         problem = _NEEDED.get(kind) if not reason else None
         if len(reason) > _REASON_LIMIT:
@@ -108,7 +108,7 @@ class Answering:
             self._desk.decide(
                 approval.request.id,
                 identity=visitor.session.identity,
-                digest=form.text("digest"),
+                digest=form.get("digest", ""),
                 kind=kind,
                 assurance=visitor.session.assurance,
                 via="web",
@@ -128,7 +128,7 @@ class Answering:
         """Whether this is a second click: the same person's same answer to the same question already counts."""
         now = self._desk.see(approval.request.id, visitor.person)
         return any(
-            (said.person, said.kind, said.digest) == (visitor.person.id, kind, form.text("digest"))
+            (said.person, said.kind, said.digest) == (visitor.person.id, kind, form.get("digest", ""))
             for said in now.decisions
         )
 
@@ -166,7 +166,7 @@ class Answering:
                 shown=shown,
                 fields=reading.fields,
                 problems=reading.problems,
-                delivery=form.text("delivery"),
+                delivery=form.get("delivery", ""),
             )
         order = schema_order(approval.request.args_schema)
         carried = canonical(changes_between(approval.args, reading.args)).decode()
@@ -177,11 +177,11 @@ class Answering:
             changes=changes(approval.args, reading.args, order),
             result=rows(reading.args, order),
             carried=carried,
-            delivery=form.text("delivery"),
+            delivery=form.get("delivery", ""),
         )
 
     def _confirm(self, visitor: Visitor, approval: Approval, form: Form) -> Response:
-        if form.text("digest") != approval.digest and self._said_before(visitor, approval, form, "edit"):
+        if form.get("digest", "") != approval.digest and self._said_before(visitor, approval, form, "edit"):
             return RedirectResponse(f"/approvals/{approval.request.id}", SEE_OTHER)
         self._is_current(approval, form)
         try:
@@ -193,5 +193,5 @@ class Answering:
     def _is_current(self, approval: Approval, form: Form) -> None:
         if approval.state is not ApprovalState.PENDING:
             raise DecisionRefusedError("already_settled", "it was decided meanwhile")
-        if form.text("digest") != approval.digest:
+        if form.get("digest", "") != approval.digest:
             raise DecisionRefusedError("digest_mismatch", "it was edited meanwhile")

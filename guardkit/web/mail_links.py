@@ -123,7 +123,7 @@ class MailAnswers:
         return endpoint
 
     def _decide(self, form: Form, kind: DecisionKind) -> Response:
-        opened = self._open(form.text("token"))
+        opened = self._open(form.get("token", ""))
         reason = form.text("reason")
         problem = (
             "Say why. The reason is kept with the decision." if kind == "reject" and not reason else None

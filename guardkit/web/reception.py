@@ -77,7 +77,7 @@ class Reception:
             PageError: as for `visitor`, or the form was not made for this session.
         """
         visitor = self.visitor(request)
-        if not self._sessions.is_form_token(visitor.session, form.text("token")):
+        if not self._sessions.is_form_token(visitor.session, form.get("token", "")):
             raise foreign_request()
         return visitor
 

@@ -182,7 +182,7 @@ class OneTimeLink:
 
         async def use(request: Request) -> Response:
             form = await door.read(request)
-            return await run_in_threadpool(enter, form.text("token"))
+            return await run_in_threadpool(enter, form.get("token", ""))
 
         def enter(token: str) -> Response:
             try:

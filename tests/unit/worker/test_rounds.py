@@ -15,7 +15,7 @@ from guardkit.testing import calls
 from guardkit.worker import Worker
 from tests.promises.scene import ASK, KIM, Scene, agent, ask, decide, run, waiting
 
-PATIENCE = 20.0
+PATIENCE = 120.0
 NEVER = 3600.0
 """Seconds between rounds: only news begins one."""
 
