@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from guardkit.core import telemetry_names as names
-from guardkit.core.telemetry_schema import ATTRIBUTES, EVENTS, METRICS, RUN, SPANS
+from guardkit.core.telemetry_attributes import ATTRIBUTES
+from guardkit.core.telemetry_schema import EVENTS, METRICS, RUN, SPANS
 from guardkit.otel import drafts
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "telemetry.md"

@@ -19,7 +19,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from guardkit.core import telemetry_names as names
 from guardkit.core.runs import StopOrder, Turn
-from guardkit.core.telemetry_schema import ATTRIBUTES, EVENTS, SPANS
+from guardkit.core.telemetry_attributes import ATTRIBUTES
+from guardkit.core.telemetry_schema import EVENTS, SPANS
 from guardkit.errors import ConfigurationError, ExportError
 from guardkit.otel.replay import send
 from guardkit.otel.retelling import retell

@@ -9,9 +9,9 @@ import pytest
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
 from guardkit.core import telemetry_names as names
+from guardkit.core.telemetry_attributes import ATTRIBUTES
 from guardkit.core.telemetry_schema import (
     ASKED,
-    ATTRIBUTES,
     EVENTS,
     METRICS,
     RUN,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import ExitStack
 
 import pytest
@@ -155,6 +156,10 @@ def test_acknowledgements_of_nothing_are_ignored(slack: SlackServer, ops: Conver
         for text in ("no JSON", "[]", '{"envelope_id": "never sent"}'):
             socket.send(text)
         assert slack.connections == ("connection-1",)
+    until = time.monotonic() + 30
+    while slack.connections:  # it hears a moment later that the socket was closed
+        assert time.monotonic() < until
+        time.sleep(0.01)
     with listening(slack):
         assert slack.click(ada, posted(slack, ops.id), "approve").acknowledged
 
