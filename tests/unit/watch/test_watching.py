@@ -119,7 +119,10 @@ def test_a_burst_of_blocked_actions_ends_in_a_stop_by_policy(scene: Scene, mode:
     assert found.event.data["of"] == 9
     decided = entries(guard, "action.decided")[-1].event.data
     assert (decided["decision"], decided["rules"]) == ("stop", ["not-itself"])
-    assert decided["checks"] == [{"check": CHECK, "verdict": "pass", "remark": True}]
+    assert decided["checks"] == [
+        {"check": "argument-sanity", "verdict": "pass"},
+        {"check": CHECK, "verdict": "pass", "remark": True},
+    ]
     work(guard)
     assert len(entries(guard, "anomaly.found")) == 1
 
