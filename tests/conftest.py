@@ -9,9 +9,10 @@ import shutil
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import hypothesis
 import pytest
@@ -110,7 +111,7 @@ def campaign(pytestconfig: pytest.Config) -> Campaign:
     return Campaign(
         seed=int(str(pytestconfig.getoption("--chaos-seed"))),
         trials=500 if full else 100,
-        kills=200 if full else 30,
+        kills=500 if full else 30,
         tamperings=50_000 if full else 1_000,
         payloads=10_000 if full else 60,
         full=full,
@@ -132,16 +133,27 @@ def sqlite_url(tmp_path: Path) -> str:
 @pytest.fixture
 def postgres_url() -> Iterator[str]:
     """The URL of a new PostgreSQL database, dropped afterwards."""
-    yield from _database("GUARDKIT_TEST_POSTGRES", drop="DROP DATABASE {name} WITH (FORCE)")
+    with new_database("postgres") as url:
+        yield url
 
 
 @pytest.fixture
 def mariadb_url() -> Iterator[str]:
     """The URL of a new MariaDB database, dropped afterwards."""
-    yield from _database("GUARDKIT_TEST_MARIADB", drop="DROP DATABASE {name}")
+    with new_database("mariadb") as url:
+        yield url
 
 
-def _database(variable: str, *, drop: str) -> Iterator[str]:
+_SERVERS = {
+    "postgres": ("GUARDKIT_TEST_POSTGRES", "DROP DATABASE {name} WITH (FORCE)"),
+    "mariadb": ("GUARDKIT_TEST_MARIADB", "DROP DATABASE {name}"),
+}
+
+
+@contextmanager
+def new_database(kind: Literal["postgres", "mariadb"]) -> Iterator[str]:
+    """A new database of a server, dropped afterwards; skips or fails the test where there is no server."""
+    variable, drop = _SERVERS[kind]
     server = os.environ.get(variable)
     if not server:
         _missing(f"{variable} is not set: no server to test with", required="GUARDKIT_REQUIRE_DATABASES")

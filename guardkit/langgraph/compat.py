@@ -65,7 +65,9 @@ STREAMING: tuple[type, ...] = (_StreamingCallbackHandler, _V2StreamingCallbackHa
 
 def plain_namespace(namespace: str) -> str:
     """A checkpoint namespace without its task ids: the same over resumes and turns."""
-    return "|".join(part.split(":", 1)[0] for part in namespace.split("|"))
+    if "|" not in namespace:
+        return namespace.partition(":")[0]
+    return "|".join([part.partition(":")[0] for part in namespace.split("|")])
 
 
 def node_runnable(

@@ -19,7 +19,7 @@ from guardkit.langgraph.node import NODE, RUN, Node
 from guardkit.langgraph.stopping import NoResultStop
 from guardkit.runtime.driver import AsyncHost, Offload, SyncHost, adrive, drive
 from guardkit.runtime.ending import end, stopped
-from guardkit.runtime.events import watched
+from guardkit.runtime.events import NoTelemetry, watched
 from guardkit.runtime.gate import verdict_of
 from guardkit.runtime.needs import Ask, Flow
 from guardkit.runtime.session import Session
@@ -157,10 +157,11 @@ def _judge(node: Node, options: NodeOptions, output: Any) -> Flow[None]:
     session = node.session
     context = NodeContext.of(node)
     telemetry = session.services.telemetry
-    about = {**session.facts, names.GUARD_STAGE: "output"}
-    calls: list[Callable[[], Any]] = [
-        watched(telemetry, name, about, partial(check, output, context)) for name, check in options.checks
-    ]
+    calls: list[Callable[[], Any]] = [partial(check, output, context) for _, check in options.checks]
+    if not isinstance(telemetry, NoTelemetry):
+        about = {**session.facts, names.GUARD_STAGE: "output"}
+        named = zip(options.checks, calls, strict=True)
+        calls = [watched(telemetry, name, about, call) for (name, _), call in named]
     results: Sequence[Any] = yield Ask(calls, session.services.check_timeout)
     for (name, _), result in zip(options.checks, results, strict=True):
         if result is None:
@@ -187,17 +188,17 @@ class NodeContext(CheckContext):
         """The context of one execution of a node."""
         session = node.session
         context = object.__new__(cls)
-        put = partial(object.__setattr__, context)
-        put("_node", node)
-        put("principal", session.turn.principal)
-        put("agent", session.turn.agent)
-        put("thread_id", session.run.thread_id)
-        put("turn", session.run.turn)
-        put("thought", _NO_THOUGHT)
-        put("blind", session.unseen or (node.messages is None and session.continued))
-        put("calls", session.tool_calls)
-        put("elapsed", session.elapsed)
-        put("flags", frozenset(session.flags))
+        put, turn, run = object.__setattr__, session.turn, session.run
+        put(context, "_node", node)
+        put(context, "principal", turn.principal)
+        put(context, "agent", turn.agent)
+        put(context, "thread_id", run.thread_id)
+        put(context, "turn", run.turn)
+        put(context, "thought", _NO_THOUGHT)
+        put(context, "blind", session.unseen or (node.messages is None and session.continued))
+        put(context, "calls", session.tool_calls)
+        put(context, "elapsed", session.elapsed)
+        put(context, "flags", frozenset(session.flags))
         return context
 
     def __getattr__(self, name: str) -> Any:

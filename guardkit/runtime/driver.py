@@ -67,7 +67,7 @@ def _called(call: Callable[[], Any]) -> Any:
         result = call()
     except Exception as error:  # noqa: BLE001  # a check that raises is a verdict, not a crash
         return error
-    if inspect.isawaitable(result):
+    if result is not None and inspect.isawaitable(result):
         close: Callable[[], None] | None = getattr(result, "close", None)
         if close is not None:
             close()
@@ -93,20 +93,23 @@ def _sync(need: Need, host: SyncHost) -> Any:
             assert_never(need)
 
 
-async def _asked(calls: Sequence[Callable[[], Any]], timeout: float) -> list[Any]:
-    """One result per call. What is there at once costs no task; the rest is awaited together."""
+def _asked(calls: Sequence[Callable[[], Any]]) -> tuple[list[Any], list[int]]:
+    """One result per call, and which of them are still to be awaited. What is there at once costs no coroutine."""
     results: list[Any] = []
     for call in calls:
         try:
             results.append(call())
         except Exception as error:  # noqa: BLE001  # a check that raises is a verdict, not a crash
             results.append(error)
-    waiting = [index for index, result in enumerate(results) if inspect.isawaitable(result)]
-    if waiting:
-        found = await asyncio.gather(*(_awaited(results[index], timeout) for index in waiting))
-        for index, result in zip(waiting, found, strict=True):
-            results[index] = result
-    return results
+    return results, [
+        index for index, got in enumerate(results) if got is not None and inspect.isawaitable(got)
+    ]
+
+
+async def _gathered(results: list[Any], waiting: Sequence[int], timeout: float) -> None:
+    found = await asyncio.gather(*(_awaited(results[index], timeout) for index in waiting))
+    for index, result in zip(waiting, found, strict=True):
+        results[index] = result
 
 
 async def _awaited(result: Awaitable[Any], timeout: float) -> Any:
@@ -121,7 +124,10 @@ async def _async(need: Need, host: AsyncHost) -> Any:
         case InStore():
             return await host.offload(need.do)
         case Ask():
-            return await _asked(need.calls, need.timeout)
+            results, waiting = _asked(need.calls)
+            if waiting:
+                await _gathered(results, waiting, need.timeout)
+            return results
         case RunTool():
             running = host.run_tool(need.args, need.effect)
             return await (running if need.timeout is None else asyncio.wait_for(running, need.timeout))

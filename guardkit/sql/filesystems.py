@@ -9,23 +9,29 @@ from pathlib import Path
 from guardkit.errors import ConfigurationError
 
 _OCTAL = re.compile(r"\\([0-7]{3})")
-_MOUNTS = Path("/proc/self/mounts")
+MOUNTS = Path("/proc/self/mounts")
+"""Where Linux tells what is mounted."""
+
 _NETWORK = frozenset(
     "nfs nfs4 cifs smb3 smbfs afs ceph lustre glusterfs beegfs fuse.sshfs fuse.s3fs fuse.gcsfuse fuse.glusterfs fuse.rclone".split()
 )
 
 
-def refuse_network(path: Path) -> None:
+def refuse_network(path: Path, mounts: Path = MOUNTS) -> None:
     """See that a file is not shared between hosts. Where the system does not tell, nothing is refused.
+
+    Args:
+        path: the database's.
+        mounts: the table of what is mounted, in the format of `fstab(5)`.
 
     Raises:
         ConfigurationError: its file system is a network's.
     """
     try:
-        mounts = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
+        table = mounts.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
         return
-    kind = kind_of(path.resolve(), mounts)
+    kind = kind_of(path.resolve(), table)
     if kind in _NETWORK:
         raise ConfigurationError(
             f"the database {path} is on a network file system ({kind})",

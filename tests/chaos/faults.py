@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 import time
@@ -30,6 +31,8 @@ _TABLES = {
     ("UPDATE", "gk_deliveries"): "delivery",
 }
 """What a transaction is about, by the statements in it. `before` is before its commit, `after` after it."""
+
+_WRITES = re.compile(r"\b(INSERT|UPDATE)\s+(?:INTO\s+)?[`\"]?(gk_\w+)")
 
 POINTS = (*dict.fromkeys(_TABLES.values()), "commit", "node", "read", "effect", "sent")
 """Named points. `commit` is every commit, `node` a call of the model, `read` and `effect` what tools do outside, `sent`
@@ -103,10 +106,10 @@ class Points:
         event.listen(engine, "checkin", self._checked_in)
 
     def _executed(self, connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        words = statement.replace("INSERT INTO", "INSERT").split(maxsplit=2)
-        about = _TABLES.get((words[0], words[1])) if len(words) > 1 else None
-        if about is not None:
-            connection.info.setdefault("chaos_about", {})[about] = None
+        for written in _WRITES.findall(statement):  # several where one statement is a whole put
+            about = _TABLES.get(written)
+            if about is not None:
+                connection.info.setdefault("chaos_about", {})[about] = None
 
     def _commits(self, connection: Any) -> None:
         about = _points(connection.info.pop("chaos_about", {}))

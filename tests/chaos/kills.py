@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import itertools
 import random
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from sqlalchemy import text
 
 from guardkit.core.runs import TurnStatus
 from guardkit.errors import StorageError
 from tests.chaos.faults import Fault, When
 from tests.chaos.oracle import Findings, judge
 from tests.chaos.processes import STOP, Child, Job, Role, start
-from tests.chaos.scene import Scene, Script, Shape, new_folder
+from tests.chaos.scene import Kind, Scene, Script, Shape, new_place
 from tests.chaos.scripts import script
 
 LEASE = 2.0
@@ -97,24 +98,28 @@ def _named(seed: int, number: int, role: Role, rng: random.Random) -> Iterator[F
         yield Fault(where=where, when=when, nth=rng.choice((1, 1, 2, 3)))
 
 
-def trial(seed: int, number: int, parent: Path, empty: Path) -> Findings:
+def trial(seed: int, number: int, parent: Path, empty: Path, kind: Kind) -> Findings:
     """Run one trial and judge it.
 
     Args:
         seed: the campaign's.
         number: the trial's.
         parent: where its folder is made.
-        empty: an empty database.
+        empty: an empty SQLite database.
+        kind: of the trial's database.
     """
-    plotted = plan(seed, number)
-    folder = new_folder(parent, f"trial-{number}", empty)
+    with new_place(parent, f"trial-{number}", kind, empty) as folder:
+        return _tried(plan(seed, number), folder)
+
+
+def _tried(plotted: Plan, folder: Path) -> Findings:
     scene = Scene(folder, on_expiry=plotted.on_expiry)
     graph = scene.graph(plotted.shape, in_async=plotted.in_async)
     troupe = _Troupe(plotted, folder)
     problems: list[str] = []
     try:
         until = time.monotonic() + DEADLINE
-        while not (troupe.agent_is_over() and _quiet(scene) and not _held(folder)):
+        while not (troupe.agent_is_over() and _quiet(scene) and not _held(scene)):
             if time.monotonic() > until:
                 problems.append(f"not quiet after {DEADLINE:g} s")
                 break
@@ -202,11 +207,10 @@ class _Troupe:
 _COUNTED = Fault(where="counted")
 
 
-def _held(folder: Path) -> bool:
+def _held(scene: Scene) -> bool:
     """Whether some thread has a lease. That of a killed run makes it due only once it is over."""
-    with closing(sqlite3.connect(folder / "guardkit.db", timeout=DEADLINE)) as connection:
-        (leases,) = connection.execute("SELECT count(lease_until) FROM gk_threads").fetchone()
-    return bool(leases)
+    with scene.database.engine.connect() as connection:
+        return bool(connection.scalar(text("SELECT count(lease_until) FROM gk_threads")))
 
 
 def _quiet(scene: Scene) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import json
 import shutil
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,13 +21,17 @@ from pydantic import SecretStr
 from guardkit import Approval, Effect, Guard, GuardedGraph, Keys, PeopleDirectory, Person, Policy, Principal
 from guardkit.core.runs import Delivery
 from guardkit.core.signing import Signer
-from guardkit.sql import Database
+from guardkit.sql import Database, upgrade
 from guardkit.testing import FakeChannel
 from tests.chaos.faults import Fault, Points
 from tests.chaos.outside import Bank, Journal
+from tests.conftest import new_database
 
 Shape = Literal["node", "fan", "code"]
 """How the graph runs a message's calls: one ToolNode, one task a call, or node code that calls the tools itself."""
+
+Kind = Literal["sqlite", "postgres", "mariadb"]
+"""The databases in which campaigns run."""
 
 Script = Sequence[Sequence[tuple[str, dict[str, Any]]]]
 """What the model proposes: a batch of calls a message."""
@@ -56,6 +62,12 @@ NEEDS: dict[str, dict[str, int]] = {
 
 FREE = frozenset({"note"})
 """Effects that the policy allows."""
+
+_URL = "database.url"
+"""In the folder of a scene whose database is on a server."""
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Alembic's operations are one set for all threads."""
 
 _LEADS = {"approvers": {"group": "leads"}, "channel": "desk", "assurance": "chat"}
 _FINANCE = {"approvers": {"group": "finance"}, "required": 2, "channel": "desk", "assurance": "chat"}
@@ -147,7 +159,7 @@ class Scene:
         self.bank = Bank(folder, self.points)
         self.said = Journal(folder / "said.jsonl")
         self.errors = Journal(folder / "errors.jsonl")
-        self.database = Database(f"sqlite:///{folder / 'guardkit.db'}", busy_timeout=busy_timeout)
+        self.database = Database(url_of(folder), busy_timeout=busy_timeout)
         self.points.listen(self.database.engine)
         self.post = Post(self.points)
         self.guard = Guard(
@@ -286,8 +298,29 @@ def template(folder: Path) -> Path:
 
 
 def new_folder(parent: Path, name: str, empty: Path) -> Path:
-    """A folder for one scene, its tables made."""
+    """A folder for one scene, its tables made in an SQLite file."""
     folder = parent / name
     folder.mkdir()
     shutil.copy(empty, folder / "guardkit.db")
     return folder
+
+
+@contextmanager
+def new_place(parent: Path, name: str, kind: Kind, empty: Path) -> Generator[Path]:
+    """A folder for one scene, its tables made in a database of a kind; on a server only for so long."""
+    if kind == "sqlite":
+        yield new_folder(parent, name, empty)
+        return
+    folder = parent / name
+    folder.mkdir()
+    with new_database(kind) as url:
+        (folder / _URL).write_text(url)
+        with _ONE_AT_A_TIME:
+            upgrade(url)
+        yield folder
+
+
+def url_of(folder: Path) -> str:
+    """Where the database of a scene is."""
+    told = folder / _URL
+    return told.read_text() if told.exists() else f"sqlite:///{folder / 'guardkit.db'}"

@@ -10,7 +10,7 @@ import pytest
 
 from tests.chaos.kills import trial
 from tests.chaos.results import keep
-from tests.chaos.scene import template
+from tests.chaos.scene import Kind, template
 from tests.conftest import Campaign
 
 AT_ONCE = 2
@@ -19,7 +19,10 @@ AT_ONCE = 2
 @pytest.mark.chaos
 @pytest.mark.timeout(7200)
 @pytest.mark.promise("P3", "P10", "P12")
-def test_killed_processes_lose_no_decision_and_repeat_no_effect(campaign: Campaign, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["sqlite", "postgres", "mariadb"])
+def test_killed_processes_lose_no_decision_and_repeat_no_effect(
+    campaign: Campaign, kind: Kind, tmp_path: Path
+) -> None:
     empty = template(tmp_path)
     counts: Counter[str] = Counter()
     problems: list[str] = []
@@ -30,7 +33,7 @@ def test_killed_processes_lose_no_decision_and_repeat_no_effect(campaign: Campai
             number = numbers.stop
             for one, found in zip(
                 numbers,
-                pool.map(lambda one: trial(campaign.seed, one, tmp_path, empty), numbers),
+                pool.map(lambda one: trial(campaign.seed, one, tmp_path, empty, kind), numbers),
                 strict=True,
             ):
                 counts.update(found.counts)
@@ -41,4 +44,4 @@ def test_killed_processes_lose_no_decision_and_repeat_no_effect(campaign: Campai
     assert not problems, "\n".join([f"--chaos-seed={campaign.seed}", *problems])
     assert counts["effect done"] > 0
     if campaign.full:
-        keep("chaos_kills", campaign.seed, counts)
+        keep(f"chaos_kills_{kind}", campaign.seed, counts)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from guardkit.errors import ConfigurationError
-from guardkit.sql import Database, filesystems
+from guardkit.sql import filesystems
 
 MOUNTS = r"""
 /dev/vda / ext4 rw 0 0
@@ -38,15 +38,14 @@ def test_a_path_is_on_what_is_mounted_deepest_and_last(path: str, kind: str) -> 
 
 
 @pytest.mark.promise("P15")
-def test_a_file_on_a_network_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test can mount one, so the table of mounts is another file."""
+def test_a_file_on_a_network_is_refused(tmp_path: Path) -> None:
+    """No test can mount one, so it is told of in a table of its own."""
     mounts = tmp_path / "mounts"
     mounts.write_text(f"server:/export {tmp_path} nfs4 rw 0 0\n")
-    monkeypatch.setattr(filesystems, "_MOUNTS", mounts)
-    with (
-        Database(f"sqlite:///{tmp_path / 'guardkit.db'}") as database,
-        pytest.raises(ConfigurationError, match="network file system \\(nfs4\\)") as caught,
-    ):
-        database.prepare()
+    with pytest.raises(ConfigurationError, match="network file system \\(nfs4\\)") as caught:
+        filesystems.refuse_network(tmp_path / "guardkit.db", mounts)
     assert caught.value.remedy
-    assert not (tmp_path / "guardkit.db").exists()
+
+
+def test_where_the_system_does_not_tell_nothing_is_refused(tmp_path: Path) -> None:
+    filesystems.refuse_network(tmp_path / "guardkit.db", tmp_path / "no such table")
