@@ -28,7 +28,7 @@ def edited_by(host: ChannelHost, approval: Approval, edit: int) -> str:
         approval: the approval.
         edit: the version that the edit made.
     """
-    return f"Edited by {host.who(approval.decisions[edit - 1].person)}."
+    return f"Edited by {host.speaker(approval.decisions[edit - 1])}."
 
 
 def asked_again(host: ChannelHost, approval: Approval, edit: int) -> str:

@@ -183,7 +183,9 @@ def _stage(stage: StageView, who: Callable[[str], str]) -> Fact:
 def _said(said: Said, who: Callable[[str], str]) -> Fact:
     reason = f": {said.reason}" if said.reason else ""
     return Fact(
-        label=who(said.person),
+        label=who(said.person)
+        if said.on_behalf_of is None
+        else f"{who(said.person)} for {who(said.on_behalf_of)}",
         text=f"{_SAID[said.kind]} by {said.via}, {said.assurance.value}, {utc(said.at)}{reason}",
     )
 

@@ -10,10 +10,11 @@ from typing import Protocol, runtime_checkable
 from pydantic import SecretStr
 
 from guardkit.channels.http import Receiving
-from guardkit.core.approvals import Approval, waiting_since
+from guardkit.core.approvals import Approval, ApprovalDecision, waiting_since
 from guardkit.core.audit import AuditEvent
 from guardkit.core.people import Directory, Person, Roster
 from guardkit.core.ports import ApprovalChannel, Store
+from guardkit.core.presentation import Said
 from guardkit.core.stages import ApprovalStage
 from guardkit.core.values import Json
 from guardkit.core.visible import one_line
@@ -62,6 +63,11 @@ class ChannelHost:
         person = self.directory.find(identity)
         return one_line(identity if person is None else person.name or person.email or person.id, 200)
 
+    def speaker(self, said: ApprovalDecision | Said) -> str:
+        """The name of whoever said something, and for whom."""
+        absent = "" if said.on_behalf_of is None else f" for {self.who(said.on_behalf_of)}"
+        return f"{self.who(said.person)}{absent}"
+
     def approvers(self, approval: Approval, stage: int) -> Sequence[Person]:
         """Everybody who may answer in a stage now and whom this channel reaches, by the order of the policy.
 
@@ -71,7 +77,8 @@ class ChannelHost:
         waited = 0.0
         if approval.stage() == stage:
             waited = self.store.now() - waiting_since(approval)
-        found = tuple(self._approvers(approval, approval.request.stages[stage], waited))
+        asked = tuple(self._approvers(approval, approval.request.stages[stage], waited))
+        found = tuple(dict.fromkeys((*asked, *self._delegates(approval, stage, asked))))
         if not found:
             raise ChannelError(f"channel {self.name!r}: nobody may answer in stage {stage + 1}")
         return found
@@ -91,6 +98,18 @@ class ChannelHost:
             excluded = any(person.answers_to(identity) for identity in request.excluded)
             reached = any(step.admits(person) for step in steps)
             if person.active and person.tenant == request.tenant and reached and not excluded:
+                yield person
+
+    def _delegates(self, approval: Approval, stage: int, asked: Sequence[Person]) -> Iterator[Person]:
+        request = approval.request
+        if not request.stages[stage].delegation:
+            return
+        now = self.store.now()
+        for one in (one for person in asked for one in person.delegations if one.in_force(now)):
+            person = self.directory.find(one.to)
+            if person is None or not person.active or person.tenant != request.tenant:
+                continue
+            if not any(person.answers_to(identity) for identity in request.excluded):
                 yield person
 
 

@@ -12,14 +12,15 @@ Every settled state but `approved` is final. `decide` is the only way in for peo
 verified a person and the process that consumes the approval judge by the same rule.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
 from pydantic import Field
 
 from guardkit.core.digest import action_digest, sha256
-from guardkit.core.people import Assurance, Person
+from guardkit.core.people import Assurance, Person, count_as_one
 from guardkit.core.principals import Principal
 from guardkit.core.stages import ApprovalStage
 from guardkit.core.steps import Action
@@ -91,6 +92,11 @@ class ApprovalRequest(Value):
 
     traceparent: str | None = None
 
+    @property
+    def delegable(self) -> bool:
+        """Whether a delegate may answer in any of the stages."""
+        return any(stage.delegation for stage in self.stages)
+
 
 class ApprovalDecision(Value):
     """What one person said, signed by the process that verified the person."""
@@ -102,6 +108,9 @@ class ApprovalDecision(Value):
     kind: DecisionKind
     person: str
     """`Person.id` as the directory resolved it."""
+
+    on_behalf_of: str | None = None
+    """`Person.id` of whoever is away and whose delegate said it."""
 
     assurance: Assurance
     via: str
@@ -124,8 +133,14 @@ class ApprovalDecision(Value):
     signature: str = ""
 
     def signed_part(self) -> JsonObject:
-        """All fields but the signature itself."""
-        return self.model_dump(mode="json", exclude={"signature"})
+        """All fields but the signature itself. Who speaks for nobody else signs what was signed before delegation."""
+        left_out = {"signature"} if self.on_behalf_of is not None else {"signature", "on_behalf_of"}
+        return self.model_dump(mode="json", exclude=left_out)
+
+    @property
+    def voices(self) -> frozenset[str]:
+        """Ids of the people whose voice it uses up: a delegate and whoever is away count as one person."""
+        return frozenset({self.person} if self.on_behalf_of is None else {self.person, self.on_behalf_of})
 
 
 class Approval(Value):
@@ -155,26 +170,13 @@ class Approval(Value):
         since = max((i for i, said in enumerate(self.decisions) if said.kind == "edit"), default=0)
         return tuple(said for said in self.decisions[since:] if said.kind in ("approve", "edit"))
 
+    def answered(self) -> frozenset[str]:
+        """Ids of the people whose approval counts, themselves or by a delegate, and of these delegates."""
+        return frozenset(voice for said in self.standing() for voice in said.voices)
+
     def stage(self) -> int | None:
         """0-based index of the stage that is waiting, or `None` when all are satisfied."""
         return waiting_stage(self.request.stages, self.standing())
-
-
-class Place(Value):
-    """Where an approval stands in a list, newest first. It stays there, whatever becomes of it."""
-
-    requested_at: float
-    id: str
-
-    @classmethod
-    def of(cls, approval: Approval) -> "Place":
-        """The place of an approval."""
-        return cls(requested_at=approval.request.requested_at, id=approval.request.id)
-
-    def precedes(self, approval: Approval) -> bool:
-        """Whether an approval comes after this place."""
-        request = approval.request
-        return (-self.requested_at, self.id) < (-request.requested_at, request.id)
 
 
 def approval_id(action_id: str, digest: str, route_hash: str) -> str:
@@ -212,16 +214,20 @@ def shown_digest(approval: Approval, version: int) -> str | None:
 
 def waiting_stage(stages: Iterable[ApprovalStage], standing: Iterable[ApprovalDecision]) -> int | None:
     """0-based index of the first stage that lacks approvals of distinct people; `None` when none does."""
-    people: dict[int, set[str]] = {}
-    counted: set[str] = set()
-    for decision in standing:
-        if decision.person not in counted:
-            counted.add(decision.person)
-            people.setdefault(decision.stage, set()).add(decision.person)
+    given = Counter(decision.stage for decision in counting(standing))
     for index, stage in enumerate(stages):
-        if len(people.get(index, set())) < stage.required:
+        if given[index] < stage.required:
             return index
     return None
+
+
+def counting(standing: Iterable[ApprovalDecision]) -> Iterator[ApprovalDecision]:
+    """Those of the approvals that count: each person has one voice, in all stages together."""
+    counted: set[str] = set()
+    for decision in standing:
+        if counted.isdisjoint(decision.voices):
+            counted |= decision.voices
+            yield decision
 
 
 def waiting_since(approval: Approval) -> float:
@@ -241,13 +247,22 @@ def after_decisions(approval: Approval, decisions: int) -> Approval:
     return approval.model_copy(update={"decisions": approval.decisions[:decisions]})
 
 
-def stage_for(approval: Approval, person: Person, now: float) -> int:
+def stage_for(
+    approval: Approval,
+    person: Person,
+    now: float,
+    *,
+    absent: Person | None = None,
+    others: Iterable[Person] = (),
+) -> int:
     """The stage for which this person may answer now.
 
     Args:
         approval: as it stands.
         person: the directory's record.
         now: seconds since the epoch, by the database's clock: some may answer only after a time.
+        absent: the record of whoever is away and is answered for; `None` when people speak for themselves.
+        others: the records of those whose approvals count, where the request is `delegable`.
 
     Raises:
         DecisionRefusedError: `already_settled`, `inactive`, `requester`, `already_decided` or `not_an_approver`.
@@ -255,21 +270,34 @@ def stage_for(approval: Approval, person: Person, now: float) -> int:
     request = approval.request
     if approval.state is not ApprovalState.PENDING:
         raise DecisionRefusedError("already_settled", f"this approval is already {approval.state.value}")
-    if not person.active or person.tenant != request.tenant:
+    speaking = (person,) if absent is None else (person, absent)
+    if any(not one.active or one.tenant != request.tenant for one in speaking):
         raise DecisionRefusedError("inactive", "this person is not active in the approval's tenant")
-    if any(person.answers_to(identity) for identity in request.excluded):
+    if any(one.answers_to(identity) for one in speaking for identity in request.excluded):
         raise DecisionRefusedError("requester", "whoever started or steered the turn cannot decide on it")
-    if any(decision.person == person.id for decision in approval.standing()):
+    counted = approval.answered()
+    if any(one.id in counted for one in speaking):
         raise DecisionRefusedError("already_decided", "this person's approval already counts")
+    if request.delegable and any(count_as_one(one, other, now) for one in speaking for other in others):
+        raise DecisionRefusedError("already_decided", "a delegate and whoever is away are one person")
     waiting = approval.stage()
-    if waiting is None or not request.stages[waiting].admits(person, now - waiting_since(approval)):
+    if waiting is None or not request.stages[waiting].seats(
+        person, absent, now, now - waiting_since(approval)
+    ):
         raise DecisionRefusedError(
             "not_an_approver", "this person is not among the approvers of the stage that is waiting"
         )
     return waiting
 
 
-def decide(approval: Approval, decision: ApprovalDecision, person: Person) -> Approval:
+def decide(
+    approval: Approval,
+    decision: ApprovalDecision,
+    person: Person,
+    *,
+    absent: Person | None = None,
+    others: Iterable[Person] = (),
+) -> Approval:
     """The approval after one more decision.
 
     A rejection ends it at once. An edit changes the arguments and so re-opens what others approved; it counts as the
@@ -279,6 +307,8 @@ def decide(approval: Approval, decision: ApprovalDecision, person: Person) -> Ap
         approval: as it stands.
         decision: what was said; its signature is the caller's to check.
         person: the directory's record of `decision.person`.
+        absent: the directory's record of `decision.on_behalf_of`.
+        others: the records of those whose approvals count, where the request is `delegable`.
 
     Raises:
         DecisionRefusedError: the decision does not count; nothing changes.
@@ -286,9 +316,9 @@ def decide(approval: Approval, decision: ApprovalDecision, person: Person) -> Ap
     request = approval.request
     if decision.approval_id != request.id:
         raise DecisionRefusedError("digest_mismatch", "the decision names another approval")
-    if decision.person != person.id:
+    if (decision.person, decision.on_behalf_of) != (person.id, None if absent is None else absent.id):
         raise DecisionRefusedError("not_an_approver", "the decision names another person")
-    waiting = stage_for(approval, person, decision.decided_at)
+    waiting = stage_for(approval, person, decision.decided_at, absent=absent, others=others)
     if decision.stage != waiting:
         raise DecisionRefusedError("not_an_approver", "the decision was given for another stage")
     if not decision.assurance.reaches(request.stages[waiting].assurance):

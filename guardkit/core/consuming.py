@@ -1,6 +1,6 @@
 """Whether an approval may still be used: what can have changed since people decided."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from guardkit.core.approvals import (
     Approval,
@@ -12,18 +12,18 @@ from guardkit.core.approvals import (
     waiting_since,
     waiting_stage,
 )
-from guardkit.core.people import Assurance, Person
+from guardkit.core.people import Assurance, Person, count_as_one
 
 
 def still_holds(approval: Approval, people: Mapping[str, Person | None], now: float) -> str | None:
     """Why an approved approval may not be consumed, or `None` when it may.
 
     Checks again what can have changed since people decided: membership, activity, exclusion, assurance, quorum of
-    distinct people, and the time from the last decision.
+    distinct people, delegations, and the time from the last decision.
 
     Args:
         approval: as stored.
-        people: today's directory records by `Person.id`.
+        people: today's directory records by `Person.id`, of those who decided and of those they decided for.
         now: seconds since the epoch, by the database's clock.
     """
     request = approval.request
@@ -39,7 +39,11 @@ def still_holds(approval: Approval, people: Mapping[str, Person | None], now: fl
         again = decision.assurance is Assurance.EMAIL_LINK and any(
             one.assurance is Assurance.EMAIL_LINK for one in valid
         )
-        if not again and _is_entitled(request, decision, people.get(decision.person), waited):
+        if (
+            not again
+            and _is_entitled(request, decision, people, waited, now)
+            and not (request.delegable and _is_counted(decision, valid, people))
+        ):
             valid.append(decision)
     if waiting_stage(request.stages, valid) is not None:
         return "somebody who approved is no longer entitled to"
@@ -50,12 +54,37 @@ def still_holds(approval: Approval, people: Mapping[str, Person | None], now: fl
 
 
 def _is_entitled(
-    request: ApprovalRequest, decision: ApprovalDecision, person: Person | None, waited: float
+    request: ApprovalRequest,
+    decision: ApprovalDecision,
+    people: Mapping[str, Person | None],
+    waited: float,
+    now: float,
 ) -> bool:
-    """Whether an approval that was given still counts, by today's record of the person."""
-    if person is None or not person.active or person.tenant != request.tenant:
-        return False
-    if any(person.answers_to(identity) for identity in request.excluded):
-        return False
+    """Whether an approval that was given still counts, by today's records. A delegation must hold then and now."""
+    speaking = [people.get(identity) for identity in sorted(decision.voices)]
+    for one in speaking:
+        if one is None or not one.active or one.tenant != request.tenant:
+            return False
+        if any(one.answers_to(identity) for identity in request.excluded):
+            return False
+    person = people.get(decision.person)
+    absent = None if decision.on_behalf_of is None else people.get(decision.on_behalf_of)
     stage = request.stages[decision.stage] if decision.stage < len(request.stages) else None
-    return stage is not None and stage.admits(person, waited) and decision.assurance.reaches(stage.assurance)
+    return (
+        stage is not None
+        and person is not None
+        and all(stage.seats(person, absent, at, waited) for at in (decision.decided_at, now))
+        and decision.assurance.reaches(stage.assurance)
+    )
+
+
+def _is_counted(
+    decision: ApprovalDecision, valid: Sequence[ApprovalDecision], people: Mapping[str, Person | None]
+) -> bool:
+    """Whether one of these people counts already, as a delegate or by one."""
+    before = [people.get(voice) for said in valid for voice in said.voices]
+    return any(
+        one is not None and other is not None and count_as_one(one, other, decision.decided_at)
+        for one in map(people.get, decision.voices)
+        for other in before
+    )

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from guardkit.core.anomalies import Anomaly, Watch
-from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState, Place
+from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
 from guardkit.core.audit import AuditEntry, AuditEvent, AuditHead
 from guardkit.core.effects import ClaimResult, EffectRecord, EffectState
 from guardkit.core.no_result import NoResult
+from guardkit.core.places import Place
 from guardkit.core.replies import Replies
 from guardkit.core.runs import (
     Closing,

@@ -7,7 +7,14 @@ the approval. Foreign text in it is text: nothing in it is markup, and nothing i
 from datetime import UTC, datetime
 from typing import Literal
 
-from guardkit.core.approvals import Approval, ApprovalDecision, ApprovalState, DecisionKind, OnExpiry
+from guardkit.core.approvals import (
+    Approval,
+    ApprovalDecision,
+    ApprovalState,
+    DecisionKind,
+    OnExpiry,
+    counting,
+)
 from guardkit.core.digest import sha256
 from guardkit.core.durations import format_duration
 from guardkit.core.people import Assurance
@@ -55,6 +62,8 @@ class Said(Value):
     via: str
     assurance: Assurance
     reason: str | None
+    on_behalf_of: str | None = None
+    """For whom, if a delegate said it for somebody who is away."""
 
 
 class Outcome(Value):
@@ -190,11 +199,8 @@ def schema_order(schema: JsonObject) -> tuple[str, ...]:
 
 def _stages(approval: Approval) -> tuple[StageView, ...]:
     given: dict[int, list[str]] = {}
-    counted: set[str] = set()
-    for decision in approval.standing():
-        if decision.person not in counted:
-            counted.add(decision.person)
-            given.setdefault(decision.stage, []).append(one_line(decision.person, _LINE_LIMIT))
+    for decision in counting(approval.standing()):
+        given.setdefault(decision.stage, []).append(one_line(decision.person, _LINE_LIMIT))
     waiting = approval.stage()
     views: list[StageView] = []
     for index, stage in enumerate(approval.request.stages):
@@ -237,6 +243,9 @@ def _said(decision: ApprovalDecision) -> Said:
         via=one_line(decision.via, _LINE_LIMIT),
         assurance=decision.assurance,
         reason=None if decision.reason is None else shortened(decision.reason, _REASON_LIMIT),
+        on_behalf_of=(
+            None if decision.on_behalf_of is None else one_line(decision.on_behalf_of, _LINE_LIMIT)
+        ),
     )
 
 

@@ -47,6 +47,8 @@ class ApprovalStage(Value):
     """Seconds after which whoever has not answered is reminded, from when the stage begins to wait."""
 
     escalations: tuple[Escalation, ...] = ()
+    delegation: bool = False
+    """Whether the delegate of somebody who may answer may answer for them."""
 
     @property
     def all_channels(self) -> tuple[str, ...]:
@@ -64,6 +66,19 @@ class ApprovalStage(Value):
         return _is_among(person, self.approvers, self.groups, self.role) or any(
             step.admits(person) for step in self.escalations if waited >= step.after
         )
+
+    def seats(self, person: Person, absent: Person | None, at: float, waited: float) -> bool:
+        """Whether this person may answer, or, where delegation is allowed, is the delegate of somebody who may.
+
+        Args:
+            person: the directory's record.
+            absent: the record of whoever is away and answered for, if anybody.
+            at: seconds since the epoch, by the database's clock: a delegation holds for a time.
+            waited: seconds for which the stage has waited.
+        """
+        if absent is None:
+            return self.admits(person, waited)
+        return self.delegation and absent.delegates_to(person, at) and self.admits(absent, waited)
 
 
 def _is_among(person: Person, approvers: tuple[str, ...], groups: tuple[str, ...], role: str | None) -> bool:

@@ -120,7 +120,8 @@ def _answered(data: JsonObject) -> tuple[str, Tone]:
     more = ", others have to agree" if data.get("state") == "pending" else ""
     reason = f": “{_text(data, 'reason')}”" if data.get("reason") else ""
     how = f"{at}{_text(data, 'assurance')}, via {_text(data, 'via')}"
-    return f"{says} by {_text(data, 'person')} ({how}){more}{reason}", tone
+    absent = f" for {_text(data, 'for')}" if data.get("for") else ""
+    return f"{says} by {_text(data, 'person')}{absent} ({how}){more}{reason}", tone
 
 
 def _claimed(data: JsonObject) -> tuple[str, Tone]:

@@ -131,6 +131,9 @@ class StageEntry(Section):
     assurance: Assurance = Assurance.CHAT
     """The weakest assurance at which an answer counts."""
 
+    delegation: Annotated[bool, Field(strict=True)] | None = None
+    """Whether the delegate of an approver who is away may answer; by default what the policy says of all stages."""
+
 
 class EscalationEntry(Section):
     """Who else may answer once a stage has waited for some time."""
@@ -256,6 +259,8 @@ class PolicyDocument(Section):
     approvals: dict[Name, RouteEntry] = Field(default_factory=dict[str, RouteEntry])
     budgets: Budgets = Budgets()
     sources: SourceRules | None = None
+    delegation: Annotated[bool, Field(strict=True)] = False
+    """Whether the delegates of approvers who are away may answer, in stages that do not say it themselves."""
 
 
 def as_mapping(document: PolicyDocument) -> JsonObject:

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from guardkit.core.people import Person
+from guardkit.core.people import Delegation, Person
 from guardkit.errors import PolicyError
 from guardkit.policy.loading import read_file
 from guardkit.policy.sections import Section, mistake, parse_section
@@ -21,6 +22,37 @@ def _mail(text: str) -> str:
     return text
 
 
+def _moment(value: object) -> float:
+    remedy = "write it like 2026-12-01T08:00:00+01:00, with the offset from UTC"
+    if not isinstance(value, str):
+        raise mistake("a time is text", remedy=remedy)
+    try:
+        at = datetime.fromisoformat(value)
+        seconds = at.timestamp()
+    except (ValueError, OverflowError):
+        raise mistake(f"{value!r} is not a date and time", remedy=remedy) from None
+    if at.tzinfo is None:
+        raise mistake(f"{value!r} has no offset from UTC", remedy=remedy)
+    return seconds
+
+
+Moment = Annotated[float, BeforeValidator(_moment)]
+
+
+class DelegationEntry(Section):
+    """Who may answer for a person who is away, and when."""
+
+    to: Identity
+    since: Annotated[Moment, Field(alias="from")]
+    until: Moment
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Self:
+        if self.until <= self.since:
+            raise mistake("is not after `from`", key="until", remedy="a delegation ends after it begins")
+        return self
+
+
 class PersonEntry(Section):
     """One person of a people file."""
 
@@ -32,6 +64,12 @@ class PersonEntry(Section):
     groups: tuple[Identity, ...] = ()
     identities: tuple[Identity, ...] = ()
     active: Annotated[bool, Field(strict=True)] = True
+    delegates: Annotated[tuple[DelegationEntry, ...], Field(max_length=100)] = ()
+
+    def person(self) -> Person:
+        """The person that the entry describes."""
+        fields = {name: value for name, value in self if name != "delegates"}
+        return Person(**fields, delegations=tuple(Delegation(**dict(one)) for one in self.delegates))
 
 
 class PeopleDocument(Section):
@@ -47,7 +85,8 @@ class PeopleDirectory:
         people: everybody; no two of them may have an identity in common.
 
     Raises:
-        PolicyError: two people have the same identity.
+        PolicyError: two people have the same identity, or somebody delegates to nobody, to themselves or to
+            another tenant.
     """
 
     def __init__(self, people: Iterable[Person]) -> None:
@@ -61,6 +100,9 @@ class PeopleDirectory:
                 self._mail.setdefault(person.email.casefold(), set()).add(number)
         for identity, first, second in self._shared():
             raise SharedIdentityError(identity, first, second)
+        for number, person in enumerate(self.people):
+            for place, one in enumerate(person.delegations):
+                self._check_delegate(number, place, person, self.find(one.to), one.to)
 
     @classmethod
     def from_file(cls, path: str | Path) -> "PeopleDirectory":
@@ -72,7 +114,9 @@ class PeopleDirectory:
         located = read_file(Path(path), PolicyError)
         entries = parse_section(PeopleDocument, located, PolicyError).people
         try:
-            return cls(Person(**dict(entry)) for entry in entries)
+            return cls(entry.person() for entry in entries)
+        except DelegateError as error:
+            raise located.problem(PolicyError, error.where, error.message, remedy=error.remedy) from None
         except SharedIdentityError as error:
             where = ("people", error.second)
             raise located.problem(PolicyError, where, error.message, remedy=error.remedy) from None
@@ -89,6 +133,15 @@ class PeopleDirectory:
     def identities(self) -> frozenset[str]:
         """Every identity that somebody has, e-mail addresses included."""
         return frozenset(self._exact) | {person.email for person in self.people if person.email is not None}
+
+    @staticmethod
+    def _check_delegate(number: int, place: int, person: Person, delegate: Person | None, to: str) -> None:
+        if delegate is None:
+            raise DelegateError(number, place, f"nobody is known as {to!r}", "name somebody of this list")
+        if delegate.id == person.id:
+            raise DelegateError(number, place, f"{to!r} is the person themselves", "name somebody else")
+        if delegate.tenant != person.tenant:
+            raise DelegateError(number, place, f"{to!r} is of another tenant", "name somebody of the same")
 
     def _found(self, identity: str) -> set[int]:
         return self._exact.get(identity, set()) | self._mail.get(identity.casefold(), set())
@@ -110,3 +163,11 @@ class SharedIdentityError(PolicyError):
         )
         self.first = first
         self.second = second
+
+
+class DelegateError(PolicyError):
+    """Somebody who cannot be a delegate."""
+
+    def __init__(self, number: int, place: int, message: str, remedy: str) -> None:
+        super().__init__(f"delegate {place + 1} of number {number + 1} of the list: {message}", remedy=remedy)
+        self.where = ("people", number, "delegates", place, "to")

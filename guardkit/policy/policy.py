@@ -73,7 +73,10 @@ class Policy:
         check_people(document, self._located, directory)
         self._check_jurisdictions()
         self._check_tools()
-        self._routes = {name: ApprovalRoute.of(name, entry) for name, entry in document.approvals.items()}
+        self._routes = {
+            name: ApprovalRoute.of(name, entry, delegation=document.delegation)
+            for name, entry in document.approvals.items()
+        }
         self._merged: dict[tuple[str, ...], ApprovalRoute] = {}
         self._hashes: dict[tuple[str, tuple[str, ...]], str] = {}
         self._default = default_decision(document.default, document.review)
@@ -262,6 +265,7 @@ class Policy:
             fields: JsonObject = {
                 "default": document.default,
                 "review": document.review,
+                "delegation": document.delegation,
                 "entry": None if entry is None else entry.model_dump(mode="json"),
                 "routes": {
                     name: document.approvals[name].model_dump(mode="json")

@@ -32,11 +32,17 @@ class ApprovalRoute(Value):
     allowed: tuple[DecisionKind, ...]
 
     @classmethod
-    def of(cls, name: str, entry: RouteEntry) -> "ApprovalRoute":
-        """The route that a policy file describes."""
+    def of(cls, name: str, entry: RouteEntry, *, delegation: bool = False) -> "ApprovalRoute":
+        """The route that a policy file describes.
+
+        Args:
+            name: its name in the policy.
+            entry: what the file says.
+            delegation: what the policy says of delegation in all stages.
+        """
         return cls(
             names=(name,),
-            stages=tuple(stage_of(stage, entry) for stage in entry.stages),
+            stages=tuple(stage_of(stage, entry, delegation=delegation) for stage in entry.stages),
             exclude_requester=entry.exclude_requester,
             expires_in=entry.expires_in,
             on_expiry=entry.on_expiry,
@@ -67,8 +73,8 @@ class ApprovalRoute(Value):
         )
 
 
-def stage_of(entry: StageEntry, route: RouteEntry) -> ApprovalStage:
-    """The stage that a policy file describes, with what its route says of all of its stages."""
+def stage_of(entry: StageEntry, route: RouteEntry, *, delegation: bool = False) -> ApprovalStage:
+    """The stage that a policy file describes, with what its route and policy say of all of its stages."""
     return ApprovalStage(
         role=entry.role,
         approvers=_people(entry.approvers),
@@ -78,6 +84,7 @@ def stage_of(entry: StageEntry, route: RouteEntry) -> ApprovalStage:
         assurance=entry.assurance,
         reminders=tuple(sorted(set(route.remind))),
         escalations=tuple(map(step_of, sorted(route.escalate, key=lambda step: step.after))),
+        delegation=delegation if entry.delegation is None else entry.delegation,
     )
 
 

@@ -69,6 +69,7 @@ class Section(Value):
     @classmethod
     def _known_keys(cls, data: Any) -> Any:
         if isinstance(data, Mapping):
+            known = [field.alias or name for name, field in cls.model_fields.items()]
             for key in cast("Mapping[object, object]", data):
                 if key in cls.not_built:
                     raise mistake(
@@ -76,8 +77,8 @@ class Section(Value):
                         key=str(key),
                         remedy=cls.not_built[str(key)],
                     )
-                if key not in cls.model_fields:
-                    remedy = did_you_mean(str(key), cls.model_fields)
+                if key not in known:
+                    remedy = did_you_mean(str(key), known)
                     raise mistake("is not a known key", key=str(key), remedy=remedy)
         return cast("Any", data)
 

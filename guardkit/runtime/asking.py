@@ -204,7 +204,8 @@ def objection(session: Session, approval: Approval, now: float) -> str | None:
     for decision in approval.decisions:
         if not services.verifier.decision(decision):
             return "a decision is not signed by a process that may verify people"
-    people = {decision.person: services.directory.find(decision.person) for decision in approval.decisions}
+    voices = {voice for decision in approval.decisions for voice in decision.voices}
+    people = {voice: services.directory.find(voice) for voice in voices}
     why = still_holds(approval, people, now)
     if why is None and not still_stands(request, services.policy):
         why = "the policy for this tool changed after people were asked"

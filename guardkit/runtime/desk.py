@@ -16,7 +16,6 @@ from guardkit.core.approvals import (
     DecisionKind,
     close,
     decide,
-    stage_for,
 )
 from guardkit.core.audit import AuditEvent
 from guardkit.core.edits import edit_problems
@@ -27,6 +26,7 @@ from guardkit.core.values import Json, JsonObject
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
 from guardkit.runtime.events import Attributes, NoTelemetry, Telemetry
 from guardkit.runtime.pace import Pace
+from guardkit.runtime.speaking import Speakers
 from guardkit.runtime.telling import answered, settled
 
 ATTEMPTS = 8
@@ -68,6 +68,7 @@ class Desk:
     ) -> None:
         self._store = store
         self._directory = directory
+        self._speakers = Speakers(directory)
         self._signer = signer
         self._telemetry = telemetry or NoTelemetry()
         self._pace = Pace()
@@ -122,7 +123,7 @@ class Desk:
             seen = approval
             if approval.request.tenant != person.tenant:
                 raise UnknownApprovalError("there is no such approval")
-            stage = stage_for(approval, person, at)
+            seat = self._speakers.seat(approval, person, at)
             if version not in (None, approval.version):
                 raise DecisionRefusedError(
                     "version_mismatch", "others have answered since it was shown", remedy="look at it again"
@@ -135,17 +136,19 @@ class Desk:
                 digest=digest,
                 kind=kind,
                 person=person.id,
+                on_behalf_of=None if seat.absent is None else seat.absent.id,
                 assurance=assurance,
                 via=via,
                 delivery=delivery,
                 reason=reason,
                 args=args,
-                stage=stage,
+                stage=seat.stage,
                 decided_at=at,
             )
-            decide(approval, decision, person)  # so that nothing is signed that does not count
+            # First unsigned, so that nothing is signed that does not count.
+            decide(approval, decision, person, absent=seat.absent, others=seat.others)
             decision = self._signer.decision(decision)
-            after = decide(approval, decision, person)
+            after = decide(approval, decision, person, absent=seat.absent, others=seat.others)
             return after, _event("approval.decided", after, **_facts(decision))
 
         try:
@@ -186,7 +189,7 @@ class Desk:
         request = approval.request
         now = self._store.now() if now is None else now
         try:
-            stage = request.stages[stage_for(approval, person, now)]
+            stage = request.stages[self._speakers.seat(approval, person, now).stage]
         except DecisionRefusedError as error:
             return error
         if _is_over(approval, now):
@@ -217,7 +220,7 @@ class Desk:
             person: the directory's record.
             now: seconds since the epoch, by the database's clock; asked for if not given.
         """
-        return _concerns(approval, person, self._store.now() if now is None else now)
+        return self._concerns(approval, person, self._store.now() if now is None else now)
 
     def waiting(self, person: Person) -> Sequence[Approval]:
         """The approvals that this person may decide now, newest first, among the tenant's latest 1,000 open ones."""
@@ -227,14 +230,14 @@ class Desk:
             for approval in self._store.listed(
                 tenant=person.tenant, states=[ApprovalState.PENDING], limit=LISTED
             )
-            if _may_answer(approval, person, now) and not _is_over(approval, now)
+            if self._may_answer(approval, person, now) and not _is_over(approval, now)
         ]
 
     def visible(self, person: Person, states: Sequence[ApprovalState] | None = None) -> Sequence[Approval]:
         """The approvals that this person may look at, newest first, among the tenant's latest 1,000 in these states."""
         listed = self._store.listed(tenant=person.tenant, states=states, limit=LISTED)
         now = self._store.now()
-        return [approval for approval in listed if _concerns(approval, person, now)]
+        return [approval for approval in listed if self._concerns(approval, person, now)]
 
     def expire(self, limit: int = 100) -> int:
         """Close open approvals whose time is over. Returns how many were closed."""
@@ -265,6 +268,26 @@ class Desk:
             return after, _event("approval.cancelled", after, by=by, why=why[:_NOTE_LIMIT])
 
         return self._change(approval_id, cancelled)
+
+    def _may_answer(self, approval: Approval, person: Person, now: float) -> bool:
+        try:
+            self._speakers.seat(approval, person, now)
+        except DecisionRefusedError:
+            return False
+        return True
+
+    def _concerns(self, approval: Approval, person: Person, now: float) -> bool:
+        """Whether it is for this person's eyes. Who may answer only after a time may look only then."""
+        request = approval.request
+        if request.tenant != person.tenant or not person.active:
+            return False
+        waited = now - request.requested_at
+        if any(said.person == person.id for said in approval.decisions):
+            return True
+        if any(stage.admits(person, waited) for stage in request.stages):
+            return True
+        away = tuple(self._speakers.away(approval, person, now))
+        return any(stage.seats(person, absent, now, waited) for absent in away for stage in request.stages)
 
     def _change(self, approval_id: str, change: _Change) -> Approval:
         """Read, change and store, again as long as somebody else's change comes between."""
@@ -308,6 +331,7 @@ def _facts(decision: ApprovalDecision) -> JsonObject:
     return {
         "decision": decision.kind,
         "person": decision.person,
+        **({} if decision.on_behalf_of is None else {"for": decision.on_behalf_of}),
         "assurance": decision.assurance.value,
         "via": decision.via,
         "delivery": decision.delivery,
@@ -339,21 +363,3 @@ def _check_edit(approval: Approval, args: JsonObject) -> None:
 def _is_over(approval: Approval, now: float) -> bool:
     request = approval.request
     return request.expires_at is not None and request.on_expiry != "keep" and now >= request.expires_at
-
-
-def _may_answer(approval: Approval, person: Person, now: float) -> bool:
-    try:
-        stage_for(approval, person, now)
-    except DecisionRefusedError:
-        return False
-    return True
-
-
-def _concerns(approval: Approval, person: Person, now: float) -> bool:
-    """Whether it is for this person's eyes. Who may answer only after a time may look only then."""
-    if approval.request.tenant != person.tenant or not person.active:
-        return False
-    decided = any(decision.person == person.id for decision in approval.decisions)
-    return decided or any(
-        stage.admits(person, now - approval.request.requested_at) for stage in approval.request.stages
-    )

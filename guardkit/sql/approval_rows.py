@@ -6,7 +6,8 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import Connection, Row, Select, and_, insert, or_, select, update
 
-from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState, Place
+from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
+from guardkit.core.places import Place
 from guardkit.sql import dialects
 from guardkit.sql.codec import damaged, dump, dump_json, load, load_json, unwrap, wrap
 from guardkit.sql.tables import approvals

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState, Place
+from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
 from guardkit.core.audit import AuditEntry, AuditEvent
 from guardkit.core.backlog import Backlog
 from guardkit.core.effects import ClaimResult, EffectRecord, EffectState
 from guardkit.core.no_result import NoResult
+from guardkit.core.places import Place
 from guardkit.core.runs import (
     Closing,
     Contact,

@@ -126,7 +126,7 @@ class Detail:
         match name, value:
             case "stage", int():
                 return str(value + 1)  # people count from 1
-            case "person", str():
+            case "person" | "for", str():
                 return self._pages.who(value)
             case _:
                 text = value if isinstance(value, str) else canonical(value).decode()

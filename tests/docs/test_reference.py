@@ -30,7 +30,7 @@ from guardkit.policy.document import (
     ToolEntry,
     ToolRule,
 )
-from guardkit.policy.people import PersonEntry
+from guardkit.policy.people import DelegationEntry, PersonEntry
 from guardkit.policy.rules import action_scope
 from guardkit.policy.sections import Section
 from guardkit.policy.shapes import ANYTHING, RecordShape
@@ -123,6 +123,7 @@ def test_every_reason_of_a_no_result_has_its_word() -> None:
         ("Budgets", Budgets),
         ("Sources", SourceRules),
         ("People file", PersonEntry),
+        ("Delegate", DelegationEntry),
         ("Constitution file", Principle),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -130,8 +131,8 @@ def test_every_reason_of_a_no_result_has_its_word() -> None:
 def test_every_key_of_a_policy_is_listed(heading: str, section: type[Section]) -> None:
     text = _sections("policy.md")[heading]
     listed = [cells[0].strip("`") for cells in _rows(text) if cells[0] != "key"]
-    assert sorted(listed) == sorted(section.model_fields)
-    required = {name for name, field in section.model_fields.items() if field.is_required()}
+    assert sorted(listed) == sorted(field.alias or name for name, field in section.model_fields.items())
+    required = {field.alias or name for name, field in section.model_fields.items() if field.is_required()}
     marked = {cells[0].strip("`") for cells in _rows(text) if cells[1] == "required"}
     assert marked == required
     for key in section.not_built:

@@ -167,7 +167,7 @@ class Email:
 
     def _ask(self, working: _Working, delivery: Delivery, approval: Approval, posts: Sequence[Post]) -> None:
         host, writer = working.host, working.writer
-        answered = {said.person for said in approval.standing()}
+        answered = approval.answered()
         asked = [one for one in host.approvers(approval, delivery.stage) if one.id not in answered]
         people = [person for person in asked if person.email]
         if asked and not people:

@@ -176,7 +176,7 @@ class Deciding:
             now = self._host.store.find(approval.request.id) or approval
             card = compose(now, who=self._host.who)
             named = now.state in _BY_PEOPLE and now.decisions
-            by = f" by {self._host.who(now.decisions[-1].person)}" if named else ""
+            by = f" by {self._host.speaker(now.decisions[-1])}" if named else ""
             status = f"{card.status}{by}" if now.state.settled else "over"
             return Refused(f"This is already {status}. Your answer changed nothing.", reason)
         return Refused(refusal(error), reason)

@@ -132,7 +132,7 @@ class Sender:
         except ChannelError as error:
             yield error
             return
-        answered = {said.person for said in approval.standing()}
+        answered = approval.answered()
         for person in people:
             if person.id not in reached and person.id not in answered:
                 yield from self._write(delivery, approval, drawing, person.id, person)
@@ -166,7 +166,7 @@ class Sender:
             return _News(_end(approval), self._ended(approval), loud=False)
         if post.stage != delivery.stage or not _waits(approval, delivery.stage):
             return None
-        if post.recipient in {said.person for said in approval.standing()}:
+        if post.recipient in approval.answered():
             return None
         if delivery.kind == "remind":
             return _News(delivery.id, _said(WAITS, notification=fallback(self.card(approval))))
@@ -185,7 +185,7 @@ class Sender:
         if _end(approval) not in _BY_PEOPLE or not said:
             return _said(f"{card.status.capitalize()}.", notification=fallback(card))
         reason = shortened_again(said[-1].reason or "", 600)
-        by = self._host.who(said[-1].person)
+        by = self._host.speaker(said[-1])
         return _said(f"{card.status.capitalize()} by {by}.", reason, fallback(card))
 
     def _draw(self, approval: Approval, *, offer: bool) -> Drawing:

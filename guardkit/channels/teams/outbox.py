@@ -243,7 +243,7 @@ class Outbox:
             yield _Recipient(room.conversation, lambda: room)
             return
         missing = 0
-        answered = {said.person for said in approval.standing()}
+        answered = approval.answered()
         for person in self._host.approvers(approval, stage):
             if person.id in answered:
                 continue

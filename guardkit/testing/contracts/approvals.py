@@ -2,8 +2,9 @@
 
 import time
 
-from guardkit.core.approvals import Approval, ApprovalState, Place, close, stage_for
+from guardkit.core.approvals import Approval, ApprovalState, close, stage_for
 from guardkit.core.people import Person
+from guardkit.core.places import Place
 from guardkit.core.ports import Store
 from guardkit.core.stages import ApprovalStage, Escalation
 from guardkit.core.values import JsonObject

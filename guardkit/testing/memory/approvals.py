@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState, Place
+from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
 from guardkit.core.audit import AuditEvent
+from guardkit.core.places import Place
 from guardkit.core.runs import RunRef, TurnStatus
 from guardkit.errors import UnknownApprovalError
 from guardkit.testing.memory.state import MemoryState

@@ -87,6 +87,9 @@ class Decided(Value):
 
     decision: DecisionKind
     person: str
+    on_behalf_of: str | None
+    """For whom, if a delegate said it for somebody who is away."""
+
     stage: int
     at: datetime
     via: str
@@ -344,6 +347,7 @@ def detail(approval: Approval, shown: ApprovalItem, after: Aftermath | None) -> 
             Decided(
                 decision=said.kind,
                 person=said.person,
+                on_behalf_of=said.on_behalf_of,
                 stage=said.stage + 1,
                 at=moment(said.decided_at),
                 via=said.via,

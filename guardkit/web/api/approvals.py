@@ -6,9 +6,10 @@ import re
 
 from pydantic import ValidationError
 
-from guardkit.core.approvals import Approval, ApprovalState, Place
+from guardkit.core.approvals import Approval, ApprovalState
 from guardkit.core.digest import canonical, parse
 from guardkit.core.people import Assurance, Person
+from guardkit.core.places import Place
 from guardkit.core.ports import Store
 from guardkit.core.values import Value
 from guardkit.errors import CanonicalError, DecisionRefusedError, UnknownApprovalError

@@ -149,3 +149,54 @@ def test_a_directory_of_ones_own_is_not_listed(tmp_path: Path) -> None:
 )
 def test_seats_are_filled_by_different_people(stages: list[tuple[set[str], int]], filled: int) -> None:
     assert seats_filled([Seats(eligible, required) for eligible, required in stages]) == filled
+
+
+DELEGATE = """\
+people:
+  - {id: b, email: b@x.example}
+  - {id: c, tenant: other}
+  - id: a
+    delegates:
+      - {to: B@x.example, from: "2026-12-21T08:00:00+01:00", until: 2026-12-28T08:00:00Z}
+"""
+
+
+@pytest.mark.promise("P5")
+def test_a_delegate_holds_from_and_until(tmp_path: Path) -> None:
+    path = tmp_path / "people.yaml"
+    path.write_text(DELEGATE, encoding="utf-8")
+    directory = PeopleDirectory.from_file(path)
+    away, delegate = directory.find("a"), directory.find("b")
+    assert away is not None
+    assert delegate is not None
+    begins, ends = 1_797_836_400.0, 1_798_444_800.0
+    assert [away.delegates_to(delegate, at) for at in (begins - 1, begins, ends - 1, ends)] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+    assert not delegate.delegates_to(away, begins)
+
+
+@pytest.mark.promise("P15")
+@pytest.mark.parametrize(
+    ("old", "new", "message", "field"),
+    [
+        ("to: B@x.example", "to: nobody", "nobody is known as 'nobody'", "to"),
+        ("to: B@x.example", "to: a", "'a' is the person themselves", "to"),
+        ("to: B@x.example", "to: c", "'c' is of another tenant", "to"),
+        ("+01:00", "", "has no offset from UTC", "from"),
+        ("2026-12-28T08:00:00Z", "soon", "'soon' is not a date and time", "until"),
+        ("2026-12-28T08:00:00Z", "2026-12-21T07:00:00Z", "is not after `from`", "until"),
+        ("from:", "since:", "is not a known key", "since"),
+    ],
+)
+def test_slips_in_a_delegation(tmp_path: Path, old: str, new: str, message: str, field: str) -> None:
+    path = tmp_path / "people.yaml"
+    path.write_text(DELEGATE.replace(old, new), encoding="utf-8")
+    with pytest.raises(PolicyError, match=message) as caught:
+        PeopleDirectory.from_file(path)
+    assert caught.value.field == f"people[2].delegates[0].{field}"
+    assert caught.value.line == 6
+    assert caught.value.remedy

@@ -1,0 +1,75 @@
+"""Who may speak for whom at the desk: people for themselves, and delegates for those who are away."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from guardkit.core.approvals import Approval, stage_for
+from guardkit.core.people import Directory, Person, Roster
+from guardkit.errors import DecisionRefusedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """The place at which a person may answer."""
+
+    stage: int
+    """0-based."""
+
+    absent: Person | None
+    """Whoever is away and is answered for; `None` when people speak for themselves."""
+
+    others: Sequence[Person]
+    """The records of those whose approvals count; none where no delegate may answer."""
+
+
+class Speakers:
+    """Finds out for whom a person may answer.
+
+    Args:
+        directory: who people are. One that cannot list people knows of no delegation.
+    """
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    def seat(self, approval: Approval, person: Person, now: float) -> Seat:
+        """The stage for which this person may answer now: for themselves if they may, else for somebody who is away.
+
+        Args:
+            approval: as it stands.
+            person: the directory's record.
+            now: seconds since the epoch, by the database's clock.
+
+        Raises:
+            DecisionRefusedError: as `stage_for`: why they may not answer for themselves.
+        """
+        others = self._others(approval)
+        try:
+            stage = stage_for(approval, person, now, others=others)
+        except DecisionRefusedError as error:
+            if error.reason != "not_an_approver":
+                raise  # nothing that somebody else may do changes it
+            for absent in self.away(approval, person, now):
+                try:
+                    stage = stage_for(approval, person, now, absent=absent, others=others)
+                except DecisionRefusedError:
+                    continue
+                return Seat(stage=stage, absent=absent, others=others)
+            raise
+        return Seat(stage=stage, absent=None, others=others)
+
+    def away(self, approval: Approval, person: Person, now: float) -> Iterator[Person]:
+        """Those whose delegate this person is now, where the approval takes answers of delegates."""
+        request = approval.request
+        if not request.delegable or not isinstance(self._directory, Roster):
+            return
+        for one in self._directory.people_of(request.tenant):
+            excluded = any(one.answers_to(identity) for identity in request.excluded)
+            if one.active and not excluded and one.delegates_to(person, now):
+                yield one
+
+    def _others(self, approval: Approval) -> tuple[Person, ...]:
+        if not approval.request.delegable:
+            return ()
+        found = (self._directory.find(voice) for voice in sorted(approval.answered()))
+        return tuple(person for person in found if person is not None)
