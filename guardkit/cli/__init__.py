@@ -17,6 +17,7 @@ from guardkit.cli import (
     processes,
     stops,
     tail,
+    takeover,
     teams,
     tokens,
     trace,
@@ -35,6 +36,7 @@ app.command()(operate.doctor)
 app.command()(trace.trace)
 app.command()(tail.tail)
 app.command()(openapi.openapi)
+operate.db.command("import")(takeover.db_import)
 app.add_typer(operate.db, name="db")
 app.add_typer(anomalies.app, name="anomalies")
 app.add_typer(approvals.app, name="approvals")

@@ -6,15 +6,18 @@ from guardkit.sql.revisions import current_revision, head_revision, standing, up
 from guardkit.sql.saver import SQLAlchemySaver
 from guardkit.sql.standing import Standing
 from guardkit.sql.store import SQLStore
+from guardkit.sql.takeover import ImportedThread, import_threads
 
 __all__ = [
     "Database",
+    "ImportedThread",
     "SQLAlchemySaver",
     "SQLAnomalies",
     "SQLStore",
     "Standing",
     "current_revision",
     "head_revision",
+    "import_threads",
     "standing",
     "upgrade",
 ]
