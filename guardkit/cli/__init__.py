@@ -15,6 +15,7 @@ from guardkit.cli import (
     openapi,
     operate,
     processes,
+    safekeeping,
     stops,
     tail,
     takeover,
@@ -36,6 +37,8 @@ app.command()(operate.doctor)
 app.command()(trace.trace)
 app.command()(tail.tail)
 app.command()(openapi.openapi)
+operate.db.command("check")(safekeeping.db_check)
+operate.db.command("backup")(safekeeping.db_backup)
 operate.db.command("import")(takeover.db_import)
 app.add_typer(operate.db, name="db")
 app.add_typer(anomalies.app, name="anomalies")
