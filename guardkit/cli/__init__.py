@@ -15,8 +15,10 @@ from guardkit.cli import (
     openapi,
     operate,
     processes,
+    safekeeping,
     stops,
     tail,
+    takeover,
     teams,
     tokens,
     trace,
@@ -35,6 +37,9 @@ app.command()(operate.doctor)
 app.command()(trace.trace)
 app.command()(tail.tail)
 app.command()(openapi.openapi)
+operate.db.command("check")(safekeeping.db_check)
+operate.db.command("backup")(safekeeping.db_backup)
+operate.db.command("import")(takeover.db_import)
 app.add_typer(operate.db, name="db")
 app.add_typer(anomalies.app, name="anomalies")
 app.add_typer(approvals.app, name="approvals")

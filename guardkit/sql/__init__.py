@@ -1,20 +1,28 @@
 """One SQL database for everything durable: leases, turns, approvals, ledger, audit, checkpoints."""
 
 from guardkit.sql.anomalies import SQLAnomalies
+from guardkit.sql.backups import back_up
 from guardkit.sql.database import Database
+from guardkit.sql.inspection import Inspected, inspect_database
 from guardkit.sql.revisions import current_revision, head_revision, standing, upgrade
 from guardkit.sql.saver import SQLAlchemySaver
 from guardkit.sql.standing import Standing
 from guardkit.sql.store import SQLStore
+from guardkit.sql.takeover import ImportedThread, import_threads
 
 __all__ = [
     "Database",
+    "ImportedThread",
+    "Inspected",
     "SQLAlchemySaver",
     "SQLAnomalies",
     "SQLStore",
     "Standing",
+    "back_up",
     "current_revision",
     "head_revision",
+    "import_threads",
+    "inspect_database",
     "standing",
     "upgrade",
 ]

@@ -9,6 +9,8 @@ from contextlib import closing
 from typing import IO
 
 import pytest
+from langgraph.checkpoint.base import empty_checkpoint
+from langgraph.checkpoint.sqlite import SqliteSaver
 
 from guardkit import EffectState, Finished, NoResult
 from guardkit.sql import head_revision
@@ -258,3 +260,30 @@ def test_a_worker_for_nothing_says_so(line: Line, target: str, says: str) -> Non
     assert refused.status == 2
     assert says in refused.err
     assert len(refused.err.strip().splitlines()) == 1
+
+
+def test_threads_are_imported_at_the_command_line(line: Line) -> None:
+    with SqliteSaver.from_conn_string(str(line.folder / "theirs.db")) as saver:
+        for thread in ("t-1", "t-[red]2"):
+            saver.put(
+                {"configurable": {"thread_id": thread, "checkpoint_ns": ""}},
+                empty_checkpoint(),
+                {"step": 1},
+                {},
+            )
+    line("db", "upgrade")
+    words = ("db", "import", "--from", "sqlite:///theirs.db")
+    looked = line(*words, "--dry-run")
+    assert (looked.status, looked.out.count("would be imported")) == (0, 2)
+    taken = line(*words, "--thread", "t-[red]2")
+    assert (taken.status, taken.out) == (0, "imported t-[red]2: 1 checkpoints, 0 writes\n")
+    assert "already there t-[red]2" in line(*words).out
+
+    with SqliteSaver.from_conn_string(str(line.folder / "theirs.db")) as saver:
+        saver.delete_thread("t-1")
+        saver.put({"configurable": {"thread_id": "t-1", "checkpoint_ns": ""}}, empty_checkpoint(), {}, {})
+    refused = line(*words)
+    assert refused.status == 1
+    assert "refused t-1: 1 checkpoints, 0 writes (the thread is there and goes on otherwise" in refused.out
+    wrong = line("db", "import", "--from", "mysql://somebody:hunter2@host/x")
+    assert (wrong.status, "hunter2" in wrong.err) == (2, False)

@@ -1,0 +1,31 @@
+"""Looking a database over, and copying it, from the command line."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from guardkit.cli.base import out, settings
+from guardkit.sql import back_up, inspect_database
+
+
+def db_check(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+    """Look the database over, without a change to it. Exit status 1 when something is wrong."""
+    found = inspect_database(settings().need_database())
+    if as_json:
+        sys.stdout.write(json.dumps([one.model_dump(mode="json") for one in found]) + "\n")
+    else:
+        for one in found:
+            mark = "[green]ok[/]  " if one.ok else "[bold red]bad[/] "
+            remedy = "" if one.remedy is None else f" ({escape(one.remedy)})"
+            out.print(f"{mark} {escape(one.what)}: {escape(one.says)}{remedy}", soft_wrap=True)
+    raise typer.Exit(0 if all(one.ok for one in found) else 1)
+
+
+def db_backup(file: Annotated[Path, typer.Argument(help="Where the copy goes; there must be none.")]) -> None:
+    """Copy an SQLite database while others write to it."""
+    revision = back_up(settings().need_database(), file)
+    out.print(f"copied to {escape(str(file))}, at revision {revision}", soft_wrap=True)

@@ -1,0 +1,37 @@
+"""A database is looked over, on each database that guardkit knows."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from guardkit.sql import Database, SQLStore, inspect_database, upgrade
+from guardkit.testing.contracts import samples
+
+
+@pytest.mark.parametrize("url", ["sqlite_url", "postgres_url", "mariadb_url"])
+def test_what_is_wrong_is_named(url: str, request: pytest.FixtureRequest) -> None:
+    location = request.getfixturevalue(url)
+    upgrade(location)
+    with Database(location) as database:
+        SQLStore(database).open_run(samples.opening("t-1"), [samples.EVENT])
+        found = inspect_database(database)
+    assert [one.says for one in found if not one.ok] == []
+    assert [one.what for one in found] == ["revision", "tables", "checkpoints", "audit"]
+
+    engine = create_engine(location)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE gk_audit_heads SET hash = 'other'"))
+    (wrong,) = [one for one in inspect_database(location) if not one.ok]
+    assert "does not end where its head says" in wrong.says
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE gk_checkpoints DROP COLUMN refs"))
+        connection.execute(text("CREATE INDEX gk_other ON gk_effects (turn)"))
+        connection.execute(text("CREATE TABLE somebodys (x INTEGER)"))
+    engine.dispose()
+    wrong = [one for one in inspect_database(location) if not one.ok]
+    assert sorted(one.says for one in wrong) == [
+        "the column gk_checkpoints.refs is missing",
+        "the index gk_other is not guardkit's",
+    ]
+    assert all(one.remedy for one in wrong)

@@ -1,0 +1,133 @@
+"""Looking a database over, and a copy of it made while others write."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+
+from guardkit import Finished
+from guardkit.sql import SQLAlchemySaver
+from tests.unit.cli.conftest import Desk, Line
+
+_WRITER = """
+import sys
+from langgraph.graph import START, MessagesState, StateGraph
+from guardkit.sql import Database, SQLAlchemySaver, SQLStore
+from guardkit.testing.contracts import samples
+
+with Database(sys.argv[1]) as database:
+    store = SQLStore(database)
+    graph = StateGraph(MessagesState).add_node("work", lambda s: {"messages": ["done"]}).add_edge(START, "work")
+    built = graph.compile(checkpointer=SQLAlchemySaver(database))
+    number = 0
+    while True:
+        number += 1
+        name = f"{sys.argv[2]}-{number}"
+        store.open_run(samples.opening(f"run-{name}"), [samples.EVENT])
+        built.invoke({"messages": ["begin"]}, {"configurable": {"thread_id": f"t-{name}"}})
+        print(number, flush=True)
+"""
+
+
+def run_sql(line: Line, *statements: str) -> None:
+    with closing(sqlite3.connect(line.folder / "guardkit.db")) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def test_a_copy_made_under_eight_writers_verifies_and_its_paused_thread_goes_on(
+    line: Line, desk: Desk
+) -> None:
+    approval = desk.start("paused")
+    url = line.environment["GUARDKIT_DATABASE"]
+    command = [sys.executable, "-c", _WRITER, f"sqlite:///{line.folder / 'guardkit.db'}"]
+    writers = [
+        subprocess.Popen([*command, str(number)], stdout=subprocess.PIPE, text=True) for number in range(8)
+    ]
+    try:
+        for writer in writers:
+            assert writer.stdout is not None
+            assert writer.stdout.readline()
+        copied = [line("db", "backup", f"copy-{number}.db") for number in range(3)]
+        assert [one.status for one in copied] == [0, 0, 0], copied
+        assert all(writer.poll() is None for writer in writers), "nobody was held up"
+    finally:
+        for writer in writers:
+            writer.kill()
+            writer.wait(30)
+            if writer.stdout is not None:
+                writer.stdout.close()
+    assert sorted(path.name for path in line.folder.glob("copy-*")) == ["copy-0.db", "copy-1.db", "copy-2.db"]
+
+    desk.guard.database.close()
+    for path in line.folder.glob("guardkit.db*"):
+        path.unlink()
+    (line.folder / "copy-1.db").rename(line.folder / "guardkit.db")
+    assert url == "sqlite:///guardkit.db"
+    verified = line("audit", "verify")
+    assert (verified.status, "intact contract" in verified.out or "intact" in verified.out) == (0, True)
+    checked = line("db", "check")
+    assert checked.status == 0, checked.out
+    decided = line("approvals", "decide", approval.request.id, "approve", "--as", "dana@example.com")
+    assert decided.status == 0, decided.err
+    assert isinstance(desk.go_on("paused"), Finished)
+    assert desk.paid == ["C-[red]1"]
+
+
+def test_a_backup_is_not_overwritten_and_is_of_guardkits_tables(line: Line) -> None:
+    assert line("db", "backup", "copy.db").status == 2
+    line("db", "upgrade")
+    assert line("db", "backup", "copy.db").status == 0
+    before = (line.folder / "copy.db").read_bytes()
+    again = line("db", "backup", "copy.db")
+    assert (again.status, "is there already" in again.err) == (2, True)
+    assert (line.folder / "copy.db").read_bytes() == before
+    nowhere = line("db", "backup", "no/such/folder/copy.db")
+    assert (nowhere.status, "cannot be copied" in nowhere.err) == (2, True)
+    elsewhere = line("db", "backup", "x.db", GUARDKIT_DATABASE="postgresql://somebody:hunter2@127.0.0.1:1/x")
+    assert (elsewhere.status, "pg_dump" in elsewhere.err, "hunter2" in elsewhere.err) == (2, True, False)
+
+
+def test_a_check_names_what_is_wrong_and_what_to_do(line: Line, desk: Desk) -> None:
+    unmade = line("db", "check", GUARDKIT_DATABASE="sqlite:///unmade.db")
+    assert (unmade.status, "db upgrade" in unmade.out) == (1, True)
+    assert not (line.folder / "unmade.db").exists()
+
+    desk.start("t-1")
+    desk.guard.database.close()
+    good = line("db", "check", "--json")
+    assert good.status == 0, good.out
+    assert {one["what"] for one in json.loads(good.out)} == {"revision", "tables", "checkpoints", "audit"}
+
+    run_sql(line, "DELETE FROM gk_audit WHERE seq = (SELECT max(seq) FROM gk_audit)")
+    cut = line("db", "check")
+    assert (cut.status, "does not end where its head says" in cut.out) == (1, True)
+    assert "guardkit audit verify" in cut.out
+
+    run_sql(
+        line,
+        "DROP INDEX gk_threads_due",
+        "ALTER TABLE gk_effects ADD COLUMN other TEXT",
+        "CREATE TABLE somebodys (x INTEGER)",
+    )
+    shape = line("db", "check")
+    assert shape.status == 1
+    assert "the index gk_threads_due is missing" in shape.out
+    assert "the column gk_effects.other is not guardkit's" in shape.out
+    assert "somebodys" not in shape.out
+
+
+def test_a_check_finds_values_that_rest_on_nothing(line: Line) -> None:
+    line("db", "upgrade")
+    with SQLAlchemySaver(f"sqlite:///{line.folder / 'guardkit.db'}") as saver:
+        assert saver.get_tuple({"configurable": {"thread_id": "t"}}) is None
+    run_sql(
+        line,
+        "INSERT INTO gk_blobs (tenant, thread_id, ns_hash, channel, version, type, value, base) "
+        "VALUES ('default', 't', 'h', 'c', '2', 'x', x'00', '1')",
+    )
+    found = line("db", "check")
+    assert (found.status, "1 values rest on an older one that is gone" in found.out) == (1, True)
