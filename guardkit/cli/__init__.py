@@ -20,6 +20,7 @@ from guardkit.cli import (
     tail,
     takeover,
     teams,
+    threads,
     tokens,
     trace,
 )
@@ -49,6 +50,7 @@ app.add_typer(effects.app, name="effects")
 app.add_typer(operate.policy, name="policy")
 app.add_typer(operate.keys, name="keys")
 app.add_typer(teams.app, name="teams")
+app.add_typer(threads.app, name="threads")
 app.add_typer(tokens.app, name="tokens")
 
 

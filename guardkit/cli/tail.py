@@ -180,19 +180,23 @@ def _start(found: Store, since: str | None, position: Path | None) -> dict[str, 
     heads = dict(found.heads())
     if since is None:
         return heads
-    at = _instant(since, found.now())
+    at = instant("--since", since, found.now())
     return {tenant: found.before(tenant, at) for tenant in heads}
 
 
-def _instant(text: str, now: float) -> float:
-    """Seconds since the epoch of `15m` ago, or of a date and time (UTC unless it says otherwise)."""
+def instant(option: str, text: str, now: float) -> float:
+    """Seconds since the epoch of `15m` ago, or of a date and time (UTC unless it says otherwise).
+
+    Raises:
+        InputError: it is neither; names the option.
+    """
     with contextlib.suppress(ValueError):
         return now - parse_duration(text)
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise InputError(
-            f"--since {text!r} is no time", remedy="15m, 2h, 3d or 2026-11-28T18:00:00"
+            f"{option} {text!r} is no time", remedy="15m, 2h, 3d or 2026-11-28T18:00:00"
         ) from None
     return (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp()
 

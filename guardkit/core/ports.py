@@ -30,6 +30,7 @@ from guardkit.core.runs import (
     ThreadRow,
     Turn,
 )
+from guardkit.core.threads import Threads
 from guardkit.core.tokens import Tokens
 from guardkit.core.values import Json
 
@@ -364,7 +365,9 @@ class Anomalies(StandingAnomalies, Protocol):
         ...
 
 
-class Store(Runs, Approvals, Effects, Audit, Stops, Queue, ChannelRecords, Tokens, Replies, Protocol):
+class Store(
+    Runs, Threads, Approvals, Effects, Audit, Stops, Queue, ChannelRecords, Tokens, Replies, Protocol
+):
     """Everything durable, in one database."""
 
     def now(self) -> float:

@@ -35,7 +35,7 @@ class TokenScope(StrEnum):
     APPROVALS_DECIDE = "approvals:decide"
     """Decide, and withdraw one's own request. Persons only."""
     THREADS_READ = "threads:read"
-    """Read the audit trail of the tenant's threads."""
+    """List the tenant's threads and read their audit trails."""
     STOPS_READ = "stops:read"
     """See the emergency stops that cover the tenant."""
     STOPS_WRITE = "stops:write"

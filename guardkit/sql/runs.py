@@ -25,6 +25,7 @@ from guardkit.sql import (
 )
 from guardkit.sql.codec import dump
 from guardkit.sql.tables import threads, turns
+from guardkit.sql.thread_rows import found_by
 
 
 def open_run(connection: Connection, opening: Opening, events: Sequence[AuditEvent]) -> Opened:
@@ -70,6 +71,8 @@ def open_run(connection: Connection, opening: Opening, events: Sequence[AuditEve
         if row.lease_until is not None:
             # The run before died. A thread that kills every process that touches it must be given up some day.
             taken["attempts"] = row.attempts + 1
+    ended = turn.status is TurnStatus.ENDED
+    taken |= found_by(opening.agent, turn.principal, TurnStatus.ENDED if ended else TurnStatus.RUNNING, now)
     connection.execute(_thread(run).values(**taken))
     stop = _stop_on(connection, run, opening.agent)
     audit.append(connection, run.tenant, [*own, *events], now)
@@ -194,6 +197,7 @@ def close_run(connection: Connection, run: RunRef, closing: Closing, events: Seq
         )
     )
     given_back: dict[str, Any] = {"lease_owner": None, "lease_run": None, "lease_until": None}
+    given_back |= {"status": status.value, "active_at": holding.now}
     if status in (TurnStatus.DONE, TurnStatus.ENDED):
         given_back |= {"due_at": None, "due_why": None, "attempts": 0, "dead_letter": None}
     connection.execute(_thread(run).values(**given_back))
@@ -248,6 +252,7 @@ def end_turn(
         if before is not None and before.no_result is not None:
             return before.no_result
     connection.execute(_turn(run).values(status=TurnStatus.ENDED.value, no_result=dump(outcome)))
+    connection.execute(_thread(run).values(status=TurnStatus.ENDED.value))
     own = approvals.cancel_open(
         connection, run.tenant, run.thread_id, holding.now, why="the turn has ended", turn=run.turn
     )

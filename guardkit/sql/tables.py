@@ -44,12 +44,21 @@ threads = Table(
     Column("due_mark", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("dead_letter", text()),
+    Column("status", name(16), nullable=False, server_default="running"),
+    Column("active_at", Moment, nullable=False, server_default="0"),
+    Column("agent_hash", name(32), nullable=False, server_default=""),
+    Column("principal_hash", name(32), nullable=False, server_default=""),
     Index("gk_threads_due", "due_at"),
     Index("gk_threads_lease", "lease_until"),
     Index("gk_threads_opened", "opened_at"),
+    Index("gk_threads_active", "tenant", "active_at", "thread_id"),
+    Index("gk_threads_status", "tenant", "status", "active_at", "thread_id"),
+    Index("gk_threads_agent", "tenant", "agent_hash", "active_at", "thread_id"),
+    Index("gk_threads_principal", "tenant", "principal_hash", "active_at", "thread_id"),
     **TABLE,
 )
-"""One row a thread: who holds it, which turn it is in, whether a worker has to look at it."""
+"""One row a thread: who holds it, which turn it is in, whether a worker has to look at it. The columns from `status` on
+repeat what its latest turn says, so that lists of threads read an index."""
 
 turns = Table(
     "gk_turns",
@@ -102,6 +111,7 @@ approvals = Table(
     Index("gk_approvals_thread", "tenant", "thread_id", "turn"),
     Index("gk_approvals_expiry", "state", "expires_at"),
     Index("gk_approvals_requested", "requested_at"),
+    Index("gk_approvals_state", "tenant", "state", "thread_id"),
     **TABLE,
 )
 """One row a question to people. `request` never changes; `version` counts the changes of the rest."""

@@ -23,6 +23,7 @@ from guardkit.testing.contracts.records import ChannelRecordsContract
 from guardkit.testing.contracts.replies import RepliesContract
 from guardkit.testing.contracts.runs import RunsContract
 from guardkit.testing.contracts.stops import StopsContract
+from guardkit.testing.contracts.threads import ThreadsContract
 from guardkit.testing.contracts.tokens import TokensContract
 
 __all__ = [
@@ -37,12 +38,14 @@ __all__ = [
     "RunsContract",
     "StopsContract",
     "StoreContract",
+    "ThreadsContract",
     "TokensContract",
 ]
 
 
 class StoreContract(
     RunsContract,
+    ThreadsContract,
     ApprovalsContract,
     EffectsContract,
     AuditContract,

@@ -6,12 +6,14 @@ from guardkit.testing.memory.effects import MemoryEffects
 from guardkit.testing.memory.queue import MemoryAudit, MemoryQueue, MemoryStops
 from guardkit.testing.memory.records import MemoryRecords
 from guardkit.testing.memory.runs import MemoryRuns
+from guardkit.testing.memory.threads import MemoryThreads
 
 __all__ = ["MemoryStore"]
 
 
 class MemoryStore(
     MemoryRuns,
+    MemoryThreads,
     MemoryApprovals,
     MemoryEffects,
     MemoryAudit,

@@ -28,6 +28,7 @@ class MemoryRuns(MemoryState):
                 self._continue_turn(thread)
             self._threads[key] = thread
             thread.agent = opening.agent
+            thread.active_at = round(now, 6)
             thread.token += 1
             thread.run_id = opening.run_id or secrets.token_hex(8)
             thread.lease_until = now + opening.lease_seconds
@@ -101,6 +102,7 @@ class MemoryRuns(MemoryState):
             )
             stop = self._stop_on(thread)
             thread.run_id = None
+            thread.active_at = round(self.now(), 6)
             if ended or closing.status in ("done", "ended"):
                 thread.due, thread.dead, thread.attempts = None, None, 0
             elif closing.status == "paused" and stop is not None:
@@ -156,7 +158,7 @@ class MemoryRuns(MemoryState):
         """Threads, most recently opened turn first; of every tenant when `tenant` is `None`."""
         with self._lock:
             rows = [
-                _row(thread, self._is_waiting(thread.turns[-1]))
+                row_of(thread, self._is_waiting(thread.turns[-1]))
                 for thread in self._threads.values()
                 if tenant in (None, thread.tenant)
             ]
@@ -164,7 +166,8 @@ class MemoryRuns(MemoryState):
             return sorted(rows, key=lambda row: -row.opened_at)[:limit]
 
 
-def _row(thread: MemoryThread, waiting: int) -> ThreadRow:
+def row_of(thread: MemoryThread, waiting: int) -> ThreadRow:
+    """A thread as operators see it."""
     turn = thread.turns[-1]
     return ThreadRow(
         tenant=thread.tenant,

@@ -41,6 +41,7 @@ class MemoryThread:
     attempts: int = 0
     next_at: float = 0.0
     dead: str | None = None
+    active_at: float = 0.0
 
     def wake(self, why: str, at: float) -> None:
         """Make it due."""

@@ -2,12 +2,22 @@
 
 from guardkit.core.digest import sha256
 from guardkit.core.ports import Store
-from guardkit.core.runs import StopOrder
+from guardkit.core.runs import StopOrder, TurnStatus
+from guardkit.core.threads import ThreadQuery
 from guardkit.errors import InputError
 from guardkit.web.api.answers import Entry, HistoryPage, Lifted, Stop, StopList
-from guardkit.web.api.operations import LIFT_STOP, LIST_STOPS, SET_STOP, SHOW_HISTORY, Call, Served
+from guardkit.web.api.operations import (
+    LIFT_STOP,
+    LIST_STOPS,
+    LIST_THREADS,
+    SET_STOP,
+    SHOW_HISTORY,
+    Call,
+    Served,
+)
 from guardkit.web.api.problems import ApiError, FieldProblem, not_found
-from guardkit.web.api.requests import HistoryQuery, Lifting, NewStop, Nothing
+from guardkit.web.api.requests import HistoryQuery, Lifting, NewStop, Nothing, ThreadsQuery
+from guardkit.web.api.thread_answers import ThreadItem, ThreadItems
 
 
 class Operating:
@@ -24,6 +34,7 @@ class Operating:
         self,
     ) -> tuple[
         Served[HistoryQuery, Nothing]
+        | Served[ThreadsQuery, Nothing]
         | Served[Nothing, Nothing]
         | Served[Nothing, NewStop]
         | Served[Nothing, Lifting],
@@ -31,11 +42,32 @@ class Operating:
     ]:
         """The operations on threads and stops."""
         return (
+            Served(LIST_THREADS, self._threads),
             Served(SHOW_HISTORY, self._history),
             Served(LIST_STOPS, self._stops),
             Served(SET_STOP, self._set),
             Served(LIFT_STOP, self._lift),
         )
+
+    def _threads(self, call: Call[ThreadsQuery, Nothing]) -> ThreadItems:
+        asked = call.query
+        if asked.since is not None and asked.until is not None and asked.until <= asked.since:
+            raise _invalid("until", "is not after since")
+        query = ThreadQuery(
+            tenant=call.caller.token.tenant,
+            status=None if asked.status is None else TurnStatus(asked.status),
+            agent=asked.agent,
+            principal=asked.principal,
+            pending=asked.pending,
+            prefix=asked.prefix,
+            since=None if asked.since is None else asked.since.timestamp(),
+            until=None if asked.until is None else asked.until.timestamp(),
+        )
+        try:
+            page = self._store.find_threads(query, limit=asked.limit, cursor=asked.cursor)
+        except InputError as error:
+            raise _invalid("cursor", f"{error.message.removeprefix('cursor ')}: {error.remedy}") from None
+        return ThreadItems(items=tuple(ThreadItem.of(one) for one in page.threads), next=page.next)
 
     def _history(self, call: Call[HistoryQuery, Nothing]) -> HistoryPage:
         tenant, query = call.caller.token.tenant, call.query
@@ -88,3 +120,7 @@ class Operating:
         if not own or not self._store.lift_stop(name, by=caller.name, why=call.body.why):
             raise not_found()
         return Lifted(id=name)
+
+
+def _invalid(field: str, message: str) -> ApiError:
+    return ApiError("invalid", "See `errors`.", errors=(FieldProblem(field=field, message=message),))

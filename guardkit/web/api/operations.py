@@ -7,7 +7,7 @@ from typing import Any, Generic, Literal, TypeVar
 from guardkit.core.people import Person
 from guardkit.core.tokens import ApiToken, TokenScope
 from guardkit.core.values import Value
-from guardkit.web.api import answers, requests
+from guardkit.web.api import answers, requests, thread_answers
 
 ROOT = "/api/v1"
 
@@ -148,6 +148,21 @@ WITHDRAW = Operation(
     parts=_APPROVAL,
     problems=("not_found", "not_the_requester", "people_only", "already_settled", "conflict"),
 )
+LIST_THREADS = Operation(
+    id="listThreads",
+    method="GET",
+    path="/threads",
+    summary="List threads, last active first",
+    text=(
+        "Follow `next` until it is null: a thread that is there at the first page and rests meanwhile comes exactly "
+        "once, whatever is added. One that a run begins or ends on meanwhile goes to the front and may be passed over; "
+        "a new list with `since` finds it."
+    ),
+    scope=TokenScope.THREADS_READ,
+    query=requests.ThreadsQuery,
+    body=requests.Nothing,
+    answer=thread_answers.ThreadItems,
+)
 SHOW_HISTORY = Operation(
     id="showHistory",
     method="GET",
@@ -200,6 +215,7 @@ OPERATIONS: tuple[Operation[Any, Any], ...] = (
     SHOW_TRAIL,
     DECIDE,
     WITHDRAW,
+    LIST_THREADS,
     SHOW_HISTORY,
     LIST_STOPS,
     SET_STOP,

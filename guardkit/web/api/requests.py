@@ -1,6 +1,7 @@
 """What callers send: parameters and bodies. Unknown fields are refused, sizes are bounded."""
 
 import re
+from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
@@ -31,6 +32,18 @@ def _flag(value: Any) -> Any:
     return _FLAGS.get(value, value) if isinstance(value, str) else value
 
 
+def _instant(value: Any) -> Any:
+    try:
+        at = datetime.fromisoformat(value) if isinstance(value, str) and "T" in value.upper() else None
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None or at.year < 1971 or at.year > 2200:
+        raise ValueError(
+            "this is not a time with its offset from UTC, e.g. 2026-11-28T18:00:00Z, from 1971 to 2200"
+        )
+    return at
+
+
 _PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 Name: TypeAlias = Annotated[
     str, StringConstraints(min_length=1, max_length=NAME_LIMIT, pattern=_PRINTABLE, strict=True)
@@ -42,6 +55,13 @@ Limit: TypeAlias = Annotated[int, BeforeValidator(_number), Field(ge=1, le=PAGE_
 Sequence: TypeAlias = Annotated[int, BeforeValidator(_number), Field(ge=0, le=2**53 - 1, strict=True)]
 Flag: TypeAlias = Annotated[
     bool, BeforeValidator(_flag), Field(strict=True), WithJsonSchema({"type": "boolean"})
+]
+
+
+Instant: TypeAlias = Annotated[
+    datetime,
+    BeforeValidator(_instant),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 
 
@@ -66,6 +86,37 @@ class ApprovalsQuery(Value):
 
     cursor: Annotated[str, StringConstraints(max_length=400, pattern=r"^[A-Za-z0-9_-]+$")] | None = None
     """`next` of the page before."""
+
+
+class ThreadsQuery(Value):
+    """Which threads of the token's tenant are listed, last active first."""
+
+    status: Literal["running", "paused", "done", "failed", "ended"] | None = None
+    """Where the latest turn stands."""
+
+    agent: Name | None = None
+    """The agent that ran last."""
+
+    principal: Name | None = None
+    """Whom the latest turn acts for."""
+
+    pending: Flag | None = None
+    """Whether a question to people is open in it."""
+
+    prefix: Name | None = None
+    """What the thread's id begins with."""
+
+    since: Instant | None = None
+    """The last activity was then or later."""
+
+    until: Instant | None = None
+    """The last activity was before."""
+
+    limit: Limit = 25
+    """The most items of the page."""
+
+    cursor: Annotated[str, StringConstraints(max_length=3000, pattern=r"^[A-Za-z0-9_-]+$")] | None = None
+    """`next` of the page before, which had the same filters."""
 
 
 class HistoryQuery(Value):
