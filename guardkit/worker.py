@@ -156,7 +156,7 @@ class Worker:
             if done.idle:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(bell.wait(), self._poll)
-        del self._rounds[loop]
+        self._rounds.pop(loop, None)  # none where it was told to stop before its first round
 
     async def _hear(self, news: News, stop: asyncio.Event) -> None:
         """Begin a round as soon as something may be due."""

@@ -1,8 +1,8 @@
 """What the flows need from outside, each method one transaction.
 
-All methods are synchronous; async callers hop to the store's own threads. Every method may raise `StorageError`;
-methods that take a `RunRef` raise `StaleRunError` when another run has taken the thread since, and then have changed
-nothing. `events` are appended to the tenant's audit chain in the same transaction.
+All are synchronous; async callers hop to the store's own threads. Any may raise `StorageError`, and one that takes a
+`RunRef` raises `StaleRunError` when another run has taken the thread since; then nothing was changed. `events` are
+appended to the tenant's audit chain in the same transaction.
 """
 
 from collections.abc import Mapping, Sequence

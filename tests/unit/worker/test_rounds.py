@@ -141,3 +141,15 @@ def test_no_more_runs_are_under_way_than_there_are_places(scene: Scene) -> None:
 
     asyncio.run(work())
     assert sorted(desk.paid) == claims
+
+
+def test_a_worker_that_is_told_to_stop_before_it_begins_ends(scene: Scene) -> None:
+    worker = Desk(scene).guard.worker(poll=NEVER)
+
+    async def told() -> None:
+        stop = asyncio.Event()
+        stop.set()
+        await asyncio.wait_for(worker.run(stop), PATIENCE)
+
+    asyncio.run(told())
+    assert worker.round_age == 0.0
