@@ -1,8 +1,7 @@
 """What the flows need from outside, each method one transaction.
 
-All are synchronous; async callers hop to the store's own threads. Any may raise `StorageError`, and one that takes a
-`RunRef` raises `StaleRunError` when another run has taken the thread since; then nothing was changed. `events` are
-appended to the tenant's audit chain in the same transaction.
+All are synchronous; any may raise `StorageError`, and one that takes a `RunRef` `StaleRunError` when another run has taken
+the thread since: nothing was changed then. `events` go to the tenant's audit chain in the same transaction.
 """
 
 from collections.abc import Mapping, Sequence
