@@ -81,7 +81,7 @@ def listed(
         .scalar_subquery()
     )
     chosen = (
-        select(threads, turns.c.status, pending.label("pending"))
+        select(threads, turns.c.status.label("turn_status"), pending.label("pending"))
         .join(
             turns,
             and_(
@@ -103,7 +103,7 @@ def listed(
             thread_id=row.thread_id,
             agent=row.agent,
             turn=row.turn,
-            status=TurnStatus(row.status),
+            status=TurnStatus(row.turn_status),
             opened_at=row.opened_at,
             pending_approvals=row.pending,
             dead_letter=row.dead_letter,
