@@ -23,7 +23,7 @@ from guardkit.core.runs import RunRef, Turn, TurnStatus
 from guardkit.errors import CanaryError
 from guardkit.langgraph.channel import CHANNEL
 from guardkit.langgraph.messages import fields_of
-from guardkit.langgraph.node import RUN
+from guardkit.langgraph.node import GUARDED_TOOL, RUN
 from guardkit.langgraph.stopping import NoResultStop
 from guardkit.langgraph.weaving import woven
 from guardkit.langgraph.wrapping import NodeHost
@@ -95,6 +95,7 @@ def check_insides() -> None:
 
     def sing() -> Any:
         RUN.set(session)
+        GUARDED_TOOL.set(True)  # the canary's gate is a tool of its own, which the net would stop first
         # Without a thread of the surrounding run: the canary also sings when a graph is compiled inside a node.
         return graph.invoke({"messages": [call]}, {"configurable": {"thread_id": "canary"}})
 

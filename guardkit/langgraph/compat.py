@@ -70,13 +70,29 @@ def plain_namespace(namespace: str) -> str:
     return "|".join([part.partition(":")[0] for part in namespace.split("|")])
 
 
+class NodeCallable(RunnableCallable):
+    """A `RunnableCallable` whose functions take input and config and nothing else, so that nothing is to be injected."""
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """As `RunnableCallable.invoke`."""
+        if self.func is None or config is None:
+            return super().invoke(input, config, **kwargs)
+        return cast("Any", self.func)(input, config)
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """As `RunnableCallable.ainvoke`."""
+        if self.afunc is None or config is None:
+            return await super().ainvoke(input, config, **kwargs)
+        return await cast("Any", self.afunc)(input, config)
+
+
 def node_runnable(
     call: Callable[[Any, RunnableConfig], Any] | None,
     acall: Callable[[Any, RunnableConfig], Any] | None,
     name: str | None,
 ) -> Runnable[Any, Any]:
-    """A runnable without tracing or recursion of its own: measured to cost nothing beside the node."""
-    return cast("Runnable[Any, Any]", RunnableCallable(call, acall, name=name, trace=False, recurse=False))
+    """A runnable without tracing or recursion of its own, which hands on input and config as they are."""
+    return cast("Runnable[Any, Any]", NodeCallable(call, acall, name=name, trace=False, recurse=False))
 
 
 def colours(bound: Runnable[Any, Any]) -> tuple[bool, bool]:
@@ -134,13 +150,18 @@ def for_node_code(config: RunnableConfig) -> RunnableConfig:
     return cast("RunnableConfig", {**config, "configurable": others})
 
 
-class Gate(RunnableCallable):
+class Gate(NodeCallable):
     """Lets a node's edges fire only while the turn is open. When one raises, the node has failed."""
 
-    def __init__(self, inner: Runnable[Any, Any], is_open: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        inner: Runnable[Any, Any],
+        is_open: Callable[[], bool],
+        configured: Callable[[RunnableConfig], RunnableConfig],
+    ) -> None:
         def write(value: Any, config: RunnableConfig) -> Any:
             try:
-                return inner.invoke(value, config) if is_open() else value
+                return inner.invoke(value, configured(config)) if is_open() else value
             except GraphBubbleUp:
                 raise
             except BaseException:
@@ -149,7 +170,7 @@ class Gate(RunnableCallable):
 
         async def awrite(value: Any, config: RunnableConfig) -> Any:
             try:
-                return await inner.ainvoke(value, config) if is_open() else value
+                return await inner.ainvoke(value, configured(config)) if is_open() else value
             except GraphBubbleUp:
                 raise
             except BaseException:
@@ -161,13 +182,22 @@ class Gate(RunnableCallable):
             self._is_channel_writer = getattr(inner, "_is_channel_writer")  # noqa: B009  # no type knows it
 
 
-def gated(edge: Runnable[Any, Any], is_open: Callable[[], bool]) -> Runnable[Any, Any]:
+def gated(
+    edge: Runnable[Any, Any],
+    is_open: Callable[[], bool],
+    configured: Callable[[RunnableConfig], RunnableConfig],
+) -> Runnable[Any, Any]:
     """An edge that fires only while the turn is open.
 
     LangGraph joins consecutive plain writes into one step of the node, so a plain edge stays a plain write.
+
+    Args:
+        edge: LangGraph's.
+        is_open: whether edges may fire.
+        configured: the config for the code of a router.
     """
     if type(edge) is not ChannelWrite:
-        return Gate(cast("RunnableCallable", edge), is_open)
+        return Gate(cast("RunnableCallable", edge), is_open, configured)
 
     def unless_closed(value: Any) -> Any:
         return value if is_open() else SKIP_WRITE
@@ -175,7 +205,7 @@ def gated(edge: Runnable[Any, Any], is_open: Callable[[], bool]) -> Runnable[Any
     entries: list[ChannelWriteEntry] = []
     for entry in edge.writes:
         if not isinstance(entry, ChannelWriteEntry) or entry.value is PASSTHROUGH or entry.mapper is not None:
-            return Gate(edge, is_open)
+            return Gate(edge, is_open, configured)
         entries.append(entry._replace(mapper=unless_closed))
     return cast("Runnable[Any, Any]", ChannelWrite(tuple(entries)))
 

@@ -4,7 +4,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from typing import Any, Literal, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -18,6 +18,7 @@ from guardkit.langgraph.messages import fields_of
 from guardkit.langgraph.node import RUN
 from guardkit.langgraph.runs import CALLER, TENANT, Entry, Runs
 from guardkit.runtime.driver import Offload
+from guardkit.runtime.events import NO_SPAN
 from guardkit.runtime.session import Session
 
 Status = Literal["paused", "done", "failed"]
@@ -65,9 +66,10 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
         config = self._configured(entry, session)
         chunks: Any = super().stream(input, config, **kwargs)
         status: Status = "failed"
+        current = _Current(session)
         try:
             while True:
-                with _current(session):
+                with current:
                     try:
                         chunk = next(chunks)
                     except StopIteration:
@@ -75,10 +77,10 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
                 shown = _shown(session, chunk)
                 if shown is not None:
                     yield shown
-            with _current(session):
+            with current:
                 status = self._finish(session, _newest(entry, config))
         finally:
-            with _current(session):
+            with current:
                 chunks.close()
             self.runs.close(session, status)
 
@@ -95,9 +97,10 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
         config = self._configured(entry, session)
         chunks: Any = super().astream(input, config, **kwargs)
         status: Status = "failed"
+        current = _Current(session)
         try:
             while True:
-                with _current(session):
+                with current:
                     try:
                         chunk = await anext(chunks)
                     except StopAsyncIteration:
@@ -105,10 +108,10 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
                 shown = _shown(session, chunk)
                 if shown is not None:
                     yield shown
-            with _current(session):
+            with current:
                 status = await self._afinish(session, _newest(entry, config))
         finally:
-            with _current(session):
+            with current:
                 await chunks.aclose()
             await asyncio.shield(asyncio.ensure_future(self._closing(session, status)))
 
@@ -165,7 +168,7 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
         """As LangGraph's, under the thread's lease."""
         if RUN.get() is not None:
             return super().bulk_update_state(config, supersteps)
-        with self._held(config) as (session, inner), _current(session):
+        with self._held(config) as (session, inner), _Current(session):
             return _asked_as(config, super().bulk_update_state(inner, supersteps))
 
     async def abulk_update_state(self, config: RunnableConfig, supersteps: Any) -> RunnableConfig:
@@ -173,7 +176,7 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
         if RUN.get() is not None:
             return await super().abulk_update_state(config, supersteps)
         async with self._aheld(config) as (session, inner):
-            with _current(session):
+            with _Current(session):
                 return _asked_as(config, await super().abulk_update_state(inner, supersteps))
 
     def get_state(self, config: RunnableConfig, *, subgraphs: bool = False) -> StateSnapshot:
@@ -203,7 +206,6 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
         return Entry(
             config=entry.config,
             configurable=entry.configurable,
-            callbacks=entry.callbacks,
             tenant=entry.tenant,
             thread_id=entry.thread_id,
             principal=entry.principal,
@@ -248,21 +250,25 @@ _FINALISE = 16
 """Rounds of finalising: one per superstep that could still be left; more would be a fault of the gates."""
 
 
-class _current:  # noqa: N801  # used like a function; entered for every chunk, so it is no generator
-    """Makes a run the current one."""
+class _Current:
+    """Makes a run the current one; entered anew for every chunk."""
 
     __slots__ = ("_session", "_span", "_token")
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._span = session.span.active()
+        self._span: AbstractContextManager[object] | None = None
 
     def __enter__(self) -> None:
-        self._token = RUN.set(self._session)
-        self._span.__enter__()
+        session = self._session
+        self._token = RUN.set(session)
+        if session.span is not NO_SPAN:
+            self._span = session.span.active()
+            self._span.__enter__()
 
     def __exit__(self, *_: object) -> None:
-        self._span.__exit__(None, None, None)
+        if self._span is not None:
+            self._span.__exit__(None, None, None)
         RUN.reset(self._token)
 
 

@@ -39,23 +39,29 @@ def of_user(message: object) -> bool:
     return isinstance(message, HumanMessage) and WRITER not in message.response_metadata
 
 
-def messages_in(state: object, key: str) -> list[AnyMessage] | None:
-    """The messages of a node's input, in whatever shape LangGraph hands it over; `None` when it has none."""
-    if isinstance(state, Mapping):
+def held_in(state: object, key: str) -> object:
+    """What a node's input holds as its messages, in whatever shape LangGraph hands it over."""
+    if type(state) is dict or isinstance(state, Mapping):  # the first is ten times as fast
         fields = cast("Mapping[str, object]", state)
         if fields.get("__type") == "tool_call_with_context":
-            return messages_in(fields.get("state"), key)
-        found = fields.get(key)
-    elif isinstance(state, list):
-        found = cast("object", state)
-    else:
-        found = getattr(state, key, None)
-    if not isinstance(found, list):
+            return held_in(fields.get("state"), key)
+        return fields.get(key)
+    return cast("object", state) if isinstance(state, list) else getattr(state, key, None)
+
+
+def messages_of(held: object) -> list[AnyMessage] | None:
+    """A list of messages as such; of anything else, `None`."""
+    if not isinstance(held, list):
         return None
-    items = cast("list[object]", found)
+    items = cast("list[object]", held)
     if not all(isinstance(item, BaseMessage) for item in items):
         return None
     return cast("list[AnyMessage]", items)
+
+
+def messages_in(state: object, key: str) -> list[AnyMessage] | None:
+    """The messages of a node's input; `None` when it has none."""
+    return messages_of(held_in(state, key))
 
 
 def fields_of(value: object) -> Mapping[str, Any]:

@@ -2,12 +2,16 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Any
 
 from langchain_core.messages import AnyMessage
+from langchain_core.runnables import RunnableConfig
 
+from guardkit.langgraph import compat
+from guardkit.langgraph.messages import messages_of
 from guardkit.runtime.acting import Ended, Prepared
 from guardkit.runtime.driver import Offload
 from guardkit.runtime.session import Session
@@ -24,18 +28,17 @@ GUARDED_TOOL: ContextVar[bool] = ContextVar("guardkit_tool", default=False)
 
 @dataclass(slots=True)
 class Node:
-    """One execution of a node."""
+    """One execution of a node. What few nodes ask for is made when it is asked for: most have one check, or none."""
 
     session: Session
     name: str
-    namespace: str
-    """Checkpoint namespace without task ids: the same over resumes and turns."""
-
-    task_id: str
-    messages: Sequence[AnyMessage] | None
-    """The messages in the node's input, or `None` when it has no such key."""
-
     state: object
+    config: RunnableConfig
+    """The node's own."""
+
+    held: object
+    """What the node's input held under the key for messages when it came in."""
+
     offload: Offload
     """Runs a transaction in the store's own threads."""
 
@@ -46,7 +49,33 @@ class Node:
     """How often node code made the same call."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    alock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _alock: asyncio.Lock | None = None
+
+    @property
+    def messages(self) -> Sequence[AnyMessage] | None:
+        """The messages in the node's input, or `None` when it has no such key."""
+        return messages_of(self.held)
+
+    @property
+    def namespace(self) -> str:
+        """Checkpoint namespace without task ids: the same over resumes and turns."""
+        return compat.plain_namespace(str(self._configurable.get("checkpoint_ns", "")))
+
+    @property
+    def task_id(self) -> str:
+        """LangGraph's id of this execution; another one over resumes."""
+        return str(self._configurable.get(compat.TASK_ID, ""))
+
+    @property
+    def alock(self) -> asyncio.Lock:
+        """As `lock`, for the tools that run in the event loop."""
+        if self._alock is None:
+            self._alock = asyncio.Lock()
+        return self._alock
+
+    @property
+    def _configurable(self) -> Mapping[str, Any]:
+        return self.config.get("configurable", {})
 
     def nth(self, what: str) -> int:
         """A running number, from 0, per kind of call made in node code."""

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config, merge_configs
 from langgraph.types import Command
@@ -18,10 +17,10 @@ from guardkit.core.audit import AuditEvent
 from guardkit.core.principals import UNKNOWN, Principal
 from guardkit.core.runs import Closing, Opened, Opening, Turn, TurnStatus
 from guardkit.core.values import JsonObject
-from guardkit.errors import BusyError, FingerprintError, GuardkitError, InputError, UndeclaredToolError
+from guardkit.errors import BusyError, FingerprintError, GuardkitError, InputError
 from guardkit.langgraph import compat
 from guardkit.langgraph.inputs import dump_input
-from guardkit.langgraph.node import GUARDED_TOOL, RUN
+from guardkit.langgraph.node import RUN
 from guardkit.runtime.heartbeat import Heartbeat
 from guardkit.runtime.session import Services, Session
 
@@ -52,7 +51,6 @@ class Entry:
     """As the caller gave it, with what the graph is bound to."""
 
     configurable: Mapping[str, Any]
-    callbacks: Any
     """These two also as the code around the call has set them."""
 
     tenant: str
@@ -64,49 +62,6 @@ class Entry:
     new_turn: bool
     embedded: bool = False
     """Whether an unguarded graph is around it. Nobody but that graph's caller can resume it, no worker tries."""
-
-
-class ToolNet(BaseCallbackHandler):
-    """Stops every tool of a guarded run that does not come through a gate, also one called in node code."""
-
-    raise_error = True
-    run_inline = True
-
-    @property
-    def ignore_chain(self) -> bool:
-        """Only tools concern it; LangChain need not call it for anything else."""
-        return True
-
-    @property
-    def ignore_llm(self) -> bool:
-        """As `ignore_chain`."""
-        return True
-
-    @property
-    def ignore_chat_model(self) -> bool:
-        """As `ignore_chain`."""
-        return True
-
-    @property
-    def ignore_retriever(self) -> bool:
-        """As `ignore_chain`."""
-        return True
-
-    def on_tool_start(self, serialized: dict[str, Any], input_str: str, **kwargs: Any) -> None:
-        """Refuse an unguarded tool.
-
-        Raises:
-            UndeclaredToolError: the tool is not guarded.
-        """
-        if RUN.get() is not None and not GUARDED_TOOL.get():
-            name = serialized.get("name", "unknown") if serialized else "unknown"
-            raise UndeclaredToolError(
-                f"tool {name!r} is not guarded and was stopped",
-                remedy="decorate it with guard.effect or guard.read, or wrap it with guard.tool",
-            )
-
-
-NET = ToolNet()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +120,6 @@ class Runs:
         return Entry(
             config=own,
             configurable=configurable,
-            callbacks=full.get("callbacks"),
             tenant=caller.tenant,
             thread_id=f"{thread_id}|{path}" if embedded else str(thread_id),
             principal=caller.principal,
@@ -231,17 +185,14 @@ class Runs:
         )
 
     def configured(self, entry: Entry, session: Session) -> RunnableConfig:
-        """The config that the run's graph sees: the lease, and the net under the tools."""
+        """The config that the run's graph sees: with the lease."""
         # Built on the caller's own config: LangChain's defaults (a recursion limit of 25) are not LangGraph's.
         config = entry.config
         configurable = {
             key: value for key, value in entry.configurable.items() if key not in (CALLER, TENANT)
         }
         configurable |= {"thread_id": str(configurable["thread_id"]), RUN_KEY: session.run}
-        return cast(
-            "RunnableConfig",
-            {**config, "configurable": configurable, "callbacks": with_net(entry.callbacks)},
-        )
+        return cast("RunnableConfig", {**config, "configurable": configurable})
 
     def close(
         self, session: Session, status: Literal["paused", "done", "failed"], *, steered: bool = False
@@ -318,14 +269,3 @@ def caller_of(configurable: Mapping[str, Any]) -> Caller:
     tenant = getattr(user, "tenant", None) or "default"
     principal = Principal(id=str(identity), tenant=str(tenant), verified_by="server")
     return Caller(principal, principal.tenant)
-
-
-def with_net(callbacks: Any) -> Any:
-    """The callbacks with the net under the tools."""
-    if isinstance(callbacks, BaseCallbackManager):
-        manager = callbacks.copy()
-        if NET not in manager.inheritable_handlers:
-            manager.add_handler(NET, inherit=True)
-        return manager
-    handlers = list(cast("list[BaseCallbackHandler]", callbacks or []))
-    return handlers if NET in handlers else [*handlers, NET]

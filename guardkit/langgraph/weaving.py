@@ -15,6 +15,7 @@ from guardkit.core.values import JsonObject
 from guardkit.errors import CompileError
 from guardkit.langgraph import compat
 from guardkit.langgraph.channel import CHANNEL, merge, shown
+from guardkit.langgraph.net import under_net
 from guardkit.langgraph.node import RUN
 from guardkit.langgraph.wrapping import NodeHost, wrapped
 
@@ -109,7 +110,7 @@ def _writers(node: Any, *own: Runnable[Any, Any]) -> list[Runnable[Any, Any]]:
     """A node's writers, its edges gated. Our own come beside its first one, so that LangGraph joins them."""
     held: list[Runnable[Any, Any]] = node.writers
     first, *edges = held
-    return [first, *own, *(compat.gated(edge, turn_open) for edge in edges)]
+    return [first, *own, *(compat.gated(edge, turn_open, under_net) for edge in edges)]
 
 
 def tools_in(graph: Graph) -> Mapping[str, list[BaseTool]]:

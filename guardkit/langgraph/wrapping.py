@@ -14,14 +14,15 @@ from guardkit.core.steps import Thought
 from guardkit.core.verdicts import CheckContext, Verdict
 from guardkit.errors import OutsideRunError, StaleRunError
 from guardkit.langgraph import compat
-from guardkit.langgraph.messages import identify, messages_in, turnwise
+from guardkit.langgraph.messages import held_in, identify, turnwise
+from guardkit.langgraph.net import under_net
 from guardkit.langgraph.node import NODE, RUN, Node
 from guardkit.langgraph.stopping import NoResultStop
-from guardkit.runtime.driver import AsyncHost, Offload, SyncHost, adrive, drive
+from guardkit.runtime.driver import AsyncHost, Offload, SyncHost, aask, adrive, ask, drive
 from guardkit.runtime.ending import end, stopped
 from guardkit.runtime.events import NoTelemetry, watched
 from guardkit.runtime.gate import verdict_of
-from guardkit.runtime.needs import Ask, Flow
+from guardkit.runtime.needs import Flow
 from guardkit.runtime.session import Session
 
 NodeCheck = Callable[[Any, CheckContext], "Verdict | None"]
@@ -54,19 +55,19 @@ def wrapped(bound: Runnable[Any, Any], *, name: str, root: bool, host: NodeHost)
             result becomes a normal end; further down it goes on up.
         host: what the graph's wrappers share.
     """
-    options = host.options.get(name, NodeOptions())
+    checks = host.options.get(name, NodeOptions()).checks
     keeps = compat.keeps_checkpoints(bound)
     sync_host = SyncHost(run_tool=_no_tool, pause=_no_pause)
     async_host = AsyncHost(run_tool=_no_async_tool, pause=_no_pause, offload=host.offload)
 
     def call(state: Any, config: RunnableConfig) -> Any:
         session = _session(name)
-        if _must_end(session):
-            drive(_enter(session), sync_host)
+        if session.stop is not None and session.ended is None:
+            drive(end(session, stopped(session.stop)), sync_host)
         if session.ended is not None:
             return _closed(session, root)
-        node = _node(session, name, state, config, host)
-        inner = config if keeps else compat.for_node_code(config)
+        node = Node(session, name, state, config, held_in(state, host.messages_key), host.offload)
+        inner = under_net(config if keeps else compat.for_node_code(config))
         token, outer = NODE.set(node), var_child_runnable_config.set(inner)
         try:
             output = bound.invoke(state, inner)
@@ -77,18 +78,20 @@ def wrapped(bound: Runnable[Any, Any], *, name: str, root: bool, host: NodeHost)
         finally:
             var_child_runnable_config.reset(outer)
             NODE.reset(token)
-        if options.checks and session.ended is None:
-            drive(_judge(node, options, output), sync_host)
+        if checks and session.ended is None:
+            found = ask(_calls(node, checks, output))
+            if found.count(None) != len(found):
+                drive(_judge(session, checks, found), sync_host)
         return output if session.ended is None else _left(session, output, root)
 
     async def acall(state: Any, config: RunnableConfig) -> Any:
         session = _session(name)
-        if _must_end(session):
-            await adrive(_enter(session), async_host)
+        if session.stop is not None and session.ended is None:
+            await adrive(end(session, stopped(session.stop)), async_host)
         if session.ended is not None:
             return _closed(session, root)
-        node = _node(session, name, state, config, host)
-        inner = config if keeps else compat.for_node_code(config)
+        node = Node(session, name, state, config, held_in(state, host.messages_key), host.offload)
+        inner = under_net(config if keeps else compat.for_node_code(config))
         token, outer = NODE.set(node), var_child_runnable_config.set(inner)
         try:
             output = await bound.ainvoke(state, inner)
@@ -99,8 +102,10 @@ def wrapped(bound: Runnable[Any, Any], *, name: str, root: bool, host: NodeHost)
         finally:
             var_child_runnable_config.reset(outer)
             NODE.reset(token)
-        if options.checks and session.ended is None:
-            await adrive(_judge(node, options, output), async_host)
+        if checks and session.ended is None:
+            found = await aask(_calls(node, checks, output), session.services.check_timeout)
+            if found.count(None) != len(found):
+                await adrive(_judge(session, checks, found), async_host)
         return output if session.ended is None else _left(session, output, root)
 
     has_sync, has_async = compat.colours(bound)
@@ -119,15 +124,6 @@ def _session(name: str) -> Session:
     return session
 
 
-def _must_end(session: Session) -> bool:
-    return session.stop is not None and session.ended is None
-
-
-def _enter(session: Session) -> Flow[None]:
-    if session.stop is not None:
-        yield from end(session, stopped(session.stop))
-
-
 def _closed(session: Session, root: bool) -> None:
     if not root and session.ended is not None:
         raise NoResultStop(session.ended)
@@ -139,31 +135,19 @@ def _left(session: Session, output: Any, root: bool) -> Any:
     return compat.without_goto(output)
 
 
-def _node(session: Session, name: str, state: Any, config: RunnableConfig, host: NodeHost) -> Node:
-    configurable: Mapping[str, Any] = config.get("configurable", {})
-    namespace = str(configurable.get("checkpoint_ns", ""))
-    return Node(
-        session=session,
-        name=name,
-        namespace=compat.plain_namespace(namespace),
-        task_id=str(configurable.get(compat.TASK_ID, "")),
-        messages=messages_in(state, host.messages_key),
-        state=state,
-        offload=host.offload,
-    )
-
-
-def _judge(node: Node, options: NodeOptions, output: Any) -> Flow[None]:
-    session = node.session
+def _calls(node: Node, checks: Sequence[tuple[str, NodeCheck]], output: Any) -> Sequence[Callable[[], Any]]:
     context = NodeContext.of(node)
-    telemetry = session.services.telemetry
-    calls: list[Callable[[], Any]] = [partial(check, output, context) for _, check in options.checks]
-    if not isinstance(telemetry, NoTelemetry):
-        about = {**session.facts, names.GUARD_STAGE: "output"}
-        named = zip(options.checks, calls, strict=True)
-        calls = [watched(telemetry, name, about, call) for (name, _), call in named]
-    results: Sequence[Any] = yield Ask(calls, session.services.check_timeout)
-    for (name, _), result in zip(options.checks, results, strict=True):
+    calls: list[Callable[[], Any]] = [partial(check, output, context) for _, check in checks]
+    telemetry = node.session.services.telemetry
+    if isinstance(telemetry, NoTelemetry):
+        return calls
+    about = {**node.session.facts, names.GUARD_STAGE: "output"}
+    named = zip(checks, calls, strict=True)
+    return [watched(telemetry, name, about, call) for (name, _), call in named]
+
+
+def _judge(session: Session, checks: Sequence[tuple[str, NodeCheck]], found: Sequence[Any]) -> Flow[None]:
+    for (name, _), result in zip(checks, found, strict=True):
         if result is None:
             continue
         verdict = verdict_of(name, result)
@@ -176,8 +160,7 @@ def _judge(node: Node, options: NodeOptions, output: Any) -> Flow[None]:
 class NodeContext(CheckContext):
     """What a check of the node itself may look at.
 
-    The thread's messages are read when the check asks for what they say: many node checks do not, and a long thread
-    takes long to read.
+    Everything is read when the check asks for it: many node checks ask for little, and a long thread takes long to read.
     """
 
     __slots__ = ("_node",)
@@ -186,40 +169,58 @@ class NodeContext(CheckContext):
     @classmethod
     def of(cls, node: Node) -> "NodeContext":
         """The context of one execution of a node."""
-        session = node.session
         context = object.__new__(cls)
-        put, turn, run = object.__setattr__, session.turn, session.run
-        put(context, "_node", node)
-        put(context, "principal", turn.principal)
-        put(context, "agent", turn.agent)
-        put(context, "thread_id", run.thread_id)
-        put(context, "turn", run.turn)
-        put(context, "thought", _NO_THOUGHT)
-        put(context, "blind", session.unseen or (node.messages is None and session.continued))
-        put(context, "calls", session.tool_calls)
-        put(context, "elapsed", session.elapsed)
-        put(context, "flags", frozenset(session.flags))
+        object.__setattr__(context, "_node", node)
         return context
 
     def __getattr__(self, name: str) -> Any:
-        if name not in ("prompt", "history", "observations"):
+        reader = _READERS.get(name)
+        if reader is None:
             raise AttributeError(name)
-        node, session = self._node, self._node.session
-        put = partial(object.__setattr__, self)
-        if node.messages is None:
-            put("prompt", ())
-            put("history", ())
-            put("observations", tuple(session.loose))
-        else:
-            seen = turnwise(
-                node.messages,
-                session.services.tools,
-                lambda proposer, call: identify(session.run, node.namespace, proposer, call),
-            )
-            put("prompt", seen.prompt)
-            put("history", seen.history)
-            put("observations", (*seen.observations, *session.loose))
+        for known, value in reader(self._node).items():
+            object.__setattr__(self, known, value)
         return object.__getattribute__(self, name)
+
+
+def _run_facts(node: Node) -> dict[str, Any]:
+    session, turn, run = node.session, node.session.turn, node.session.run
+    return {
+        "principal": turn.principal,
+        "agent": turn.agent,
+        "thread_id": run.thread_id,
+        "turn": run.turn,
+        "thought": _NO_THOUGHT,
+        "calls": session.tool_calls,
+        "elapsed": session.elapsed,
+        "flags": frozenset(session.flags),
+        "blind": session.unseen or (node.messages is None and session.continued),
+    }
+
+
+def _conversation(node: Node) -> dict[str, Any]:
+    session, messages = node.session, node.messages
+    if messages is None:
+        return {"prompt": (), "history": (), "observations": tuple(session.loose)}
+    namespace = node.namespace
+    seen = turnwise(
+        messages,
+        session.services.tools,
+        lambda proposer, call: identify(session.run, namespace, proposer, call),
+    )
+    return {
+        "prompt": seen.prompt,
+        "history": seen.history,
+        "observations": (*seen.observations, *session.loose),
+    }
+
+
+_READERS: Mapping[str, Callable[[Node], Mapping[str, Any]]] = {
+    **dict.fromkeys(
+        ("principal", "agent", "thread_id", "turn", "thought", "calls", "elapsed", "flags", "blind"),
+        _run_facts,
+    ),
+    **dict.fromkeys(("prompt", "history", "observations"), _conversation),
+}
 
 
 _NO_THOUGHT = Thought(text="")

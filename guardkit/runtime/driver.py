@@ -77,12 +77,17 @@ def _called(call: Callable[[], Any]) -> Any:
     return result
 
 
+def ask(calls: Sequence[Callable[[], Any]]) -> list[Any]:
+    """What each call answers, or the exception that it raised."""
+    return [_called(call) for call in calls]
+
+
 def _sync(need: Need, host: SyncHost) -> Any:
     match need:
         case InStore():
             return need.do()
         case Ask():
-            return [_called(call) for call in need.calls]
+            return ask(need.calls)
         case RunTool():
             if need.timeout is None:
                 return host.run_tool(need.args, need.effect)
@@ -93,17 +98,26 @@ def _sync(need: Need, host: SyncHost) -> Any:
             assert_never(need)
 
 
-def _asked(calls: Sequence[Callable[[], Any]]) -> tuple[list[Any], list[int]]:
-    """One result per call, and which of them are still to be awaited. What is there at once costs no coroutine."""
+async def aask(calls: Sequence[Callable[[], Any]], timeout: float) -> list[Any]:
+    """As `ask`; what is to be awaited is awaited together. What is there at once costs no coroutine.
+
+    Args:
+        calls: the questions.
+        timeout: seconds that each may take; one that takes longer answers with its `TimeoutError`.
+    """
     results: list[Any] = []
-    for call in calls:
+    waiting: list[int] = []
+    for index, call in enumerate(calls):
         try:
-            results.append(call())
+            got = call()
         except Exception as error:  # noqa: BLE001  # a check that raises is a verdict, not a crash
-            results.append(error)
-    return results, [
-        index for index, got in enumerate(results) if got is not None and inspect.isawaitable(got)
-    ]
+            got = error
+        results.append(got)
+        if got is not None and inspect.isawaitable(got):
+            waiting.append(index)
+    if waiting:
+        await _gathered(results, waiting, timeout)
+    return results
 
 
 async def _gathered(results: list[Any], waiting: Sequence[int], timeout: float) -> None:
@@ -124,10 +138,7 @@ async def _async(need: Need, host: AsyncHost) -> Any:
         case InStore():
             return await host.offload(need.do)
         case Ask():
-            results, waiting = _asked(need.calls)
-            if waiting:
-                await _gathered(results, waiting, need.timeout)
-            return results
+            return await aask(need.calls, need.timeout)
         case RunTool():
             running = host.run_tool(need.args, need.effect)
             return await (running if need.timeout is None else asyncio.wait_for(running, need.timeout))

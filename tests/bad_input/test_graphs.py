@@ -8,7 +8,7 @@ import pytest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langchain_core.tools import StructuredTool
 from langgraph.cache.memory import InMemoryCache
-from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.prebuilt import InjectedState, InjectedStore, ToolNode
 from langgraph.types import CachePolicy
@@ -84,6 +84,71 @@ def test_an_undecorated_tool_that_node_code_calls_is_stopped(scene: Scene, mode:
 
     def desk(state: Any) -> dict[str, Any]:
         return {"messages": [AIMessage(tool.invoke({"amount": 5}))]}
+
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
+    builder.add_node("desk", desk)
+    builder.add_edge(START, "desk")
+    graph = guard.compile(builder)
+    with pytest.raises(UndeclaredToolError, match=r"'transfer' is not guarded.*guard\.effect"):
+        run(graph, ask(), guard.config("c-1", KIM), mode)
+    assert RAN == []
+
+
+@pytest.mark.promise("P7")
+def test_an_undecorated_tool_that_a_router_calls_is_stopped(scene: Scene, mode: Mode) -> None:
+    guard = scene.guard({})
+    tool = StructuredTool.from_function(transfer)
+
+    def desk(state: Any) -> dict[str, Any]:
+        return {"messages": [AIMessage("Where to?")]}
+
+    def route(state: Any) -> str:
+        tool.invoke({"amount": 5})
+        return END
+
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
+    builder.add_node("desk", desk)
+    builder.add_conditional_edges(START, lambda state: "desk", ["desk"])
+    builder.add_conditional_edges("desk", route, [END])
+    graph = guard.compile(builder)
+    with pytest.raises(UndeclaredToolError, match=r"'transfer' is not guarded.*guard\.effect"):
+        run(graph, ask(), guard.config("c-1", KIM), mode)
+    assert RAN == []
+
+
+@pytest.mark.promise("P7")
+def test_an_undecorated_tool_that_the_first_router_calls_is_stopped(scene: Scene, mode: Mode) -> None:
+    guard = scene.guard({})
+    tool = StructuredTool.from_function(transfer)
+
+    def route(state: Any) -> str:
+        tool.invoke({"amount": 5})
+        return "desk"
+
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
+    builder.add_node("desk", lambda state: {"messages": [AIMessage("Here.")]})
+    builder.add_conditional_edges(START, route, ["desk"])
+    graph = guard.compile(builder)
+    with pytest.raises(UndeclaredToolError, match=r"'transfer' is not guarded.*guard\.effect"):
+        run(graph, ask(), guard.config("c-1", KIM), mode)
+    assert RAN == []
+
+
+@pytest.mark.promise("P7")
+def test_an_undecorated_tool_of_a_graph_that_node_code_calls_is_stopped(scene: Scene, mode: Mode) -> None:
+    guard = scene.guard({})
+    tool = StructuredTool.from_function(transfer)
+
+    def helper(state: Any) -> dict[str, Any]:
+        return {"messages": [AIMessage(tool.invoke({"amount": 5}))]}
+
+    inner: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
+    inner.add_node("helper", helper)
+    inner.add_edge(START, "helper")
+    helped = inner.compile()
+
+    def desk(state: Any) -> Any:
+        return helped.invoke(state)
 
     builder: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
     builder.add_node("desk", desk)
