@@ -11,7 +11,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test format lint types imports docs examples check wheel bench bench-persistence chaos lock playground pictures clean
+.PHONY: help demo install test format lint types imports docs examples check wheel bench bench-persistence chaos lock playground server pictures clean
 
 help:  ## this list
 	@sed -n -E 's/^([a-z-]+):.*## *(.*)/\1: \2/p' Makefile | awk '{name = $$1; sub(/:$$/, "", name); $$1 = ""; printf "  make %-18s%s\n", name, $$0}'
@@ -66,11 +66,22 @@ lock: $(VENV)/.tools  ## pins the requirements anew (UPGRADE=--upgrade: to the n
 	$(LOCK) pyproject.toml --extra web -c requirements/dev.txt -o requirements/demo.txt
 	$(LOCK) pyproject.toml --extra docs -c requirements/dev.txt -o requirements/docs.txt
 	$(LOCK) requirements/tools.in -c requirements/dev.txt -o requirements/tools.txt
+	$(LOCK) pyproject.toml requirements/tools.in requirements/server.in -c requirements/base.txt -c requirements/tools.txt -o requirements/server.txt
 
 $(VENV)/.npm/.done:
 	@npm install --loglevel=error --no-fund --no-audit --no-save --prefix $(VENV)/.npm \
 		@microsoft/m365agentsplayground@0.2.28 adaptivecards@3.0.6 >/dev/null
 	@touch $@
+
+$(VENV)/.server/.done: $(VENV)/.dev requirements/server.txt
+	@$(PYTHON) -m venv --without-pip $(VENV)/.server
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(VENV)/.server/bin/python --require-hashes \
+		-r requirements/server.txt
+	@$(BIN)/uv pip install --quiet --python $(VENV)/.server/bin/python --no-build-isolation --no-deps --editable .
+	@touch $@
+
+server: $(VENV)/.dev $(VENV)/.server/.done  ## guarded graphs on a LangGraph server (langgraph dev)
+	@GUARDKIT_TEST_SERVER=$(VENV)/.server GUARDKIT_REQUIRE_SERVER=1 $(BIN)/python -m pytest -q tests/server $(PYTEST_ARGS)
 
 playground: $(VENV)/.dev $(VENV)/.npm/.done  ## the Teams channel against Microsoft's Agents Playground (needs npm)
 	@GUARDKIT_TEST_PLAYGROUND=$(VENV)/.npm GUARDKIT_REQUIRE_PLAYGROUND=1 $(BIN)/python -m pytest -q tests/playground $(PYTEST_ARGS)

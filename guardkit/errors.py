@@ -23,7 +23,8 @@
     │   ├── AuditError                  the audit log cannot be written or does not verify
     │   └── MissingDataError            a stored value that must exist is gone
     ├── ChannelError                    a message to people could not be delivered
-    └── ExportError                     a collector did not take spans of the past
+    ├── ExportError                     a collector did not take spans of the past
+    └── AgentServerError                a LangGraph server does not answer, or lets nobody in
 
 Control flow is not an error: a turn that ends without an answer is the value
 [`NoResult`][guardkit.NoResult], and a pause is LangGraph's own interrupt. The one
@@ -229,3 +230,9 @@ class ExportError(GuardkitError):
     """A collector cannot be reached or refuses spans of a past thread; they can be sent again."""
 
     code = "export"
+
+
+class AgentServerError(GuardkitError):
+    """The LangGraph server of an agent cannot be reached, does not let the worker in, or is in trouble."""
+
+    code = "agent_server"

@@ -55,7 +55,7 @@ from guardkit.runtime.session import Services
 from guardkit.runtime.tools import ToolSpec
 from guardkit.runtime.watching import Watching
 from guardkit.sql import Database, SQLAlchemySaver, SQLAnomalies, SQLStore
-from guardkit.worker import Worker
+from guardkit.worker import Elsewhere, Worker
 
 
 class Guard(Declarations):
@@ -371,17 +371,20 @@ class Guard(Declarations):
             secret=self.keys.web_secret,
         )
 
-    def worker(self, *graphs: GuardedGraph, **options: Any) -> Worker:
-        """A worker for these graphs, or for all that were compiled.
+    def worker(
+        self, *graphs: GuardedGraph, remote: Mapping[str, Elsewhere] | None = None, **options: Any
+    ) -> Worker:
+        """A worker for these graphs, or for all that were compiled but those that `remote` names, which run elsewhere.
 
         Raises:
             MissingKeyError: this process has no decision key.
             ConfigurationError: a channel lacks a token, a key or an extra.
         """
         self._attach()
-        known = {graph.runs.services.agent: graph for graph in graphs} or self.graphs
+        own = {name: graph for name, graph in self.graphs.items() if name not in (remote or {})}
         return Worker(
-            graphs=known,
+            graphs={graph.runs.services.agent: graph for graph in graphs} or own,
+            remote=remote,
             store=self.store,
             desk=self.desk,
             channels=self.channels,

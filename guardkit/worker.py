@@ -10,13 +10,16 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from guardkit.channels.host import Listening
 from guardkit.core.ports import ApprovalChannel, News, Store
 from guardkit.core.runs import DueThread
 from guardkit.errors import (
+    AgentServerError,
     BusyError,
     ChannelError,
+    ConfigurationError,
     FingerprintError,
     GuardkitError,
     MissingDataError,
@@ -36,6 +39,9 @@ _RECONNECT = 30.0
 
 _LISTENS = 0.5
 """Seconds for which news is waited for at a time, and so at the end."""
+
+_AWAY = 60.0
+"""Seconds after which a server that did not answer is asked again at the latest."""
 
 _GAP = 0.05
 """Seconds between two rounds that news begins: a busy database does not keep a worker busy."""
@@ -57,12 +63,30 @@ class Done:
         return not (self.delivered or self.expired or self.resumed or self.failed or self.dead)
 
 
+class Elsewhere(Protocol):
+    """An agent whose graph does not run in this process; see `guardkit.langgraph.remote`."""
+
+    async def resume(self, thread: DueThread) -> None:
+        """Bring a thread as far as it can go without people. Safe to repeat.
+
+        Raises:
+            AgentServerError: it cannot be asked now.
+            BusyError: another run holds the thread.
+            FingerprintError: the graph's code changed while the thread was paused.
+            MissingDataError: what the thread needs is gone.
+            StaleRunError: another run took the thread.
+        """
+        ...
+
+
 class Worker:
     """Works on the due rows of one database.
 
     Args:
         graphs: the guarded graphs that it can go on with, by name.
         store: the database.
+        remote: the agents on LangGraph servers that it can go on with, by name. A server that does not answer costs no
+            attempt: its agents wait until it does.
         desk: closes approvals whose time is over.
         channels: the approval channels, by the names that the policy uses.
         offload: runs transactions in the store's own threads.
@@ -72,6 +96,9 @@ class Worker:
         concurrency: threads resumed at once.
         attach: attaches channels whose messenger has not answered before; returns whether none is left.
         watching: looks for unusual agents, beside everything else.
+
+    Raises:
+        ConfigurationError: an agent is both in this process and on a server.
     """
 
     def __init__(
@@ -82,6 +109,7 @@ class Worker:
         desk: Desk,
         channels: Mapping[str, ApprovalChannel],
         offload: Offload,
+        remote: Mapping[str, Elsewhere] | None = None,
         poll: float = 0.5,
         attempts: int = 6,
         backoff: float = 1.0,
@@ -90,6 +118,12 @@ class Worker:
         watching: Watching | None = None,
     ) -> None:
         self._graphs = graphs
+        self._remote = dict(remote or {})
+        twice = sorted(self._remote.keys() & graphs.keys())
+        if twice:
+            raise ConfigurationError(f"agent {twice[0]!r} is both a graph of this process and on a server")
+        self._away: dict[str, tuple[float, float]] = {}
+        """Agents whose server did not answer: seconds to wait, and when to try again, by the process's clock."""
         self._store = store
         self._desk = desk
         self._outbox = Outbox(store, channels, offload)
@@ -181,7 +215,7 @@ class Worker:
         """One round: send what has to go out, expire what is over, resume what is due, to its end."""
         delivered = await self._outbox.round()
         expired = await self._offload(lambda: self._desk.expire(100))
-        due = await self._offload(lambda: self._store.due(agents=tuple(self._graphs)))
+        due = await self._offload(lambda: self._store.due(agents=self._agents()))
         outcomes = await asyncio.gather(*(self._resume(thread) for thread in due))
         await self._watch()
         return Done(
@@ -220,9 +254,7 @@ class Worker:
         """Expire what is over, and begin to resume what is due, as far as there are places."""
         expired = await self._offload(lambda: self._desk.expire(100))
         async with self._places:
-            due = await self._offload(
-                lambda: self._store.due(2 * self._concurrency, agents=tuple(self._graphs))
-            )
+            due = await self._offload(lambda: self._store.due(2 * self._concurrency, agents=self._agents()))
         waiting = [thread for thread in due if _key(thread) not in self._under_way]
         free = self._concurrency - len(self._under_way)
         for thread in waiting[:free]:
@@ -239,13 +271,37 @@ class Worker:
             self._under_way.discard(_key(thread))
             self._bells["resuming"].set()
 
+    def _agents(self) -> tuple[str, ...]:
+        """Whose threads can be gone on with now."""
+        now = time.monotonic()
+        return tuple(
+            name
+            for name in (*self._graphs, *self._remote)
+            if name not in self._away or self._away[name][1] <= now
+        )
+
+    async def _go_on(self, thread: DueThread) -> None:
+        remote = self._remote.get(thread.agent)
+        if remote is None:
+            await resume(self._graphs[thread.agent], thread)
+        else:
+            await remote.resume(thread)
+
+    def _is_away(self, agent: str, error: AgentServerError) -> None:
+        wait, _ = self._away.get(agent, (self._backoff / 2, 0.0))
+        wait = min(2 * wait, _AWAY)
+        self._away[agent] = (wait, time.monotonic() + wait)
+        log.warning("agent %s is not gone on with for %.0f s: %s", agent, wait, error.message)
+
     async def _resume(self, thread: DueThread) -> str:
-        graph = self._graphs[thread.agent]
         async with self._places:
             try:
-                await resume(graph, thread)
+                await self._go_on(thread)
             except (BusyError, StaleRunError):
                 return "busy"
+            except AgentServerError as error:
+                self._is_away(thread.agent, error)
+                return "failed"
             except (FingerprintError, MissingDataError) as error:
                 await self._offload(
                     lambda error=error: self._store.dead_letter(thread, f"{error.code}: {error.message}")
@@ -253,6 +309,7 @@ class Worker:
                 return "dead"
             except Exception as error:  # noqa: BLE001  # the graph's own code; the worker outlives it
                 return await self._failed(thread, error)
+            self._away.pop(thread.agent, None)
             await self._offload(lambda: self._store.settled(thread))
             return "resumed"
 

@@ -4,12 +4,14 @@ import asyncio
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from guardkit import logs
 from guardkit.cli.base import load
+from guardkit.cli.elsewhere import remote_agents
 from guardkit.cli.surroundings import (
     LogFormatOption,
     MetricsPort,
@@ -35,6 +37,22 @@ def worker(
             help="Serve /healthz and /readyz. May be the port of the metrics.",
         ),
     ] = None,
+    remote: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--remote",
+            metavar="AGENT=URL",
+            help="An agent whose graph runs on a LangGraph server; may be given again for another.",
+        ),
+    ] = None,
+    remote_token: Annotated[
+        Path | None,
+        typer.Option(
+            "--remote-token-file",
+            envvar="GUARDKIT_REMOTE_TOKEN_FILE",
+            help="The token with which those servers let the worker in, as a bearer token.",
+        ),
+    ] = None,
     metrics_port: MetricsPort = None,
     probe_host: ProbeHost = "127.0.0.1",
     stuck_after: Annotated[
@@ -50,7 +68,9 @@ def worker(
     """Deliver, expire and resume, until interrupted."""
     logs.configure(log_format)
     guard, graphs = load(spec)
-    working = guard.worker(*graphs)
+    elsewhere = remote_agents(remote or [], remote_token)
+    here = [graph for graph in graphs if graph.runs.services.agent not in elsewhere]
+    working = guard.worker(*here, remote=elsewhere)
     readiness = Readiness(guard.ready)
     answers = health(lambda: working.round_age < stuck_after, readiness)
 
@@ -74,8 +94,8 @@ def worker(
         answers={} if health_port is None else {health_port: answers},
         round_age=lambda: working.round_age,
     ):
-        names = ", ".join(graph.runs.services.agent for graph in graphs)
-        log.info("worker for %s; stop with Ctrl-C", names)
+        names = [graph.runs.services.agent for graph in here] + sorted(elsewhere)
+        log.info("worker for %s; stop with Ctrl-C", ", ".join(names))
         asyncio.run(work())
 
 

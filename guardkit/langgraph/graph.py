@@ -8,12 +8,13 @@ from contextlib import AbstractContextManager, asynccontextmanager, contextmanag
 from typing import Any, Literal, cast
 
 from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import merge_configs
 from langgraph.constants import END
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import GraphOutput, StateSnapshot
 
 from guardkit.errors import InputError
-from guardkit.langgraph import channel, compat
+from guardkit.langgraph import channel, compat, resuming
 from guardkit.langgraph.messages import fields_of
 from guardkit.langgraph.node import RUN
 from guardkit.langgraph.runs import CALLER, TENANT, Entry, Runs
@@ -58,6 +59,8 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
             FingerprintError: the graph's code changed while the thread was paused.
             InputError: no thread id, no principal, or `durability="exit"`.
         """
+        if resuming.asks_to_go_on(input):
+            raise InputError("a sync run cannot be asked to go on", remedy="use ainvoke or astream")
         entry = self._entry(input, config, kwargs)
         if entry is None:
             yield from super().stream(input, config, **kwargs)
@@ -88,6 +91,11 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
         """As `stream`, for async graphs."""
+        if resuming.asks_to_go_on(input) and RUN.get() is None:
+            following = await resuming.going_on(self, merge_configs(self.config, config))
+            if following is None:
+                return
+            input, config = following  # noqa: A001  # LangGraph's name
         entry = self._entry(input, config, kwargs)
         if entry is None:
             async for chunk in super().astream(input, config, **kwargs):
