@@ -3,6 +3,7 @@
 from guardkit.sql.anomalies import SQLAnomalies
 from guardkit.sql.backups import back_up
 from guardkit.sql.database import Database
+from guardkit.sql.downgrades import Downgrade, downgrade, plan_downgrade
 from guardkit.sql.inspection import Inspected, inspect_database
 from guardkit.sql.revisions import current_revision, head_revision, standing, upgrade
 from guardkit.sql.saver import SQLAlchemySaver
@@ -12,6 +13,7 @@ from guardkit.sql.takeover import ImportedThread, import_threads
 
 __all__ = [
     "Database",
+    "Downgrade",
     "ImportedThread",
     "Inspected",
     "SQLAlchemySaver",
@@ -20,9 +22,11 @@ __all__ = [
     "Standing",
     "back_up",
     "current_revision",
+    "downgrade",
     "head_revision",
     "import_threads",
     "inspect_database",
+    "plan_downgrade",
     "standing",
     "upgrade",
 ]

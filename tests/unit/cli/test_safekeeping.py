@@ -9,7 +9,7 @@ import sys
 from contextlib import closing
 
 from guardkit import Finished
-from guardkit.sql import SQLAlchemySaver
+from guardkit.sql import SQLAlchemySaver, head_revision
 from tests.unit.cli.conftest import Desk, Line
 
 _WRITER = """
@@ -131,3 +131,25 @@ def test_a_check_finds_values_that_rest_on_nothing(line: Line) -> None:
     )
     found = line("db", "check")
     assert (found.status, "1 values rest on an older one that is gone" in found.out) == (1, True)
+
+
+def test_the_database_is_taken_back_when_nothing_is_lost_or_somebody_says_so(line: Line, desk: Desk) -> None:
+    desk.start("t-1")
+    desk.guard.database.close()
+    looked = line("db", "downgrade", "0005", "--dry-run")
+    assert (looked.status, "lost gk_threads.active_at: 1" in looked.out) == (1, True)
+    assert "would be refused" in looked.out
+    nobody = line("db", "downgrade", "0005", "--allow-loss")
+    assert (nobody.status, "--by" in nobody.err) == (2, True)
+    refused = line("db", "downgrade", "0005", "--by", "dana")
+    assert (refused.status, "gk_threads.active_at (1 row)" in refused.err) == (2, True)
+    assert "unreadable gk_checkpoints" in line("db", "downgrade", "0004", "--allow-loss", "--dry-run").out
+    done = line("db", "downgrade", "0005", "--allow-loss", "--by", "dana")
+    assert (done.status, done.out) == (0, "database is at revision 0005\n"), done.err
+    (entry,) = line("audit", "export", "--tenant", "*").out.splitlines()
+    assert json.loads(entry)["event"]["data"] == {
+        "from": head_revision(),
+        "to": "0005",
+        "by": "dana",
+        "lost": [{"what": "gk_threads.active_at", "rows": 1}],
+    }
