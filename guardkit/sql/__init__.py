@@ -6,6 +6,7 @@ from guardkit.sql.database import Database
 from guardkit.sql.downgrades import Downgrade, downgrade, plan_downgrade
 from guardkit.sql.inspection import Inspected, inspect_database
 from guardkit.sql.revisions import current_revision, head_revision, standing, upgrade
+from guardkit.sql.roles import roles_script
 from guardkit.sql.saver import SQLAlchemySaver
 from guardkit.sql.standing import Standing
 from guardkit.sql.store import SQLStore
@@ -27,6 +28,7 @@ __all__ = [
     "import_threads",
     "inspect_database",
     "plan_downgrade",
+    "roles_script",
     "standing",
     "upgrade",
 ]
