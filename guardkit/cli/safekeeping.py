@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from guardkit.cli.base import out, settings
-from guardkit.sql import back_up, inspect_database, roles_script
+from guardkit.sql import back_up, inspect_database, roles_script, row_level_security_script
 
 
 def db_check(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
@@ -37,6 +37,11 @@ def db_roles(
     service: Annotated[
         str, typer.Option(help="The role of workers, web processes and the command line.")
     ] = "guardkit_service",
+    row_level_security: Annotated[
+        bool, typer.Option("--row-level-security", help="Also let agents see one tenant only.")
+    ] = False,
 ) -> None:
     """Print SQL that makes two roles on PostgreSQL: one for agents, which can decide nothing, and one for the rest."""
     sys.stdout.write(roles_script(schema=schema, agent=agent, service=service))
+    if row_level_security:
+        sys.stdout.write("\n" + row_level_security_script(schema=schema, agent=agent, service=service))

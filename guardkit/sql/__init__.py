@@ -6,7 +6,7 @@ from guardkit.sql.database import Database
 from guardkit.sql.downgrades import Downgrade, downgrade, plan_downgrade
 from guardkit.sql.inspection import Inspected, inspect_database
 from guardkit.sql.revisions import current_revision, head_revision, standing, upgrade
-from guardkit.sql.roles import roles_script
+from guardkit.sql.roles import roles_script, row_level_security_script
 from guardkit.sql.saver import SQLAlchemySaver
 from guardkit.sql.standing import Standing
 from guardkit.sql.store import SQLStore
@@ -29,6 +29,7 @@ __all__ = [
     "inspect_database",
     "plan_downgrade",
     "roles_script",
+    "row_level_security_script",
     "standing",
     "upgrade",
 ]

@@ -38,6 +38,45 @@ def roles_script(
     return re.sub(r"\{(\w+)\}", lambda found: words[found[1]], _file("roles.sql"))
 
 
+def row_level_security_script(
+    *, schema: str = "public", agent: str = "guardkit_agent", service: str = "guardkit_service"
+) -> str:
+    """SQL that lets an agent see rows of the tenant only that its transaction names; see `Database`.
+
+    The other role sees all tenants, as does the owner of the tables; everybody else sees nothing.
+
+    Args:
+        schema: where the tables are.
+        agent: the agents' role.
+        service: the role of workers, web processes and the command line.
+
+    Raises:
+        InputError: a name is none that PostgreSQL takes.
+    """
+    to_agent, to_service = _quoted("agent", agent), _quoted("service", service)
+    lines = [
+        "-- Row-level security for guardkit's tables on PostgreSQL: run it after the script of roles.",
+        "",
+        "BEGIN;",
+    ]
+    for name, table in sorted(metadata.tables.items()):
+        if "tenant" not in table.columns:
+            continue
+        on = f"{_quoted('schema', schema)}.{name}"
+        own = "tenant = pg_catalog.current_setting('guardkit.tenant', true)"
+        if table.columns["tenant"].nullable:
+            own = f"tenant IS NULL OR {own}"
+        lines += [
+            "",
+            f"ALTER TABLE {on} ENABLE ROW LEVEL SECURITY;",
+            f"DROP POLICY IF EXISTS gk_own ON {on};",
+            f"CREATE POLICY gk_own ON {on} TO {to_agent} USING ({own}) WITH CHECK ({own});",
+            f"DROP POLICY IF EXISTS gk_all ON {on};",
+            f"CREATE POLICY gk_all ON {on} TO {to_service} USING (true) WITH CHECK (true);",
+        ]
+    return "\n".join([*lines, "", "COMMIT;", ""])
+
+
 def _file(name: str) -> str:
     return resources.files("guardkit.sql").joinpath("scripts", name).read_text(encoding="utf-8")
 

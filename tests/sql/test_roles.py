@@ -8,19 +8,31 @@ from dataclasses import dataclass
 
 import psycopg
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Engine, create_engine, func, make_url, select, text
 from sqlalchemy.exc import ProgrammingError
 
-from guardkit import Finished, GuardedGraph, Principal
+from guardkit import Finished, Guard, GuardedGraph, Principal
 from guardkit.core.approvals import ApprovalState
 from guardkit.core.values import JsonObject
-from guardkit.errors import InputError
-from guardkit.sql import Database, SQLAlchemySaver, SQLStore, roles_script, upgrade
+from guardkit.errors import ConfigurationError, InputError, StorageError
+from guardkit.sql import Database, SQLAlchemySaver, SQLStore, roles_script, row_level_security_script, upgrade
 from guardkit.sql.side_tables import metadata
 from guardkit.testing import calls
 from guardkit.testing.contracts import StoreContract, samples
 from tests.conftest import new_database
-from tests.promises.scene import ASK, Scene, agent as react, approvals, ask, decide, go_on, payer, run, work
+from tests.promises.scene import (
+    ASK,
+    Scene,
+    agent as react,
+    approvals,
+    ask,
+    decide,
+    go_on,
+    payer,
+    policy_of,
+    run,
+    work,
+)
 
 pytestmark = pytest.mark.postgres
 KIM = Principal(id="kim")
@@ -223,6 +235,79 @@ def test_every_table_is_given_to_the_service_and_looked_at_for_the_agent(roles: 
             assert given, f"{name} is not in the script of roles"
             assert script.count(f'"public".{name}') > 1
     engine.dispose()
+
+
+def counted(engine: Engine, tenant: str | None) -> dict[str, int]:
+    """How many rows of each table with a tenant somebody sees who names a tenant."""
+    with engine.begin() as connection:
+        if tenant is not None:
+            connection.execute(
+                text("SELECT set_config('guardkit.tenant', :tenant, true)"), {"tenant": tenant}
+            )
+        return {
+            name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for name, table in metadata.tables.items()
+            if "tenant" in table.c
+            and connection.execute(
+                text("SELECT has_table_privilege(:name, 'SELECT')"), {"name": name}
+            ).scalar_one()
+        }
+
+
+def test_with_row_level_security_an_agent_sees_its_own_tenant_only(roles: Roles) -> None:
+    script = row_level_security_script(agent=roles.agent_role, service=roles.service_role)
+    execute(roles.owner, script)
+    execute(roles.owner, script)
+    engine = create_engine(roles.owner)
+    with engine.connect() as connection:
+        policies = connection.execute(text("SELECT tablename FROM pg_policies WHERE 'gk_own' = policyname"))
+        assert set(policies.scalars()) == {
+            name for name, table in metadata.tables.items() if "tenant" in table.c
+        }
+    engine.dispose()
+
+    paid: list[JsonObject] = []
+    services = Scene(roles.service)
+    with Database(roles.agent, tenant="default") as database:
+        guards = [
+            Guard(
+                there,
+                policy=policy_of({"pay": ASK}, people=services.people),
+                keys=services.keys,
+                directory=services.people,
+                channels={"desk": services.channel},
+            )
+            for there in (database, Database(roles.service))
+        ]
+        agent, service = guards
+        tool = payer(agent, paid, key=lambda args: args.claim)
+        graph = agent.compile(react([calls(("pay", PAY)), "Done."], [tool]), name="claims")
+        first = agent.config("t-1", KIM)
+        run(graph, ask(), first)
+        decide(service, approvals(service, ApprovalState.PENDING)[0])
+        go_on(graph, first)
+        assert isinstance(agent.outcome(None, first), Finished)
+        assert paid == [PAY]
+        service.database.close()
+
+    engine = create_engine(roles.agent)
+    own, nameless, others = (counted(engine, tenant) for tenant in ("default", None, "acme"))
+    assert own["gk_threads"] == own["gk_approvals"] == own["gk_effects"] == 1
+    assert min(own["gk_audit"], own["gk_checkpoints"], own["gk_turns"]) > 0
+    assert not any(nameless.values())
+    assert not any(others.values())
+    with engine.begin() as connection:
+        connection.execute(text("SELECT set_config('guardkit.tenant', 'acme', true)"))
+        with pytest.raises(ProgrammingError, match="row-level security"):
+            connection.execute(text("INSERT INTO gk_audit_heads VALUES ('default', 0, 'x')"))
+    engine.dispose()
+    with Database(roles.agent) as database, pytest.raises(StorageError):
+        samples.opened(SQLStore(database), "t-2")
+
+
+def test_only_postgresql_is_told_a_tenant(sqlite_url: str) -> None:
+    with pytest.raises(ConfigurationError, match="row-level security"):
+        Database(sqlite_url, tenant="acme")
 
 
 def test_names_are_quoted_or_refused() -> None:

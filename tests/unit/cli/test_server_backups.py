@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import make_url
 
 from guardkit import Finished
-from guardkit.sql import upgrade
+from guardkit.sql import inspect_database, upgrade
 from tests.conftest import installed, new_database
 from tests.unit.cli.conftest import Line, opened_desk
 from tests.unit.cli.writers import eight_writers
@@ -76,8 +76,7 @@ def test_a_dump_made_under_eight_writers_verifies_elsewhere_and_its_paused_threa
         line.environment["GUARDKIT_DATABASE"] = elsewhere
         verified = line("audit", "verify")
         assert (verified.status, "intact default" in verified.out) == (0, True), verified
-        checked = line("db", "check")
-        assert checked.status == 0, checked
+        assert [one for one in inspect_database(elsewhere) if not one.ok] == []
         decided = line("approvals", "decide", approval.request.id, "approve", "--as", "dana@example.com")
         assert decided.status == 0, decided
         with opened_desk(line, elsewhere) as desk:
