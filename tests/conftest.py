@@ -191,6 +191,14 @@ def promtool() -> str:
     return found
 
 
+def installed(program: str) -> str:
+    """The path of a program of PostgreSQL or MariaDB."""
+    found = shutil.which(program)
+    if found is None:
+        _missing(f"no {program} on this machine", required="GUARDKIT_REQUIRE_DATABASES")
+    return found
+
+
 def _missing(what: str, *, required: str) -> NoReturn:
     """Skips the test, or fails it where the variable `required` says that nothing may be left out."""
     if os.environ.get(required) == "1":

@@ -11,6 +11,7 @@ from guardkit.cli import (
     anomalies,
     approvals,
     audit,
+    downgrading,
     effects,
     openapi,
     operate,
@@ -39,7 +40,9 @@ app.command()(trace.trace)
 app.command()(tail.tail)
 app.command()(openapi.openapi)
 operate.db.command("check")(safekeeping.db_check)
+operate.db.command("downgrade")(downgrading.db_downgrade)
 operate.db.command("backup")(safekeeping.db_backup)
+operate.db.command("roles")(safekeeping.db_roles)
 operate.db.command("import")(takeover.db_import)
 app.add_typer(operate.db, name="db")
 app.add_typer(anomalies.app, name="anomalies")

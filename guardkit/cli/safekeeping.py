@@ -1,4 +1,4 @@
-"""Looking a database over, and copying it, from the command line."""
+"""Looking a database over, copying it, and saying who may do what with it, from the command line."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from guardkit.cli.base import out, settings
-from guardkit.sql import back_up, inspect_database
+from guardkit.sql import back_up, inspect_database, roles_script, row_level_security_script
 
 
 def db_check(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
@@ -29,3 +29,19 @@ def db_backup(file: Annotated[Path, typer.Argument(help="Where the copy goes; th
     """Copy an SQLite database while others write to it."""
     revision = back_up(settings().need_database(), file)
     out.print(f"copied to {escape(str(file))}, at revision {revision}", soft_wrap=True)
+
+
+def db_roles(
+    schema: Annotated[str, typer.Option(help="Where the tables are.")] = "public",
+    agent: Annotated[str, typer.Option(help="The role of agents.")] = "guardkit_agent",
+    service: Annotated[
+        str, typer.Option(help="The role of workers, web processes and the command line.")
+    ] = "guardkit_service",
+    row_level_security: Annotated[
+        bool, typer.Option("--row-level-security", help="Also let agents see one tenant only.")
+    ] = False,
+) -> None:
+    """Print SQL that makes two roles on PostgreSQL: one for agents, which can decide nothing, and one for the rest."""
+    sys.stdout.write(roles_script(schema=schema, agent=agent, service=service))
+    if row_level_security:
+        sys.stdout.write("\n" + row_level_security_script(schema=schema, agent=agent, service=service))

@@ -15,6 +15,7 @@ _SEVERITIES = {
     "approval.refused": 6,
     "approval.void": 6,
     "channel.refused": 6,
+    "database.downgraded": 8,
     "effect.reconciled": 5,
     "stop.set": 8,
     "stop.lifted": 5,

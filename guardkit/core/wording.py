@@ -245,6 +245,10 @@ _WORDS: Mapping[str, Words] = {
         f"{_text(data, 'channel')} refused a callback: {_plainly(data, 'why')}",
         "held",
     ),
+    "database.downgraded": lambda data: (
+        f"database taken back to revision {_text(data, 'to')} by {_text(data, 'by')}",
+        "bad",
+    ),
     "message": message,
     "claim": claim,
 }

@@ -3,8 +3,10 @@
 from guardkit.sql.anomalies import SQLAnomalies
 from guardkit.sql.backups import back_up
 from guardkit.sql.database import Database
+from guardkit.sql.downgrades import Downgrade, downgrade, plan_downgrade
 from guardkit.sql.inspection import Inspected, inspect_database
 from guardkit.sql.revisions import current_revision, head_revision, standing, upgrade
+from guardkit.sql.roles import roles_script, row_level_security_script
 from guardkit.sql.saver import SQLAlchemySaver
 from guardkit.sql.standing import Standing
 from guardkit.sql.store import SQLStore
@@ -12,6 +14,7 @@ from guardkit.sql.takeover import ImportedThread, import_threads
 
 __all__ = [
     "Database",
+    "Downgrade",
     "ImportedThread",
     "Inspected",
     "SQLAlchemySaver",
@@ -20,9 +23,13 @@ __all__ = [
     "Standing",
     "back_up",
     "current_revision",
+    "downgrade",
     "head_revision",
     "import_threads",
     "inspect_database",
+    "plan_downgrade",
+    "roles_script",
+    "row_level_security_script",
     "standing",
     "upgrade",
 ]

@@ -33,11 +33,11 @@ def write_new(connection: Connection, approval: Approval) -> None:
     )
 
 
-def write_changed(connection: Connection, approval: Approval) -> None:
-    """Store what may change of an approval. The request never does."""
-    connection.execute(
-        update(approvals).where(approvals.c.id == approval.request.id).values(**_changing(approval))
-    )
+def write_changed(connection: Connection, before: Approval, after: Approval) -> None:
+    """Store what has changed of an approval, and nothing else: an agent's role may close one and not write decisions."""
+    was, changing = _changing(before), _changing(after)
+    changed = {name: value for name, value in changing.items() if value != was[name]}
+    connection.execute(update(approvals).where(approvals.c.id == after.request.id).values(**changed))
 
 
 def _changing(approval: Approval) -> dict[str, Any]:

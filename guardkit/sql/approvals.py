@@ -75,7 +75,7 @@ def settle(
         return False
     _check(stored, approval)
     now = dialects.now(connection)
-    approval_rows.write_changed(connection, approval)
+    approval_rows.write_changed(connection, stored, approval)
     if approval.state.settled:
         deliveries.tell_outcome(connection, approval, now)
     else:
@@ -155,7 +155,7 @@ def cancel_open(
 
 def _closed(connection: Connection, approval: Approval, now: float, why: str) -> AuditEvent:
     cancelled = close(approval, ApprovalState.CANCELLED, now)
-    approval_rows.write_changed(connection, cancelled)
+    approval_rows.write_changed(connection, approval, cancelled)
     deliveries.tell_outcome(connection, cancelled, now)
     return _cancelled(cancelled, why)
 

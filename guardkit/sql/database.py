@@ -14,9 +14,9 @@ from typing import ParamSpec, Self, TypeVar
 from sqlalchemy import Connection, Engine, Pool
 
 from guardkit.errors import ConfigurationError, StorageError
-from guardkit.sql import dialects, schema
+from guardkit.sql import dialects, names, schema
 from guardkit.sql.commits import Commits
-from guardkit.sql.engines import Target, alone, backend, reading, writing
+from guardkit.sql.engines import Target, alone, backend, name_tenant, reading, writing
 from guardkit.sql.faults import told
 
 P = ParamSpec("P")
@@ -33,12 +33,16 @@ class Database:
         target: a URL (`sqlite:///guardkit.db`) or an engine. Of an engine on SQLite only the URL is used.
         busy_timeout: seconds to wait for another writer of an SQLite file.
         threads: how many calls of async callers run at once.
+        tenant: on PostgreSQL the only tenant of this process, named to the server in each transaction for row-level security.
+            Checkpoints are then put in transactions of several statements.
 
     Raises:
         ConfigurationError: `target` names no database that guardkit can keep its promises on.
     """
 
-    def __init__(self, target: Target, *, busy_timeout: float = 30.0, threads: int = 8) -> None:
+    def __init__(
+        self, target: Target, *, busy_timeout: float = 30.0, threads: int = 8, tenant: str | None = None
+    ) -> None:
         if not busy_timeout > 0:
             raise ConfigurationError(f"busy_timeout is {busy_timeout!r}", remedy="give seconds, more than 0")
         if threads < 1:
@@ -47,6 +51,14 @@ class Database:
         """Told the type of every `StorageError` that leaves a transaction."""
 
         self._backend = backend(target, busy_timeout=busy_timeout, connections=threads + 1)
+        self._names_tenant = tenant is not None
+        if tenant is not None:
+            if self._backend.engine.dialect.name != "postgresql":
+                raise ConfigurationError(
+                    f"{self._backend.location} has no row-level security",
+                    remedy="give a tenant on PostgreSQL only",
+                )
+            name_tenant(self._backend.engine, names.tenant(tenant))
         self._busy_timeout = busy_timeout
         self._threads = threads
         self._begin_life()
@@ -156,7 +168,7 @@ class Database:
     @property
     def has_roundtrips(self) -> bool:
         """Whether `roundtrip` works here."""
-        return self._backend.engine.dialect.name == "postgresql"
+        return self._backend.engine.dialect.name == "postgresql" and not self._names_tenant
 
     @contextmanager
     def roundtrip(self) -> Generator[Connection]:

@@ -86,7 +86,7 @@ def claim(
         return _taken(connection, run, there, digest, holding.now) or InDoubt(1)
     if approval is not None:
         consumed = close(approval, ApprovalState.CONSUMED, holding.now)
-        approval_rows.write_changed(connection, consumed)
+        approval_rows.write_changed(connection, approval, consumed)
         deliveries.tell_outcome(connection, consumed, holding.now)
     own = _event("effect.claimed", run.thread_id, run.turn, action_id, digest=digest, attempt=attempt)
     audit.append(connection, run.tenant, audit.unless_said(events, own), holding.now)

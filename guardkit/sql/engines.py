@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from sqlalchemy import URL, Connection, Dialect, Engine, RootTransaction, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Dialect, Engine, RootTransaction, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
@@ -30,6 +30,7 @@ _FRESH = 1.0
 """Seconds for which a connection that was used is not asked whether it still lives."""
 
 _SYNCHRONOUS = "guardkit_synchronous"
+_NAME_TENANT = text("SELECT set_config('guardkit.tenant', :tenant, true)")
 _DRIVERS = {
     "postgres": "postgresql+psycopg",
     "postgresql": "postgresql+psycopg",
@@ -194,6 +195,15 @@ def _connected(connection: Any, _record: Any) -> None:
 def _begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get(_WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def name_tenant(engine: Engine, tenant: str) -> None:
+    """Name a tenant to PostgreSQL when a transaction begins, for the policies of row-level security."""
+
+    def say(connection: Connection) -> None:
+        connection.execute(_NAME_TENANT, {"tenant": tenant})
+
+    event.listen(engine, "begin", say)
 
 
 @contextmanager

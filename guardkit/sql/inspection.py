@@ -31,7 +31,7 @@ class Inspected(Value):
 def inspect_database(database: Database | Target) -> list[Inspected]:
     """Look a database over, without a change to it.
 
-    Tables, columns and indexes are compared with those that the code needs; the newest entry of each audit chain with
+    Tables, columns with their types, and indexes are compared with those that the code needs; the newest entry of each audit chain with
     the chain's head; every value that is a difference with the older one that it rests on.
 
     Raises:
@@ -60,9 +60,15 @@ def inspect_database(database: Database | Target) -> list[Inspected]:
 
 def _shape(connection: Connection) -> list[Inspected]:
     """What is missing, and what is there besides. Tables of other programs are not looked at."""
-    options: dict[str, Any] = {"version_table": schema.VERSION_TABLE, "include_name": _is_own}
+    options: dict[str, Any] = {
+        "version_table": schema.VERSION_TABLE,
+        "include_name": _is_own,
+        "compare_type": True,
+    }
     context = MigrationContext.configure(connection, opts=options)
-    differences: list[object] = list(compare_metadata(context, metadata))
+    differences: list[object] = []
+    for one in compare_metadata(context, metadata):
+        differences += one if isinstance(one, list) else [one]  # what differs of one column is a list
     return [found for one in differences if (found := _difference(one)) is not None]
 
 
@@ -76,12 +82,26 @@ def _difference(one: object) -> Inspected | None:
     does = str(one[0])  # pyright: ignore[reportUnknownArgumentType]
     item = next((part for part in one if isinstance(part, SchemaItem)), None)  # pyright: ignore[reportUnknownVariableType]
     verb, _, kind = does.partition("_")
+    if verb == "modify":
+        return _modified(kind, *map(str, one[2:4]), *one[-2:])  # pyright: ignore[reportUnknownArgumentType]
     if item is None or verb not in ("add", "remove") or kind not in ("table", "column", "index"):
         return None
     name = _name(item)
     if verb == "add":
         return Inspected(what="tables", ok=False, says=f"the {kind} {name} is missing", remedy=_REPAIR)
     return Inspected(what="tables", ok=False, says=f"the {kind} {name} is not guardkit's", remedy="drop it")
+
+
+def _modified(kind: str, table: str, column: str, found: object, needed: object) -> Inspected | None:
+    """What differs of a column that is there."""
+    match kind:
+        case "type":
+            says = f"the column {table}.{column} is {found!s}, and {needed!s} is needed"
+        case "nullable":
+            says = f"the column {table}.{column} {'may' if found else 'may not'} be empty, which is wrong"
+        case _:
+            return None
+    return Inspected(what="tables", ok=False, says=says, remedy=_REPAIR)
 
 
 def _name(item: SchemaItem) -> str:

@@ -24,20 +24,22 @@ VERSION_TABLE = "gk_alembic_version"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK_NAME = "guardkit-schema"
 _LOCK_NUMBER = 0x67756172646B6974
-_ALEMBIC = threading.Lock()
-"""Alembic keeps its context in module globals."""
+ALEMBIC = threading.Lock()
+"""Alembic keeps its context in module globals, so one command runs at a time."""
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    return config
+def config(connection: Connection | None = None) -> Config:
+    """What Alembic is told: where the migrations are, and whom they migrate. Its commands want `ALEMBIC`."""
+    wanted = Config()
+    wanted.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    wanted.attributes["connection"] = connection
+    return wanted
 
 
 @lru_cache(maxsize=1)
-def _known() -> tuple[str, frozenset[str]]:
+def known() -> tuple[str, frozenset[str]]:
     """The newest revision of this code, and all of them."""
-    script = ScriptDirectory.from_config(_config())
+    script = ScriptDirectory.from_config(config())
     newest = script.get_current_head()
     if newest is None:
         raise ConfigurationError("guardkit was installed without its migrations", remedy="install it again")
@@ -46,7 +48,7 @@ def _known() -> tuple[str, frozenset[str]]:
 
 def head() -> str:
     """The revision that this guardkit needs."""
-    return _known()[0]
+    return known()[0]
 
 
 def look(target: Target) -> Standing:
@@ -56,13 +58,13 @@ def look(target: Target) -> Standing:
         ConfigurationError: not a URL of a database that guardkit knows.
         StorageError: it cannot be reached.
     """
-    newest, known = _known()
-    with _opened(target) as found:
+    newest, all_known = known()
+    with opened(target) as found:
         at = None
         if not found.missing():  # connecting would create the file
             with told(found.location, sqlite=found.sqlite), reading(found.engine) as connection:
                 at = revision(connection, found.location)
-    tables: Tables = "missing" if at is None else "newer" if at not in known else "older"
+    tables: Tables = "missing" if at is None else "newer" if at not in all_known else "older"
     return Standing(
         location=found.location,
         revision=at,
@@ -82,13 +84,14 @@ def upgrade(target: Target) -> str:
         ConfigurationError: not a URL of a database that guardkit knows, or one of a newer guardkit.
         StorageError: it cannot be reached.
     """
-    with _opened(target) as found:
+    with opened(target) as found:
         migrate(found)
     return head()
 
 
 @contextmanager
-def _opened(target: Target) -> Generator[Backend]:
+def opened(target: Target) -> Generator[Backend]:
+    """An engine for a while."""
     found = backend(target, busy_timeout=30.0, connections=1)
     try:
         yield found
@@ -116,13 +119,11 @@ def migrate(found: Backend) -> None:
     """Bring the tables up to date, one process after the other."""
     if found.sqlite:
         enter_wal(found, busy_timeout=30.0)
-    with told(found.location, sqlite=found.sqlite), writing(found.engine) as connection, _alone(connection):
-        if _is_behind(connection, found.location):
+    with told(found.location, sqlite=found.sqlite), writing(found.engine) as connection, alone(connection):
+        if is_behind(connection, found.location):
             _refuse_remains(connection, found.location)
-            config = _config()
-            config.attributes["connection"] = connection
-            with _ALEMBIC:
-                command.upgrade(config, "head")
+            with ALEMBIC:
+                command.upgrade(config(connection), "head")
 
 
 def ensure(found: Backend) -> None:
@@ -135,7 +136,7 @@ def ensure(found: Backend) -> None:
     if found.sqlite:
         enter_wal(found, busy_timeout=30.0)
     with told(found.location, sqlite=found.sqlite), reading(found.engine) as connection:
-        behind = _is_behind(connection, found.location)
+        behind = is_behind(connection, found.location)
     if behind and found.sqlite:
         migrate(found)
     elif behind:
@@ -145,10 +146,15 @@ def ensure(found: Backend) -> None:
         )
 
 
-def _is_behind(connection: Connection, location: str) -> bool:
-    newest, known = _known()
+def is_behind(connection: Connection, location: str) -> bool:
+    """Whether the tables are older than this code.
+
+    Raises:
+        ConfigurationError: they are newer.
+    """
+    newest, all_known = known()
     at = revision(connection, location)
-    if at is not None and at not in known:
+    if at is not None and at not in all_known:
         raise ConfigurationError(
             f"the tables in {location} are at revision {at!r}, which is newer than this guardkit ({newest!r})",
             remedy="upgrade guardkit",
@@ -168,7 +174,7 @@ def _refuse_remains(connection: Connection, location: str) -> None:
 
 
 @contextmanager
-def _alone(connection: Connection) -> Generator[None]:
+def alone(connection: Connection) -> Generator[None]:
     """One migration at a time. SQLite's write lock sees to that by itself."""
     match family(connection):
         case "sqlite":

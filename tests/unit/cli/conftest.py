@@ -135,12 +135,12 @@ def line(tmp_path: Path) -> Line:
     return Line(tmp_path, environment)
 
 
-@pytest.fixture
-def desk(line: Line) -> Iterator[Desk]:
-    """A claims desk on the command line's database."""
+@contextmanager
+def opened_desk(line: Line, url: str) -> Iterator[Desk]:
+    """A claims desk on a database."""
     keys = Keys(decision_public_keys=(line.environment["GUARDKIT_DECISION_PUBLIC_KEYS"],))
     guard = Guard(
-        f"sqlite:///{line.folder / 'guardkit.db'}",
+        url,
         policy=Policy.from_file(line.folder / "policy.yaml"),
         keys=keys,
         channels={"desk": FakeChannel("desk")},
@@ -160,5 +160,14 @@ def desk(line: Line) -> Iterator[Desk]:
 
     script = [calls(("pay", {"claim": "C-[red]1", "cents": 48000})), "Done."]
     graph = guard.compile(agent(script, [pay]), name="claims")
-    yield Desk(guard, graph, paid, doubtful)
-    guard.database.close()
+    try:
+        yield Desk(guard, graph, paid, doubtful)
+    finally:
+        guard.database.close()
+
+
+@pytest.fixture
+def desk(line: Line) -> Iterator[Desk]:
+    """A claims desk on the command line's database."""
+    with opened_desk(line, f"sqlite:///{line.folder / 'guardkit.db'}") as opened:
+        yield opened

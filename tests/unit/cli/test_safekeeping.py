@@ -4,32 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 
 from guardkit import Finished
-from guardkit.sql import SQLAlchemySaver
+from guardkit.sql import SQLAlchemySaver, head_revision
 from tests.unit.cli.conftest import Desk, Line
-
-_WRITER = """
-import sys
-from langgraph.graph import START, MessagesState, StateGraph
-from guardkit.sql import Database, SQLAlchemySaver, SQLStore
-from guardkit.testing.contracts import samples
-
-with Database(sys.argv[1]) as database:
-    store = SQLStore(database)
-    graph = StateGraph(MessagesState).add_node("work", lambda s: {"messages": ["done"]}).add_edge(START, "work")
-    built = graph.compile(checkpointer=SQLAlchemySaver(database))
-    number = 0
-    while True:
-        number += 1
-        name = f"{sys.argv[2]}-{number}"
-        store.open_run(samples.opening(f"run-{name}"), [samples.EVENT])
-        built.invoke({"messages": ["begin"]}, {"configurable": {"thread_id": f"t-{name}"}})
-        print(number, flush=True)
-"""
+from tests.unit.cli.writers import eight_writers
 
 
 def run_sql(line: Line, *statements: str) -> None:
@@ -43,23 +23,9 @@ def test_a_copy_made_under_eight_writers_verifies_and_its_paused_thread_goes_on(
 ) -> None:
     approval = desk.start("paused")
     url = line.environment["GUARDKIT_DATABASE"]
-    command = [sys.executable, "-c", _WRITER, f"sqlite:///{line.folder / 'guardkit.db'}"]
-    writers = [
-        subprocess.Popen([*command, str(number)], stdout=subprocess.PIPE, text=True) for number in range(8)
-    ]
-    try:
-        for writer in writers:
-            assert writer.stdout is not None
-            assert writer.stdout.readline()
+    with eight_writers(f"sqlite:///{line.folder / 'guardkit.db'}"):
         copied = [line("db", "backup", f"copy-{number}.db") for number in range(3)]
         assert [one.status for one in copied] == [0, 0, 0], copied
-        assert all(writer.poll() is None for writer in writers), "nobody was held up"
-    finally:
-        for writer in writers:
-            writer.kill()
-            writer.wait(30)
-            if writer.stdout is not None:
-                writer.stdout.close()
     assert sorted(path.name for path in line.folder.glob("copy-*")) == ["copy-0.db", "copy-1.db", "copy-2.db"]
 
     desk.guard.database.close()
@@ -131,3 +97,25 @@ def test_a_check_finds_values_that_rest_on_nothing(line: Line) -> None:
     )
     found = line("db", "check")
     assert (found.status, "1 values rest on an older one that is gone" in found.out) == (1, True)
+
+
+def test_the_database_is_taken_back_when_nothing_is_lost_or_somebody_says_so(line: Line, desk: Desk) -> None:
+    desk.start("t-1")
+    desk.guard.database.close()
+    looked = line("db", "downgrade", "0005", "--dry-run")
+    assert (looked.status, "lost gk_threads.active_at: 1" in looked.out) == (1, True)
+    assert "would be refused" in looked.out
+    nobody = line("db", "downgrade", "0005", "--allow-loss")
+    assert (nobody.status, "--by" in nobody.err) == (2, True)
+    refused = line("db", "downgrade", "0005", "--by", "dana")
+    assert (refused.status, "gk_threads.active_at (1 row)" in refused.err) == (2, True)
+    assert "unreadable gk_checkpoints" in line("db", "downgrade", "0004", "--allow-loss", "--dry-run").out
+    done = line("db", "downgrade", "0005", "--allow-loss", "--by", "dana")
+    assert (done.status, done.out) == (0, "database is at revision 0005\n"), done.err
+    (entry,) = line("audit", "export", "--tenant", "*").out.splitlines()
+    assert json.loads(entry)["event"]["data"] == {
+        "from": head_revision(),
+        "to": "0005",
+        "by": "dana",
+        "lost": [{"what": "gk_threads.active_at", "rows": 1}],
+    }

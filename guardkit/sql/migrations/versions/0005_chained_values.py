@@ -22,6 +22,13 @@ PACKED = (
     ("gk_checkpoints", "metadata"),
 )
 
+UNREADABLE = {
+    "gk_blobs": "base IS NOT NULL OR type LIKE '_:%'",
+    "gk_writes": "type LIKE '_:%'",
+    "gk_checkpoints": "refs IS NOT NULL OR type LIKE '_:%' OR metadata_type LIKE '_:%'",
+}
+"""What code of the revision before cannot read: rows by their tables."""
+
 
 def upgrade() -> None:
     op.add_column("gk_checkpoints", sa.Column("refs", sa.Text().with_variant(LONGTEXT(), "mysql", "mariadb")))
@@ -33,7 +40,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Only while nothing rests on anything: revision 0002 reads neither compressed nor chained values."""
     if op.get_bind().dialect.name == "postgresql":
         for table, column in PACKED:
             op.execute(f"ALTER TABLE {table} ALTER COLUMN {column} SET STORAGE EXTENDED")

@@ -30,6 +30,13 @@ INDEXES = (
 COLUMNS = ("status", "active_at", "agent_hash", "principal_hash")
 BATCH = 1000
 
+REFILLED = {
+    "gk_threads.status": "gk_turns",
+    "gk_threads.agent_hash": "gk_turns",
+    "gk_threads.principal_hash": "gk_turns",
+}
+"""Columns that `upgrade` fills as they were, and where from. The last activity is not among them."""
+
 
 def name(length: int) -> sa.String:
     return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
