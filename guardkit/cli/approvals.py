@@ -15,6 +15,7 @@ from guardkit.cli.deciding import ApprovalId, AsJson, directory
 from guardkit.cli.ending import dumped, ending, write
 from guardkit.cli.finding import found as find
 from guardkit.cli.listing import Agent, Filters, For, Shown, Tenant, Thread, Tool, WaitsFor, print_list
+from guardkit.cli.readers import until_nobody_reads
 from guardkit.core.approvals import ApprovalState
 from guardkit.core.places import Place
 from guardkit.core.values import JsonObject
@@ -77,10 +78,12 @@ def approvals_list(
             place = last if place is None else max(place, last, key=lambda one: (-one.requested_at, one.id))
         listed = list(islice(filters.listed(found, states, place), limit + 1))
     shown = [Shown.of(one) for one in listed[:limit]]
-    if as_json:
-        sys.stdout.write(f"[{','.join(map(dumped, shown))}]\n")
-    else:
-        print_list(shown, now)
+    with until_nobody_reads():
+        if as_json:
+            sys.stdout.write(f"[{','.join(map(dumped, shown))}]\n")
+        else:
+            print_list(shown, now)
+        sys.stdout.flush()
     if len(listed) > limit:
         err.print(f"more: --after {shown[-1].id}", soft_wrap=True, highlight=False)
 

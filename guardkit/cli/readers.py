@@ -11,7 +11,7 @@ from types import FrameType
 
 
 def wait(seconds: float) -> None:
-    """Sleep; a reader who is gone is noticed at once, as nothing may ever be written again.
+    """Sleep, if only for 0 s; a reader who is gone is noticed at once, as nothing may ever be written again.
 
     Raises:
         BrokenPipeError: nobody reads standard output any more.
@@ -24,9 +24,13 @@ def wait(seconds: float) -> None:
         return
     poll.register(number, 0)  # errors and hang-ups are always told
     until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
+    left = seconds
+    while True:
         if any(told & (select.POLLERR | select.POLLHUP) for _, told in poll.poll(left * 1000)):
             raise BrokenPipeError
+        left = until - time.monotonic()
+        if left <= 0:
+            return
 
 
 @contextlib.contextmanager
