@@ -68,6 +68,7 @@ def editor(folder: Path, *rounds: tuple[str, str]) -> str:
 def test_somebody_is_shown_it_and_asked(office: Office) -> None:
     approval = office.ask()
     with terminal(office, "approve", approval.request.id[:6], "--as", "dana@example.com") as seen:
+        seen.type("y")  # before anything is shown: it answers nothing
         seen.see(r"(as dana@example.com\? \[y/N\])")
         assert "48000" in seen.text
         assert office.now(approval) == approval, "nothing is decided before the answer"
