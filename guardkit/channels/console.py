@@ -61,16 +61,30 @@ class Console:
         """
         link = None if self._inbox is None else f"{self._inbox.rstrip('/')}/approvals/{approval.request.id}"
         card = compose(approval, link=link)
+        self._print(_panel(card))
+        return card.hash
+
+    def show_edit(self, edit: Sequence[Change]) -> None:
+        """Print what an edit that is not sent yet would change.
+
+        Args:
+            edit: from the arguments as they stand to the edited ones.
+
+        Raises:
+            ChannelError: the output cannot be written to.
+        """
+        self._print(_changes("The edit", edit, "As it stands", "After the edit"))
+
+    def _print(self, drawn: RenderableType) -> None:
         try:
             file = self._file if self._file is not None else sys.stderr
             terminal = Terminal(file=file, width=self._width, markup=False, emoji=False, highlight=False)
-            terminal.print(_panel(card))
+            terminal.print(drawn)
             file.flush()
         except (OSError, ValueError) as error:
             raise ChannelError(
                 f"console {self.name!r} cannot be written to: {type(error).__name__}"
             ) from error
-        return card.hash
 
 
 def _panel(card: Card) -> Panel:
@@ -92,7 +106,7 @@ def _parts(card: Card) -> Iterator[RenderableType]:
         if card.reads:
             yield _rows("Also reads", card.reads)
     if card.changes:
-        yield _changes(card.changes)
+        yield _changes("Edited", card.changes, "Asked for", "Now")
     if card.tone == "waiting":
         if card.thought:
             yield _titled("The model's words, not verified", Text(card.thought, style="italic"))
@@ -115,13 +129,13 @@ def _rows(title: str, rows: Sequence[Row]) -> RenderableType:
     return _titled(title, table)
 
 
-def _changes(changes: Sequence[Change]) -> RenderableType:
-    table = _table("Name", "Asked for", "Now")
+def _changes(title: str, changes: Sequence[Change], was: str, now: str) -> RenderableType:
+    table = _table("Name", was, now)
     for change in changes:
         before = Text("absent", style="dim") if change.before is None else Text(change.before, style="red")
         after = Text("absent", style="dim") if change.after is None else Text(change.after, style="green")
         table.add_row(Text(change.path), before, after)
-    return _titled("Edited", table)
+    return _titled(title, table)
 
 
 def _facts(facts: Sequence[Fact]) -> Table:

@@ -1,10 +1,8 @@
 """guardkit on the command line."""
 
-import logging
 import sys
 
 import typer
-from rich.markup import escape
 
 from guardkit import logs
 from guardkit.cli import (
@@ -25,7 +23,7 @@ from guardkit.cli import (
     tokens,
     trace,
 )
-from guardkit.cli.base import err
+from guardkit.cli.base import complain
 from guardkit.demo.command import demo
 from guardkit.errors import GuardkitError
 
@@ -63,8 +61,5 @@ def main() -> None:
     try:
         app()
     except GuardkitError as error:
-        if logs.in_json():
-            logging.getLogger("guardkit").critical("%s: %s", error.code, error)
-            sys.exit(2)
-        err.print(f"[bold red]{error.code}[/] {escape(str(error))}", soft_wrap=True)
+        complain(error)
         sys.exit(2)

@@ -1,150 +1,128 @@
 """Questions to people, from the command line."""
 
-import contextlib
-import re
+import io
+import json
 import sys
-import time
+from itertools import islice
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from guardkit.channels import Console
-from guardkit.cli.base import out, settings, store
-from guardkit.core.approvals import Approval, ApprovalState
-from guardkit.core.digest import parse
-from guardkit.core.people import Assurance
-from guardkit.core.presentation import present
+from guardkit.cli import deciding, watching
+from guardkit.cli.base import err, out, store
+from guardkit.cli.deciding import ApprovalId, AsJson, directory
+from guardkit.cli.ending import dumped, ending, write
+from guardkit.cli.finding import found as find
+from guardkit.cli.listing import Agent, Filters, For, Shown, Tenant, Thread, Tool, WaitsFor, print_list
+from guardkit.cli.readers import until_nobody_reads
+from guardkit.core.approvals import ApprovalState
+from guardkit.core.places import Place
 from guardkit.core.values import JsonObject
-from guardkit.errors import CanonicalError, ConfigurationError, InputError
-from guardkit.policy import Policy
-from guardkit.runtime.desk import Desk
-from guardkit.sql import SQLStore
+from guardkit.errors import InputError
+from guardkit.policy.durations import parse_duration
 
 app = typer.Typer(no_args_is_help=True, help="Questions to people.")
+app.command("approve")(deciding.approve)
+app.command("reject")(deciding.reject)
+app.command("edit")(deciding.edit)
+app.command("respond")(deciding.respond)
+app.command("decide")(deciding.decide)
+app.command("watch")(watching.watch)
 
-_WAITING = (ApprovalState.PENDING,)
 
-AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
+@app.callback()
+def can_print_anything() -> None:
+    """Questions to people."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode is shown codes
+            stream.reconfigure(errors="backslashreplace")
 
 
 @app.command("list")
 def approvals_list(
-    tenant: Annotated[str | None, typer.Option()] = None,
+    tenant: Tenant = None,
+    thread: Thread = None,
+    agent: Agent = None,
+    tool: Tool = None,
+    status: Annotated[
+        list[ApprovalState] | None,
+        typer.Option(help="Only these states; repeatable. Pending if none is named."),
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Settled ones too.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=100_000)] = 100,
+    person: For = None,
+    older_than: Annotated[
+        str | None,
+        typer.Option(metavar="AGE", help="Only what was asked so long ago or longer: 30m, 8h, 2d."),
+    ] = None,
+    after: Annotated[
+        str | None, typer.Option(metavar="ID", help="Go on behind this one, where a list has ended.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="The most approvals.")] = 100,
     as_json: AsJson = False,
 ) -> None:
     """List questions to people, newest first."""
-    with store() as found:
-        listed = found.listed(tenant=tenant, states=None if everything else _WAITING, limit=limit)
-    shown = [present(one) for one in listed]
-    if as_json:
-        sys.stdout.write(f"[{','.join(one.model_dump_json() for one in shown)}]\n")
-        return
-    table = Table("id", "state", "tool", "thread", "asked for", "why")
-    for one in shown:
-        why = escape("; ".join(one.why))
-        table.add_row(
-            one.id, one.state.value, escape(one.tool), escape(one.thread_id), escape(one.asked_by), why
+    with ending(as_json=False), store() as found:
+        states = _states(status, everything=everything, for_somebody=person is not None)
+        filters = Filters(
+            tenant=tenant,
+            thread=thread,
+            agent=agent,
+            tool=tool,
+            waits_for=None if person is None else WaitsFor(directory(), person),
         )
-    out.print(table)
+        now = found.now()
+        place = None if older_than is None else Place(requested_at=now - _age(older_than), id="")
+        if after is not None:
+            last = Place.of(find(found, after))
+            place = last if place is None else max(place, last, key=lambda one: (-one.requested_at, one.id))
+        listed = list(islice(filters.listed(found, states, place), limit + 1))
+    shown = [Shown.of(one) for one in listed[:limit]]
+    with until_nobody_reads():
+        if as_json:
+            sys.stdout.write(f"[{','.join(map(dumped, shown))}]\n")
+        else:
+            print_list(shown, now)
+        sys.stdout.flush()
+    if len(listed) > limit:
+        err.print(f"more: --after {shown[-1].id}", soft_wrap=True, highlight=False)
+
+
+def _states(
+    status: list[ApprovalState] | None, *, everything: bool, for_somebody: bool
+) -> list[ApprovalState] | None:
+    if everything and status:
+        raise InputError("--all and --status exclude each other")
+    if for_somebody and (everything or status not in (None, [], [ApprovalState.PENDING])):
+        raise InputError("--for lists what waits for somebody: what is settled waits for nobody")
+    return None if everything else status or [ApprovalState.PENDING]
+
+
+def _age(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise InputError(f"--older-than {error}", remedy="write it like 30m, 8h or 1h30m") from None
 
 
 @app.command("show")
-def approvals_show(approval_id: str, as_json: AsJson = False) -> None:
+def approvals_show(
+    approval_id: ApprovalId,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="All arguments and reads, uncut, as JSON in ASCII.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Show one question as people see it, or what became of it."""
-    with store() as found:
-        approval = _found(found, approval_id)
-    if as_json:
-        sys.stdout.write(present(approval).model_dump_json() + "\n")
-    else:
-        Console(file=sys.stdout).show(approval)
-
-
-@app.command("watch")
-def approvals_watch(
-    tenant: Annotated[str | None, typer.Option()] = None,
-    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 2.0,
-) -> None:
-    """Show questions as they come, and what becomes of them, until interrupted."""
-    console = Console(file=sys.stdout)
-    seen: dict[str, str] = {}
-    with store() as found, contextlib.suppress(KeyboardInterrupt):
-        while True:
-            waiting = {
-                one.request.id: one for one in found.listed(tenant=tenant, states=_WAITING, limit=1000)
-            }
-            for gone in [one for one in seen if one not in waiting]:
-                del seen[gone]
-                console.show(_found(found, gone))
-            for approval in reversed(waiting.values()):
-                if seen.get(approval.request.id) != approval.digest:
-                    seen[approval.request.id] = approval.digest
-                    console.show(approval)
-            time.sleep(every)
-
-
-@app.command("decide")
-def approvals_decide(
-    approval_id: str,
-    decision: Annotated[str, typer.Argument(help="approve, edit, reject or respond.")],
-    person: Annotated[str, typer.Option("--as", help="Who decides, as the people directory knows them.")],
-    reason: Annotated[str | None, typer.Option()] = None,
-    args: Annotated[
-        str | None, typer.Option(help="For edit: a JSON object of what changes; - reads it.")
-    ] = None,
-    digest: Annotated[
-        str | None, typer.Option(help="The digest that was shown; another one is refused.")
-    ] = None,
-) -> None:
-    """Decide at the machine, at assurance local_operator."""
-    if decision not in ("approve", "edit", "reject", "respond"):
-        raise InputError(f"decision {decision!r} is not approve, edit, reject or respond")
-    if (decision == "edit") != (args is not None):
-        raise InputError("--args goes with edit, and only with it")
-    if digest is not None and not re.fullmatch(r"[0-9a-f]{12,64}", digest):
-        raise InputError("--digest takes 12 hex digits or more", remedy="see guardkit approvals show")
-    changes = None if args is None else _changes(args)
-    configured = settings()
-    directory = Policy.from_file(configured.need_policy()).directory
-    if directory is None:
-        raise ConfigurationError("the policy names no directory of people")
-    with store() as found:
-        approval = _found(found, approval_id)
-        if digest is not None and not approval.digest.startswith(digest):
-            raise InputError(
-                f"approval {approval_id!r} is about another action now: digest {approval.digest[:12]}",
-                remedy="somebody edited it: see guardkit approvals show",
-            )
-        shown = present(approval)
-        out.print(f"{escape(shown.title)}  {shown.digest_short}")
-        result = Desk(found, directory, configured.keys.decision_signer()).decide(
-            approval_id,
-            identity=person,
-            digest=approval.digest,
-            kind=decision,
-            assurance=Assurance.LOCAL_OPERATOR,
-            via="cli",
-            reason=reason,
-            args=None if changes is None else {**approval.args, **changes},
-        )
-    out.print(f"approval is {result.state.value}")
-
-
-def _changes(text: str) -> JsonObject:
-    try:
-        changes = parse(sys.stdin.read() if text == "-" else text, path="--args")
-    except CanonicalError as error:
-        raise InputError(f"--args is not JSON: {error}") from error
-    if not isinstance(changes, dict) or not changes:
-        raise InputError("--args is not a JSON object with what changes")
-    return changes
-
-
-def _found(found: SQLStore, approval_id: str) -> Approval:
-    approval = found.find(approval_id)
-    if approval is None:
-        raise InputError(f"no approval {approval_id!r}", remedy="see guardkit approvals list")
-    return approval
+    with ending(as_json=as_json):
+        with store() as found:
+            approval = find(found, approval_id)
+        if whole:
+            values: JsonObject = {"arguments": approval.args, "reads": approval.request.action.reads}
+            sys.stdout.write(json.dumps(values, indent=2) + "\n")
+        elif as_json:
+            write(Shown.of(approval))
+        else:
+            shown = Console(file=sys.stdout).show(approval)
+            if approval.state is ApprovalState.PENDING:
+                out.print(f"shown {shown}", soft_wrap=True, highlight=False)

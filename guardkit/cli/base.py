@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import logging
 import os
 import sys
 from collections.abc import Generator
@@ -11,10 +12,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
+from guardkit import logs
 from guardkit.core.settings import Settings, load_settings
+from guardkit.core.visible import visible
 from guardkit.core.wording import Tone
-from guardkit.errors import ConfigurationError
+from guardkit.errors import ConfigurationError, GuardkitError
 from guardkit.guard import Guard
 from guardkit.langgraph.graph import GuardedGraph
 from guardkit.sql import Database, SQLStore
@@ -26,6 +30,14 @@ STYLES: dict[Tone, str] = {"plain": "", "good": "green", "held": "yellow", "bad"
 """How what happened is coloured."""
 
 Operator = Annotated[str, typer.Option("--by", help="Who does it; goes into the audit log.")]
+
+
+def complain(error: GuardkitError) -> None:
+    """Say in one line what is wrong, never with a traceback."""
+    if logs.in_json():
+        logging.getLogger("guardkit").critical("%s: %s", error.code, error)
+        return
+    err.print(f"[bold red]{error.code}[/] {escape(visible(str(error)))}", soft_wrap=True, highlight=False)
 
 
 def settings() -> Settings:

@@ -3,11 +3,8 @@
 import contextlib
 import heapq
 import json
-import os
-import select
 import sys
-import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +15,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from guardkit.cli.base import STYLES, err, out, store
+from guardkit.cli.readers import until_nobody_reads, wait
 from guardkit.core.audit import AuditEntry
 from guardkit.core.ports import Store
 from guardkit.core.values import JsonObject, Value
@@ -65,7 +63,7 @@ def tail(
     as_json: Annotated[bool, typer.Option("--json", help="For machines: a JSON object a line.")] = False,
 ) -> None:
     """Show what happens as it happens, one line each, until interrupted."""
-    with store() as found, _until_nobody_reads():
+    with store() as found, until_nobody_reads():
         follower = Follower(found, tenant, _start(found, since, position))
         wanted = Wanted(found, thread=thread, agent=agent)
         try:
@@ -76,7 +74,7 @@ def tail(
                     follower.position[entry.tenant] = entry.seq
                 sys.stdout.flush()
                 _keep(position, follower.position)
-                _wait(every)
+                wait(every)
         finally:
             _keep(position, follower.position)
 
@@ -238,34 +236,3 @@ def _show(entry: AuditEntry, *, as_json: bool) -> None:
 
 def _warn(text: str) -> None:
     err.print(f"[bold red]warning[/] {escape(text)}", soft_wrap=True)
-
-
-def _wait(seconds: float) -> None:
-    """Sleep; a reader who is gone is noticed at once, as nothing may ever be written again.
-
-    Raises:
-        BrokenPipeError: nobody reads standard output any more.
-    """
-    try:
-        number = sys.stdout.fileno()
-        poll = select.poll()
-    except (AttributeError, OSError):  # no such call on Windows, or no real file
-        time.sleep(seconds)
-        return
-    poll.register(number, 0)  # errors and hang-ups are always told
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
-        if any(told & (select.POLLERR | select.POLLHUP) for _, told in poll.poll(left * 1000)):
-            raise BrokenPipeError
-
-
-@contextlib.contextmanager
-def _until_nobody_reads() -> Generator[None]:
-    """Ctrl-C and a closed pipe are how this ends, not errors."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        pass
-    except BrokenPipeError:
-        # What is left in the buffer goes nowhere, without a complaint at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

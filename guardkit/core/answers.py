@@ -58,11 +58,11 @@ def read_fields(schema: JsonObject, args: JsonObject, form: Mapping[str, str]) -
         ):
             fields.append(field)
             continue
-        read, problem = _read(field, sent)
+        read, problem = read_text(field, sent)
         fields.append(replace(field, text=sent, error=problem))
         if problem is None:
             edited.pop(field.name, None)
-            if not isinstance(read, _Absent):
+            if not isinstance(read, Absent):
                 edited[field.name] = read
     problems: list[str] = []
     for found in edit_problems(schema, edited):
@@ -104,15 +104,20 @@ def with_changes(args: JsonObject, text: str) -> JsonObject:
             raise CanonicalError("not what the form carries", path="changes")
 
 
-class _Absent:
+class Absent:
     """No value at all, which is not `null`."""
 
 
-def _read(field: Field, sent: str) -> tuple[Json | _Absent, str | None]:
-    """A value and what is wrong with it."""
+def read_text(field: Field, sent: str) -> tuple[Json | Absent, str | None]:
+    """A value, and what is wrong with it.
+
+    Args:
+        field: what is asked for.
+        sent: what somebody wrote.
+    """
     text = sent if field.kind in ("line", "text") else sent.strip()
     if text == "" and field.optional:
-        return (None if field.nullable and (field.present or field.required) else _Absent()), None
+        return (None if field.nullable and (field.present or field.required) else Absent()), None
     match field.kind:
         case "line" | "text" | "date":
             return text, None

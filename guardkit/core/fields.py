@@ -102,7 +102,7 @@ def fields_of(schema: JsonObject, args: JsonObject) -> tuple[Field, ...]:
         field = _field(
             f"f{index}",
             name,
-            _resolved(schema, described.get(name)),
+            resolved(schema, described.get(name)),
             args,
             required=isinstance(required, list) and name in required,
         )
@@ -117,9 +117,24 @@ def fields_of(schema: JsonObject, args: JsonObject) -> tuple[Field, ...]:
     return tuple(fields)
 
 
+def field_of(
+    schema: JsonObject, node: JsonObject, name: str, values: JsonObject, *, required: bool = False
+) -> Field:
+    """The field of one value, however long it is.
+
+    Args:
+        schema: JSON schema of the tool's arguments, in which references are followed.
+        node: the part of it that describes the value.
+        name: the value's name.
+        values: what it is among.
+        required: whether it may not be absent.
+    """
+    return _field("value", name, resolved(schema, node), values, required=required)
+
+
 def _field(key: str, name: str, node: JsonObject, args: JsonObject, *, required: bool) -> Field:
     present, current = name in args, args.get(name)
-    forms = _forms(node)
+    forms = forms_of(node)
     types = {kind for form in forms for kind in _types(form)}
     choices = _choices(node)
     kind = _kind(types, choices, current)
@@ -146,8 +161,13 @@ def _field(key: str, name: str, node: JsonObject, args: JsonObject, *, required:
     )
 
 
-def _resolved(schema: JsonObject, node: Json) -> JsonObject:
-    """A property's schema, with references inside the schema followed."""
+def resolved(schema: JsonObject, node: Json) -> JsonObject:
+    """A property's schema, with references inside the schema followed.
+
+    Args:
+        schema: the whole.
+        node: a part of it.
+    """
     for _ in range(_REFERENCES):
         if not isinstance(node, dict):
             return {}
@@ -181,7 +201,7 @@ def _at(schema: JsonObject, reference: Json) -> Json:
     return found
 
 
-def _forms(node: JsonObject) -> list[JsonObject]:
+def forms_of(node: JsonObject) -> list[JsonObject]:
     """The alternatives of a schema; the schema itself if there are none."""
     for keyword in ("anyOf", "oneOf"):
         forms = node.get(keyword)
@@ -198,7 +218,7 @@ def _types(form: JsonObject) -> list[str]:
 def _choices(node: JsonObject) -> tuple[Json, ...]:
     """What a schema allows one by one; nothing where it also allows something else."""
     found: list[Json] = []
-    for form in _forms(node):
+    for form in forms_of(node):
         listed = form.get("enum")
         if isinstance(listed, list):
             found += listed

@@ -102,3 +102,13 @@ def human(name: str) -> str:
     words = [_as_word(word) for word in spaced.split(" ")]
     text = one_line(" ".join(words), 120)
     return text[:1].upper() + text[1:]
+
+
+def escaped(text: str) -> str:
+    r"""JSON text with everything invisible or misleading in its strings written as `\uXXXX`: the same JSON, to edit."""
+
+    def codes(found: re.Match[str]) -> str:
+        units = found.group().encode("utf-16-be", "surrogatepass")
+        return "".join(f"\\u{units[at] << 8 | units[at + 1]:04x}" for at in range(0, len(units), 2))
+
+    return _STACKED.sub(codes, _HIDDEN.sub(codes, text))

@@ -8,7 +8,7 @@ from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState, cl
 from guardkit.core.audit import AuditEvent
 from guardkit.core.runs import RunRef, TurnStatus
 from guardkit.errors import InputError, UnknownApprovalError
-from guardkit.sql import approval_rows, audit, deliveries, dialects, due, lease, names
+from guardkit.sql import approval_rows, audit, deliveries, dialects, due, lease, names, news
 
 _OPEN = (ApprovalState.PENDING, ApprovalState.APPROVED)
 
@@ -80,6 +80,7 @@ def settle(
         deliveries.tell_outcome(connection, approval, now)
     else:
         deliveries.bring_up_to_date(connection, stored, approval, now)
+    news.tell(connection)
     if (
         approval.state.settled
         and not stored.state.settled
@@ -157,6 +158,7 @@ def _closed(connection: Connection, approval: Approval, now: float, why: str) ->
     cancelled = close(approval, ApprovalState.CANCELLED, now)
     approval_rows.write_changed(connection, approval, cancelled)
     deliveries.tell_outcome(connection, cancelled, now)
+    news.tell(connection)
     return _cancelled(cancelled, why)
 
 

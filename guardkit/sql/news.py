@@ -39,6 +39,11 @@ class News:
         self._listening: Any = None
         self._version: int | None = None
 
+    @property
+    def hears(self) -> bool:
+        """Whether this database tells news; `wait` only waits where it does not."""
+        return self._database.is_sqlite or self._database.engine.dialect.driver == "psycopg"
+
     def wait(self, seconds: float) -> bool:
         """Wait for news, or for so long. Returns whether there was some.
 

@@ -26,6 +26,7 @@ from guardkit.core.runs import (
 from guardkit.core.values import Json
 from guardkit.errors import InputError
 from guardkit.sql import (
+    approval_ids,
     approval_rows,
     approvals,
     audit,
@@ -140,6 +141,11 @@ class SQLStore(ApiStore, ThreadStore):
         """An approval by id alone; for processes that check the tenant themselves."""
         with self.database.reading() as connection:
             return approval_rows.find(connection, approval_id)
+
+    def ids_beginning(self, prefix: str, *, tenant: str | None = None, limit: int = 10) -> Sequence[str]:
+        """Ids of approvals that begin with these lower-case hex digits, in order."""
+        with self.database.reading() as connection:
+            return approval_ids.beginning(connection, prefix, tenant=tenant, limit=_limit(limit))
 
     def listed(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,8 +15,10 @@ import pytest
 from guardkit import Approval, EffectNotDone, Guard, GuardedGraph, Paused, Policy, Principal
 from guardkit.core.keys import Keys
 from guardkit.core.signing import Signer
+from guardkit.sql import Database, SQLStore, upgrade
 from guardkit.testing import FakeChannel, calls
 from tests.promises.scene import agent
+from tests.unit.cli.office import OFFICE_PEOPLE, Office, Ran
 
 POLICY = """
 policy: claims
@@ -44,15 +47,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 runpy.run_module("guardkit", run_name="__main__", alter_sys=True)
 """
 """`python -m guardkit` that can be interrupted: what a shell starts in the background ignores SIGINT, and so do its children."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
 
 
 @dataclass
@@ -171,3 +165,26 @@ def desk(line: Line) -> Iterator[Desk]:
     """A claims desk on the command line's database."""
     with opened_desk(line, f"sqlite:///{line.folder / 'guardkit.db'}") as opened:
         yield opened
+
+
+@pytest.fixture
+def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
+    """An office in the current folder, and its configuration in the environment."""
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    (tmp_path / "people.yaml").write_text(OFFICE_PEOPLE)
+    key = Keys.generate().decision_key
+    assert key is not None
+    environment = {
+        "GUARDKIT_DATABASE": f"sqlite:///{tmp_path / 'guardkit.db'}",
+        "GUARDKIT_POLICY": "policy.yaml",
+        "GUARDKIT_DECISION_KEY": key.get_secret_value(),
+        "GUARDKIT_DECISION_PUBLIC_KEYS": Signer(key.get_secret_value()).public_key,
+    }
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("GUARDKIT_")]:
+        monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    upgrade(environment["GUARDKIT_DATABASE"])
+    with Database(environment["GUARDKIT_DATABASE"]) as database:
+        yield Office(SQLStore(database), environment)

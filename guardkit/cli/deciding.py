@@ -1,0 +1,354 @@
+"""Deciding at the command line: `approve`, `reject`, `edit`, `respond`, and `decide` for scripts of before."""
+
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from guardkit.channels import Console
+from guardkit.cli.asking import at_a_terminal, confirmed, words
+from guardkit.cli.base import out, settings, store
+from guardkit.cli.editing import Edited, Edits, changed
+from guardkit.cli.ending import Status, ending, write
+from guardkit.cli.finding import found as find
+from guardkit.core.approvals import Approval, ApprovalState, DecisionKind
+from guardkit.core.people import Assurance, Directory
+from guardkit.core.presentation import present, presentation_hash
+from guardkit.core.rows import Change
+from guardkit.core.values import Value
+from guardkit.core.visible import one_line
+from guardkit.errors import ConfigurationError, InputError
+from guardkit.policy import Policy
+from guardkit.runtime.desk import Desk
+from guardkit.sql import SQLStore
+
+_NEVER = -1
+"""No approval has this version: an answer that names it is judged, audited and refused, whatever happens meanwhile."""
+
+_SPOKEN: dict[DecisionKind, str] = {
+    "reject": "Why (kept with the decision)",
+    "respond": "What the assistant is told instead",
+}
+_VERBS: dict[DecisionKind, str] = {
+    "approve": "Approve",
+    "edit": "Edit and approve",
+    "reject": "Reject",
+    "respond": "Answer instead of doing",
+}
+
+ApprovalId = Annotated[str, typer.Argument(help="The id, or four digits or more of its beginning.")]
+As = Annotated[str, typer.Option("--as", help="Who decides, as the people directory knows them.")]
+Reason = Annotated[str | None, typer.Option(help="In the person's own words; kept with the decision.")]
+Shown = Annotated[
+    str | None,
+    typer.Option(metavar="HASH", help="The presentation_hash that was looked at; refused if changed."),
+]
+Digest = Annotated[str | None, typer.Option(help="The digest that was shown; another one is refused.")]
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Do not ask; approve and edit then need --shown or --digest.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
+
+
+class Taken(Value):
+    """A decision that counts, as `--json` prints it."""
+
+    approval: str
+    decision: DecisionKind
+    person: str
+    on_behalf_of: str | None
+    """For whom, if a delegate said it for somebody who is away."""
+
+    stage: int
+    """1 for the first."""
+
+    at: float
+    """Seconds since the epoch, by the database's clock."""
+
+    state: ApprovalState
+    """Where the approval stands with it; `pending` while others have to agree."""
+
+    version: int
+    digest: str
+    """The digest of the arguments as they stand with it."""
+
+    presentation_hash: str
+    """Hash of what was decided on."""
+
+    changes: tuple[Change, ...]
+    """With `edit`: what it changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What somebody has typed."""
+
+    approval: str
+    person: str
+    kind: DecisionKind
+    reason: str | None
+    shown: str | None
+    digest: str | None
+    yes: bool
+    as_json: bool
+
+    def check(self) -> None:
+        """Refuse what cannot be meant.
+
+        Raises:
+            InputError: a hash is none, nobody can be asked, or it would be decided blind.
+        """
+        if self.shown is not None and not re.fullmatch(r"[0-9a-f]{64}", self.shown):
+            raise InputError("--shown takes 64 hex digits", remedy="see guardkit approvals show")
+        check_digest(self.digest)
+        if self.yes and self.kind in ("approve", "edit") and self.shown is None and self.digest is None:
+            raise InputError(
+                f"{self.kind} with --yes says nothing about what was looked at",
+                remedy="--shown with the presentation_hash of guardkit approvals show --json, or --digest",
+            )
+        if not self.yes and not at_a_terminal():
+            raise InputError(
+                "nobody can be asked: standard input is no terminal", remedy="--yes decides without asking"
+            )
+
+    def names(self, approval: Approval, shown: str) -> bool:
+        """Whether the approval is what was looked at, as far as that was said."""
+        return self.shown in (None, shown) and (
+            self.digest is None or approval.digest.startswith(self.digest)
+        )
+
+
+def check_digest(digest: str | None) -> None:
+    """Refuse what is no digest, and too little of one.
+
+    Raises:
+        InputError: it is.
+    """
+    if digest is not None and not re.fullmatch(r"[0-9a-f]{12,64}", digest):
+        raise InputError("--digest takes 12 hex digits or more", remedy="see guardkit approvals show")
+
+
+def directory() -> Directory:
+    """The people of the configured policy.
+
+    Raises:
+        ConfigurationError: there are none.
+    """
+    people = Policy.from_file(settings().need_policy()).directory
+    if people is None:
+        raise ConfigurationError("the policy names no directory of people")
+    return people
+
+
+def approve(
+    approval_id: ApprovalId,
+    person: As,
+    reason: Reason = None,
+    shown: Shown = None,
+    digest: Digest = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Approve what is asked, after a look at it."""
+    _run(_said("approve", approval_id, person, reason, shown, digest, yes=yes, as_json=as_json), None)
+
+
+def reject(
+    approval_id: ApprovalId,
+    person: As,
+    reason: Reason = None,
+    shown: Shown = None,
+    digest: Digest = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Reject what is asked; needs a reason."""
+    _run(_said("reject", approval_id, person, reason, shown, digest, yes=yes, as_json=as_json), None)
+
+
+def respond(
+    approval_id: ApprovalId,
+    person: As,
+    reason: Reason = None,
+    shown: Shown = None,
+    digest: Digest = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tell the assistant something instead of doing what is asked; the words are the reason."""
+    _run(_said("respond", approval_id, person, reason, shown, digest, yes=yes, as_json=as_json), None)
+
+
+def edit(
+    approval_id: ApprovalId,
+    person: As,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set one argument; repeatable.")
+    ] = None,
+    args: Annotated[
+        str | None, typer.Option(metavar="FILE", help="JSON object of what changes; - reads it.")
+    ] = None,
+    reason: Reason = None,
+    shown: Shown = None,
+    digest: Digest = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Change the arguments and approve them so. With neither --set nor --args an editor is opened."""
+    said = _said("edit", approval_id, person, reason, shown, digest, yes=yes, as_json=as_json)
+    _run(said, Edits(sets=tuple(sets or ()), file=args))
+
+
+def decide(
+    approval_id: str,
+    decision: Annotated[str, typer.Argument(help="approve, edit, reject or respond.")],
+    person: As,
+    reason: Reason = None,
+    args: Annotated[
+        str | None, typer.Option(help="For edit: a JSON object of what changes; - reads it.")
+    ] = None,
+    digest: Digest = None,
+) -> None:
+    """Decide without a look and without a question, at assurance local_operator."""
+    if decision not in ("approve", "edit", "reject", "respond"):
+        raise InputError(f"decision {decision!r} is not approve, edit, reject or respond")
+    if (decision == "edit") != (args is not None):
+        raise InputError("--args goes with edit, and only with it")
+    check_digest(digest)
+    changes = None if args is None else changed(sys.stdin.read() if args == "-" else args)
+    desk = _desk_of(directory())
+    with store() as found:
+        approval = find(found, approval_id)
+        if digest is not None and not approval.digest.startswith(digest):
+            raise InputError(
+                f"approval {approval.request.id!r} is about another action now: digest {approval.digest[:12]}",
+                remedy="somebody edited it: see guardkit approvals show",
+            )
+        view = present(approval)
+        out.print(f"{escape(view.title)}  {view.digest_short}")
+        result = desk(found).decide(
+            approval.request.id,
+            identity=person,
+            digest=approval.digest,
+            kind=decision,
+            assurance=Assurance.LOCAL_OPERATOR,
+            via="cli",
+            reason=reason,
+            args=None if changes is None else {**approval.args, **changes},
+        )
+    out.print(f"approval is {result.state.value}")
+
+
+def _said(
+    kind: DecisionKind,
+    approval: str,
+    person: str,
+    reason: str | None,
+    shown: str | None,
+    digest: str | None,
+    *,
+    yes: bool,
+    as_json: bool,
+) -> Said:
+    return Said(
+        approval=approval, person=person, kind=kind, reason=reason, shown=shown, digest=digest, yes=yes,
+        as_json=as_json,
+    )  # fmt: skip
+
+
+def _desk_of(people: Directory) -> Callable[[SQLStore], Desk]:
+    signer = settings().keys.decision_signer()
+    return lambda found: Desk(found, people, signer)
+
+
+def _run(said: Said, edits: Edits | None) -> None:
+    with ending(as_json=said.as_json):
+        said.check()
+        if edits is not None:
+            edits = edits.read(asking=not said.yes)
+        people = directory()
+        desk_of = _desk_of(people)
+        with store() as found:
+            taken = _Deciding(found, desk_of(found), people, said).take(edits)
+    if taken is None:
+        typer.echo("nothing was decided", err=True)
+        raise typer.Exit(Status.DECLINED)
+    if said.as_json:
+        write(taken)
+    else:
+        out.print(f"approval is {taken.state.value}")
+
+
+class _Deciding:
+    """One decision: look, ask, send."""
+
+    def __init__(self, found: SQLStore, desk: Desk, people: Directory, said: Said) -> None:
+        self._store = found
+        self._desk = desk
+        self._people = people
+        self._said = said
+
+    def take(self, edits: Edits | None) -> Taken | None:
+        """The decision, once it counts; `None` when whoever was asked said no."""
+        said = self._said
+        person = self._people.find(said.person)
+        approval = find(self._store, said.approval, tenant=None if person is None else person.tenant)
+        view = present(approval)
+        shown = presentation_hash(view)
+        cannot = person is None or self._desk.refusal(approval, person, Assurance.LOCAL_OPERATOR) is not None
+        if cannot or not said.names(approval, shown):
+            return self._send(approval, shown, None, said.reason, version=_NEVER)
+        if said.kind not in approval.request.allowed:
+            return self._send(approval, shown, None, said.reason)
+        self._console().show(approval)
+        edited = None if edits is None else edits.of(approval, self._console(), aside=said.as_json)
+        reason = said.reason
+        if reason is None and said.kind in _SPOKEN and not said.yes:
+            reason = words(_SPOKEN[said.kind], aside=said.as_json)
+        question = f"{_VERBS[said.kind]}: {view.title}, as {one_line(said.person, 100)}?"
+        if not said.yes and not confirmed(question, aside=said.as_json):
+            return None
+        return self._send(approval, shown, edited, reason)
+
+    def _send(
+        self,
+        approval: Approval,
+        shown: str,
+        edited: Edited | None,
+        reason: str | None,
+        *,
+        version: int | None = None,
+    ) -> Taken:
+        said = self._said
+        after = self._desk.decide(
+            approval.request.id,
+            identity=said.person,
+            digest=approval.digest,
+            kind=said.kind,
+            assurance=Assurance.LOCAL_OPERATOR,
+            via="cli",
+            reason=reason,
+            args=None if edited is None else edited.args,
+            version=approval.version if version is None else version,
+        )
+        decision = after.decisions[-1]
+        return Taken(
+            approval=after.request.id,
+            decision=decision.kind,
+            person=decision.person,
+            on_behalf_of=decision.on_behalf_of,
+            stage=decision.stage + 1,
+            at=decision.decided_at,
+            state=after.state,
+            version=after.version,
+            digest=after.digest,
+            presentation_hash=shown,
+            changes=() if edited is None else edited.changes,
+        )
+
+    def _console(self) -> Console:
+        return Console(file=sys.stderr if self._said.as_json else sys.stdout)
