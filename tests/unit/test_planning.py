@@ -24,7 +24,11 @@ CALENDAR = Calendar(
 )
 QUIET = CALENDAR.model_copy(update={"quiet": (1200, 420)})
 HEAD = Person(id="hal", groups=("heads",))
-HEADS = {"groups": ("heads",), "channels": ("heads",)}
+
+
+def heads(after: float | BusinessTime) -> Escalation:
+    """An escalation to the heads of the desk."""
+    return Escalation(after=after, groups=("heads",), channels=("heads",))
 
 
 def at(text: str) -> float:
@@ -60,7 +64,7 @@ class Desk:
 
 
 def test_working_time_and_plain_time_go_side_by_side() -> None:
-    step = Escalation(after=BusinessTime(seconds=4 * 3600.0), **HEADS)
+    step = heads(BusinessTime(seconds=4 * 3600.0))
     desk = Desk(
         "2026-11-27T16:00", calendar=CALENDAR, reminders=(7200.0, BusinessTime(seconds=7200.0)), escalations=(step,)
     )  # fmt: skip
@@ -97,7 +101,7 @@ def test_across_a_change_of_the_clock_the_time_of_the_day_stays() -> None:
 
 @pytest.mark.promise("P5")
 def test_others_may_answer_after_the_working_time_and_not_before() -> None:
-    step = Escalation(after=BusinessTime(seconds=4 * 3600.0), **HEADS)
+    step = heads(BusinessTime(seconds=4 * 3600.0))
     desk = Desk("2026-11-27T16:00", calendar=CALENDAR, escalations=(step,))
     approval = desk.ask()
     for early in ("2026-11-27T20:00", "2026-11-29T16:00", "2026-11-30T11:59"):
@@ -109,7 +113,7 @@ def test_others_may_answer_after_the_working_time_and_not_before() -> None:
 
 @pytest.mark.promise("P5")
 def test_whether_they_might_answer_is_judged_again_when_it_is_used() -> None:
-    step = Escalation(after=BusinessTime(days=1), **HEADS)
+    step = heads(BusinessTime(days=1))
     desk = Desk("2026-11-27T16:00", calendar=CALENDAR, escalations=(step,))
     approval = desk.ask()
     desk.clock.advance(at("2026-11-30T16:00") - desk.clock())
@@ -128,7 +132,7 @@ def test_whether_they_might_answer_is_judged_again_when_it_is_used() -> None:
 
 @pytest.mark.promise("P5")
 def test_an_edit_lets_the_working_time_begin_again() -> None:
-    step = Escalation(after=BusinessTime(seconds=4 * 3600.0), **HEADS)
+    step = heads(BusinessTime(seconds=4 * 3600.0))
     desk = Desk("2026-11-27T10:00", calendar=CALENDAR, escalations=(step,))
     approval = desk.ask(required=2)
     desk.clock.advance(3 * 3600)
@@ -139,7 +143,7 @@ def test_an_edit_lets_the_working_time_begin_again() -> None:
 
 
 def test_in_quiet_hours_a_question_waits_and_swallows_its_reminders() -> None:
-    step = Escalation(after=1800.0, **HEADS)
+    step = heads(1800.0)
     desk = Desk("2026-11-26T21:00", calendar=QUIET, reminders=(3600.0, 7200.0, 39600.0), escalations=(step,))
     approval = desk.ask()
     assert stage_for(approval, HEAD, at("2026-11-26T21:30")) == 0, "quiet hours move no escalation"

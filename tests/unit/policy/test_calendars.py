@@ -64,6 +64,7 @@ def test_a_route_with_calendars(tmp_path: Path) -> None:
     (deadline,) = route.deadlines
     assert (route.expires_in, deadline.after, deadline.calendar.name) == (None, DAYS, "berlin")
     desk, second = route.stages
+    assert desk.calendar is not None
     assert desk.calendar == deadline.calendar
     assert desk.calendar.week == (*(((540, 720), (780, 1020)),) * 4, ((540, 840),), (), ())
     assert desk.calendar.holidays == ("2026-12-25", "2027-01-01")
