@@ -15,7 +15,7 @@ from guardkit.core.audit import AuditEvent
 from guardkit.core.people import Directory, Person, Roster
 from guardkit.core.ports import ApprovalChannel, Store
 from guardkit.core.presentation import Said
-from guardkit.core.stages import ApprovalStage
+from guardkit.core.stages import ApprovalStage, Wait
 from guardkit.core.values import Json
 from guardkit.core.visible import one_line
 from guardkit.errors import ChannelError
@@ -74,18 +74,18 @@ class ChannelHost:
         Raises:
             ChannelError: the stage names a group, and the directory cannot list people; or it is nobody.
         """
-        waited = 0.0
+        wait = None
         if approval.stage() == stage:
-            waited = self.store.now() - waiting_since(approval)
-        asked = tuple(self._approvers(approval, approval.request.stages[stage], waited))
+            wait = Wait(since=waiting_since(approval), at=self.store.now())
+        asked = tuple(self._approvers(approval, approval.request.stages[stage], wait))
         found = tuple(dict.fromkeys((*asked, *self._delegates(approval, stage, asked))))
         if not found:
             raise ChannelError(f"channel {self.name!r}: nobody may answer in stage {stage + 1}")
         return found
 
-    def _approvers(self, approval: Approval, stage: ApprovalStage, waited: float) -> Iterator[Person]:
+    def _approvers(self, approval: Approval, stage: ApprovalStage, wait: Wait | None) -> Iterator[Person]:
         request = approval.request
-        late = (step for step in stage.escalations if waited >= step.after)
+        late = (step for step in stage.escalations if wait is not None and stage.begun(step, wait))
         steps = [step for step in (stage, *late) if self.name in step.channels]
         named = (self.directory.find(identity) for step in steps for identity in step.approvers)
         if any(step.groups for step in steps) and not isinstance(self.directory, Roster):

@@ -19,10 +19,11 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field
 
+from guardkit.core.calendars import Deadline
 from guardkit.core.digest import action_digest, sha256
 from guardkit.core.people import Assurance, Person, count_as_one
 from guardkit.core.principals import Principal
-from guardkit.core.stages import ApprovalStage
+from guardkit.core.stages import ApprovalStage, Wait
 from guardkit.core.steps import Action
 from guardkit.core.values import JsonObject, Value
 from guardkit.errors import DecisionRefusedError
@@ -85,6 +86,9 @@ class ApprovalRequest(Value):
 
     expires_at: float | None = None
     """Seconds since the epoch; `None` never."""
+
+    deadlines: tuple[Deadline, ...] = ()
+    """Working times from the question to its expiry. The store makes `expires_at` of them; the earliest counts."""
 
     on_expiry: OnExpiry
     valid_for: float | None = None
@@ -282,7 +286,7 @@ def stage_for(
         raise DecisionRefusedError("already_decided", "a delegate and whoever is away are one person")
     waiting = approval.stage()
     if waiting is None or not request.stages[waiting].seats(
-        person, absent, now, now - waiting_since(approval)
+        person, absent, now, Wait(since=waiting_since(approval), at=now)
     ):
         raise DecisionRefusedError(
             "not_an_approver", "this person is not among the approvers of the stage that is waiting"
@@ -345,14 +349,9 @@ def decide(
     if (decision.kind == "edit") != (decision.args is not None):
         raise DecisionRefusedError("edit_invalid", "edited arguments go with 'edit', and only with it")
     said = {"decisions": (*approval.decisions, decision), "version": approval.version + 1}
-    if decision.kind == "reject":
-        return approval.model_copy(
-            update={**said, "state": ApprovalState.REJECTED, "settled_at": decision.decided_at}
-        )
-    if decision.kind == "respond":
-        return approval.model_copy(
-            update={**said, "state": ApprovalState.RESPONDED, "settled_at": decision.decided_at}
-        )
+    if decision.kind in ("reject", "respond"):
+        state = ApprovalState.REJECTED if decision.kind == "reject" else ApprovalState.RESPONDED
+        return approval.model_copy(update={**said, "state": state, "settled_at": decision.decided_at})
     if decision.args is not None:
         digest = edited_digest(request, decision.args)
         if digest == approval.digest:

@@ -13,6 +13,7 @@ from guardkit.core.approvals import (
     waiting_stage,
 )
 from guardkit.core.people import Assurance, Person, count_as_one
+from guardkit.core.stages import Wait
 
 
 def still_holds(approval: Approval, people: Mapping[str, Person | None], now: float) -> str | None:
@@ -35,13 +36,14 @@ def still_holds(approval: Approval, people: Mapping[str, Person | None], now: fl
     for number, decision in enumerate(approval.decisions):
         if decision not in approval.standing():
             continue
-        waited = decision.decided_at - waiting_since(after_decisions(approval, number))
+        since = waiting_since(after_decisions(approval, number))
+        wait = Wait(since=since, at=decision.decided_at)
         again = decision.assurance is Assurance.EMAIL_LINK and any(
             one.assurance is Assurance.EMAIL_LINK for one in valid
         )
         if (
             not again
-            and _is_entitled(request, decision, people, waited, now)
+            and _is_entitled(request, decision, people, wait, now)
             and not (request.delegable and _is_counted(decision, valid, people))
         ):
             valid.append(decision)
@@ -57,7 +59,7 @@ def _is_entitled(
     request: ApprovalRequest,
     decision: ApprovalDecision,
     people: Mapping[str, Person | None],
-    waited: float,
+    wait: Wait,
     now: float,
 ) -> bool:
     """Whether an approval that was given still counts, by today's records. A delegation must hold then and now."""
@@ -73,7 +75,7 @@ def _is_entitled(
     return (
         stage is not None
         and person is not None
-        and all(stage.seats(person, absent, at, waited) for at in (decision.decided_at, now))
+        and all(stage.seats(person, absent, at, wait) for at in (decision.decided_at, now))
         and decision.assurance.reaches(stage.assurance)
     )
 

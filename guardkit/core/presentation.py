@@ -15,6 +15,7 @@ from guardkit.core.approvals import (
     OnExpiry,
     counting,
 )
+from guardkit.core.calendars import BusinessTime
 from guardkit.core.digest import sha256
 from guardkit.core.durations import format_duration
 from guardkit.core.people import Assurance
@@ -231,7 +232,8 @@ def _stages(approval: Approval) -> tuple[StageView, ...]:
 def _escalation(step: Escalation) -> str:
     who = [*step.approvers, *(f"group {group}" for group in step.groups)]
     role = f" as {step.role}" if step.role else ""
-    return one_line(f"after {format_duration(step.after)} also {', '.join(who)}{role}", _LINE_LIMIT)
+    after = str(step.after) if isinstance(step.after, BusinessTime) else format_duration(step.after)
+    return one_line(f"after {after} also {', '.join(who)}{role}", _LINE_LIMIT)
 
 
 def _said(decision: ApprovalDecision) -> Said:

@@ -1,5 +1,6 @@
 """Policies and constitutions, from YAML or Python."""
 
+from guardkit.policy.calendars import CalendarEntry, QuietHours
 from guardkit.policy.constitution import Constitution, Principle, PrincipleTest
 from guardkit.policy.diff import Change, diff
 from guardkit.policy.document import (
@@ -24,6 +25,7 @@ __all__ = [
     "ApprovalRoute",
     "Approver",
     "Budgets",
+    "CalendarEntry",
     "Change",
     "Constitution",
     "Facts",
@@ -33,6 +35,7 @@ __all__ = [
     "PolicyDocument",
     "Principle",
     "PrincipleTest",
+    "QuietHours",
     "RouteEntry",
     "SourceRules",
     "StageEntry",

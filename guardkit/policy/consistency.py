@@ -107,12 +107,13 @@ def check_people(document: PolicyDocument, located: Located, directory: Director
         )
     if not isinstance(directory, PeopleDirectory):
         return
+    calendars = document.known_calendars()
     for name, route in document.approvals.items():
         for number, stage in enumerate(route.stages):
             place: Where = ("approvals", name, "stages", number)
             _check_named(stage.role, stage.approvers, (*place, "approvers"), located, directory)
-            _check_stage(stage_of(stage, route), place, located, directory)
-        stages = tuple(stage_of(stage, route) for stage in route.stages)
+            _check_stage(stage_of(stage, route, calendars), place, located, directory)
+        stages = tuple(stage_of(stage, route, calendars) for stage in route.stages)
         check_seats(("approvals", name, "stages"), stages, located, directory)
         for number, step in enumerate(route.escalate):
             place = ("approvals", name, "escalate", number)

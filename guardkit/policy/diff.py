@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
+from guardkit.core.calendars import BusinessTime
 from guardkit.core.people import Assurance
 from guardkit.core.values import Json, JsonObject, Value
 from guardkit.policy.document import PolicyDocument, as_mapping
-from guardkit.policy.durations import parse_duration
+from guardkit.policy.durations import parse_delay
 
 Direction: TypeAlias = Literal["looser", "tighter"]
 
@@ -92,10 +93,19 @@ def _added(path: str, value: Json) -> Direction | None:
 
 
 def _changed(path: str, old: Json, new: Json) -> Direction | None:
+    if _counts_work(old) != _counts_work(new):
+        return None
     before, after = _strictness(path, old), _strictness(path, new)
     if before is None or after is None or before == after:
         return None
     return "tighter" if after > before else "looser"
+
+
+def _counts_work(value: Json) -> str:
+    """The unit of a business time: which of two in different units is longer depends on when they begin."""
+    if not isinstance(value, str) or " business " not in value:
+        return ""
+    return "days" if "day" in value else "time"
 
 
 def _strictness(path: str, value: Json) -> float | None:
@@ -113,7 +123,8 @@ def _strictness(path: str, value: Json) -> float | None:
         case "exclude_requester", bool():
             return int(value)
         case (("expires_in" | "valid_for"), str()):
-            return -parse_duration(value)
+            length = parse_delay(value)
+            return -(length.days or length.seconds) if isinstance(length, BusinessTime) else -length
         case (("steps" | "tool_calls" | "seconds" | "same_call"), int() | float()):
             return -value
         case _:

@@ -9,10 +9,12 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 from pydantic import BeforeValidator, Field, model_serializer, model_validator
 
 from guardkit.core.approvals import DecisionKind, OnExpiry
+from guardkit.core.calendars import BusinessTime, Calendar
 from guardkit.core.no_result import NoResultReason
 from guardkit.core.people import Assurance
 from guardkit.core.values import JsonObject
-from guardkit.policy.durations import Duration, format_duration
+from guardkit.policy.calendars import CalendarEntry, LocalTime
+from guardkit.policy.durations import Delay, Duration, format_delay
 from guardkit.policy.sections import Section, mistake
 
 Otherwise: TypeAlias = Literal["allow", "reject", "escalate"]
@@ -131,6 +133,9 @@ class StageEntry(Section):
     assurance: Assurance = Assurance.CHAT
     """The weakest assurance at which an answer counts."""
 
+    calendar: Name | None = None
+    """When its people work; by default the route's."""
+
     delegation: Annotated[bool, Field(strict=True)] | None = None
     """Whether the delegate of an approver who is away may answer; by default what the policy says of all stages."""
 
@@ -138,8 +143,8 @@ class StageEntry(Section):
 class EscalationEntry(Section):
     """Who else may answer once a stage has waited for some time."""
 
-    after: Duration
-    """Seconds from when the stage begins to wait."""
+    after: Delay
+    """From when the stage begins to wait."""
 
     add: Approvers
     role: Line | None = None
@@ -158,12 +163,20 @@ class RouteEntry(Section):
     exclude_requester: Annotated[bool, Field(strict=True)] = True
     """Whether whoever started or steered the turn may not decide."""
 
-    expires_in: Duration
-    """Seconds from the question to its expiry."""
+    calendar: Name | None = None
+    """When the people of its stages work."""
+
+    expires_in: Delay
+    """From the question to its expiry."""
 
     on_expiry: OnExpiry
-    remind: tuple[Duration, ...] = ()
-    """Seconds after which whoever has not answered is reminded, from when a stage begins to wait."""
+    remind: tuple[Delay, ...] = ()
+    """After how long whoever has not answered is reminded, from when a stage begins to wait."""
+
+    remind_at: Annotated[
+        tuple[LocalTime, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
+    ] = ()
+    """Local times at which whoever has not answered is reminded on each working day. In a file also one bare time."""
 
     escalate: tuple[EscalationEntry, ...] = ()
     """Who else may answer, in every stage of the route."""
@@ -186,16 +199,27 @@ class RouteEntry(Section):
 
     @model_validator(mode="after")
     def _before_it_is_over(self) -> Self:
-        late = [("remind", after) for after in self.remind if after >= self.expires_in]
-        late += [("escalate", step.after) for step in self.escalate if step.after >= self.expires_in]
+        late = [("remind", after) for after in self.remind if self._is_late(after)]
+        late += [("escalate", step.after) for step in self.escalate if self._is_late(step.after)]
         if late and self.on_expiry != "keep":
             key, after = late[0]
             raise mistake(
-                f"{format_duration(after)} is not before expires_in, {format_duration(self.expires_in)}",
+                f"{format_delay(after)} is not before expires_in, {format_delay(self.expires_in)}",
                 key=key,
                 remedy="a question that is over reminds nobody: choose a shorter time",
             )
         return self
+
+    def _is_late(self, after: float | BusinessTime) -> bool:
+        """Whether a time is never before the expiry; of some that depends on when the question is asked."""
+        whole = self.expires_in
+        if not isinstance(whole, BusinessTime):
+            return (after.seconds if isinstance(after, BusinessTime) else after) >= whole
+        if not isinstance(after, BusinessTime):
+            return False
+        one_calendar = all(stage.calendar in (None, self.calendar) for stage in self.stages)
+        same_unit = bool(after.days) == bool(whole.days)
+        return one_calendar and same_unit and (after.days, after.seconds) >= (whole.days, whole.seconds)
 
 
 class Budgets(Section):
@@ -257,10 +281,17 @@ class PolicyDocument(Section):
 
     tools: dict[ToolName, ToolEntry] = Field(default_factory=dict[str, ToolEntry])
     approvals: dict[Name, RouteEntry] = Field(default_factory=dict[str, RouteEntry])
+    calendars: dict[Name, CalendarEntry] = Field(default_factory=dict[str, CalendarEntry])
+    """When people work."""
+
     budgets: Budgets = Budgets()
     sources: SourceRules | None = None
     delegation: Annotated[bool, Field(strict=True)] = False
     """Whether the delegates of approvers who are away may answer, in stages that do not say it themselves."""
+
+    def known_calendars(self) -> dict[str, Calendar]:
+        """The calendars by their names."""
+        return {name: entry.calendar(name) for name, entry in self.calendars.items()}
 
 
 def as_mapping(document: PolicyDocument) -> JsonObject:

@@ -41,7 +41,7 @@ def lint(policy: Policy) -> tuple[Finding, ...]:
     """
     findings = [
         Finding(code=code, field=dotted(where), line=policy.line(where), message=message)
-        for look in (_rules, _effects, _routes, _quorum, _whole)
+        for look in (_rules, _effects, _routes, _calendars, _quorum, _whole)
         for code, where, message in look(policy)
     ]
     return tuple(sorted(findings, key=lambda found: (found.line or 0, found.field, found.code)))
@@ -113,6 +113,14 @@ def _routes(policy: Policy) -> Iterator[_Warning]:
                 (*where, "exclude_requester"),
                 "whoever started the turn may approve what comes of it",
             )
+
+
+def _calendars(policy: Policy) -> Iterator[_Warning]:
+    routes = policy.document.approvals.values()
+    used = {one.calendar for route in routes for one in (route, *route.stages)}
+    for name in policy.document.calendars:
+        if name not in used:
+            yield "calendar-unused", ("calendars", name), f"no route and no stage uses the calendar {name!r}"
 
 
 def _quorum(policy: Policy) -> Iterator[_Warning]:

@@ -20,7 +20,7 @@ from guardkit.policy.facts import Facts
 from guardkit.policy.json_schema import shape_of
 from guardkit.policy.loading import Located, Where, read_file
 from guardkit.policy.people import PeopleDirectory
-from guardkit.policy.routes import ApprovalRoute
+from guardkit.policy.routes import ApprovalRoute, hashed
 from guardkit.policy.rules import (
     CheckedRule,
     ToolRules,
@@ -33,6 +33,7 @@ from guardkit.policy.sections import did_you_mean, parse_section
 from guardkit.policy.shapes import ANYTHING
 from guardkit.policy.source_scope import SOURCE_SCOPE, source_values
 from guardkit.policy.syntax import ConditionError
+from guardkit.policy.timing import check_times
 from guardkit.policy.tools import ToolSchema
 
 
@@ -70,11 +71,13 @@ class Policy:
         self.tools = None if tools is None else MappingProxyType(dict(tools))
         self._located = located or Located(data={})
         check_names(document, self._located)
+        check_times(document, self._located)
         check_people(document, self._located, directory)
         self._check_jurisdictions()
         self._check_tools()
+        calendars = document.known_calendars()
         self._routes = {
-            name: ApprovalRoute.of(name, entry, delegation=document.delegation)
+            name: ApprovalRoute.of(name, entry, calendars, delegation=document.delegation)
             for name, entry in document.approvals.items()
         }
         self._merged: dict[tuple[str, ...], ApprovalRoute] = {}
@@ -256,7 +259,7 @@ class Policy:
         """Hash of all that decides how calls of a tool are put to people on these routes.
 
         While it is the same in today's policy, an approval given under an earlier one stands. A route that no longer
-        exists changes it.
+        exists changes it. Calendars do not: an open question keeps the one it was asked with.
         """
         key = (tool, tuple(sorted(set(routes))))
         if key not in self._hashes:
@@ -268,9 +271,7 @@ class Policy:
                 "delegation": document.delegation,
                 "entry": None if entry is None else entry.model_dump(mode="json"),
                 "routes": {
-                    name: document.approvals[name].model_dump(mode="json")
-                    if name in document.approvals
-                    else None
+                    name: hashed(document.approvals[name]) if name in document.approvals else None
                     for name in key[1]
                 },
             }

@@ -1,10 +1,11 @@
 """Approval routes: how people are asked, and how several routes become one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from guardkit.core.approvals import DecisionKind, OnExpiry
+from guardkit.core.calendars import BusinessTime, Calendar, Deadline
 from guardkit.core.stages import ApprovalStage, Escalation
-from guardkit.core.values import Value
+from guardkit.core.values import JsonObject, Value
 from guardkit.policy.document import Approver, EscalationEntry, RouteEntry, StageEntry
 
 _STRICTNESS: dict[OnExpiry, int] = {"keep": 0, "reject": 1, "no_result": 2}
@@ -22,8 +23,11 @@ class ApprovalRoute(Value):
     exclude_requester: bool
     """Whether whoever started or steered the turn may not decide."""
 
-    expires_in: float
-    """Seconds from the question to its expiry."""
+    expires_in: float | None
+    """Seconds from the question to its expiry; `None` when only working time counts."""
+
+    deadlines: tuple[Deadline, ...] = ()
+    """Working times from the question to its expiry. The earliest end of all counts."""
 
     on_expiry: OnExpiry
     valid_for: float | None
@@ -32,19 +36,26 @@ class ApprovalRoute(Value):
     allowed: tuple[DecisionKind, ...]
 
     @classmethod
-    def of(cls, name: str, entry: RouteEntry, *, delegation: bool = False) -> "ApprovalRoute":
+    def of(
+        cls, name: str, entry: RouteEntry, calendars: Mapping[str, Calendar], *, delegation: bool = False
+    ) -> "ApprovalRoute":
         """The route that a policy file describes.
 
         Args:
             name: its name in the policy.
             entry: what the file says.
+            calendars: those that it and its stages name, and maybe others.
             delegation: what the policy says of delegation in all stages.
         """
+        deadlines: tuple[Deadline, ...] = ()
+        if isinstance(entry.expires_in, BusinessTime) and entry.calendar is not None:
+            deadlines = (Deadline(after=entry.expires_in, calendar=calendars[entry.calendar]),)
         return cls(
             names=(name,),
-            stages=tuple(stage_of(stage, entry, delegation=delegation) for stage in entry.stages),
+            stages=tuple(stage_of(stage, entry, calendars, delegation=delegation) for stage in entry.stages),
             exclude_requester=entry.exclude_requester,
-            expires_in=entry.expires_in,
+            expires_in=entry.expires_in if isinstance(entry.expires_in, float) else None,
+            deadlines=deadlines,
             on_expiry=entry.on_expiry,
             valid_for=entry.valid_for,
             allowed=entry.allowed_decisions,
@@ -59,12 +70,14 @@ class ApprovalRoute(Value):
         """
         if len(routes) == 1:
             return routes[0]
+        ends = [route.expires_in for route in routes if route.expires_in is not None]
         limits = [route.valid_for for route in routes if route.valid_for is not None]
         return cls(
             names=tuple(dict.fromkeys(name for route in routes for name in route.names)),
             stages=tuple(dict.fromkeys(stage for route in routes for stage in route.stages)),
             exclude_requester=any(route.exclude_requester for route in routes),
-            expires_in=min(route.expires_in for route in routes),
+            expires_in=min(ends, default=None),
+            deadlines=tuple(dict.fromkeys(one for route in routes for one in route.deadlines)),
             on_expiry=max(routes, key=lambda route: _STRICTNESS[route.on_expiry]).on_expiry,
             valid_for=min(limits) if limits else None,
             allowed=tuple(
@@ -73,8 +86,22 @@ class ApprovalRoute(Value):
         )
 
 
-def stage_of(entry: StageEntry, route: RouteEntry, *, delegation: bool = False) -> ApprovalStage:
+def hashed(entry: RouteEntry) -> JsonObject:
+    """What a route's hash is made of: without what it does not say of calendars, as before there were any."""
+    fields: JsonObject = entry.model_dump(mode="json")
+    stages = fields["stages"]
+    for one in (fields, *(stages if isinstance(stages, list) else ())):
+        for key in ("calendar", "remind_at"):
+            if isinstance(one, dict) and not one.get(key):
+                one.pop(key, None)
+    return fields
+
+
+def stage_of(
+    entry: StageEntry, route: RouteEntry, calendars: Mapping[str, Calendar], *, delegation: bool = False
+) -> ApprovalStage:
     """The stage that a policy file describes, with what its route and policy say of all of its stages."""
+    calendar = entry.calendar or route.calendar
     return ApprovalStage(
         role=entry.role,
         approvers=_people(entry.approvers),
@@ -82,8 +109,10 @@ def stage_of(entry: StageEntry, route: RouteEntry, *, delegation: bool = False) 
         required=entry.required,
         channels=entry.channel,
         assurance=entry.assurance,
-        reminders=tuple(sorted(set(route.remind))),
-        escalations=tuple(map(step_of, sorted(route.escalate, key=lambda step: step.after))),
+        reminders=tuple(sorted(set(route.remind), key=_about)),
+        escalations=tuple(map(step_of, sorted(route.escalate, key=lambda step: _about(step.after)))),
+        calendar=None if calendar is None else calendars[calendar],
+        remind_at=tuple(sorted(set(route.remind_at))),
         delegation=delegation if entry.delegation is None else entry.delegation,
     )
 
@@ -97,6 +126,11 @@ def step_of(entry: EscalationEntry) -> Escalation:
         groups=_groups(entry.add),
         channels=entry.channel,
     )
+
+
+def _about(after: float | BusinessTime) -> float:
+    """The seconds that it takes at least, for an order to tell them in."""
+    return after.days * 86400.0 + after.seconds if isinstance(after, BusinessTime) else after
 
 
 def _people(listed: Sequence[Approver]) -> tuple[str, ...]:

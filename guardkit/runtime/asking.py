@@ -58,6 +58,7 @@ def request_for(
         args_schema=gated.spec.json_schema,
         requested_at=0.0,
         expires_at=route.expires_in,
+        deadlines=route.deadlines,
         on_expiry=route.on_expiry,
         valid_for=route.valid_for,
         traceparent=services.telemetry.traceparent(),

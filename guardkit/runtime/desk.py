@@ -22,6 +22,7 @@ from guardkit.core.edits import edit_problems
 from guardkit.core.people import Assurance, Directory, Person
 from guardkit.core.ports import Approvals, Audit
 from guardkit.core.signing import Signer
+from guardkit.core.stages import Wait
 from guardkit.core.values import Json, JsonObject
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
 from guardkit.runtime.events import Attributes, NoTelemetry, Telemetry
@@ -281,13 +282,13 @@ class Desk:
         request = approval.request
         if request.tenant != person.tenant or not person.active:
             return False
-        waited = now - request.requested_at
+        wait = Wait(since=request.requested_at, at=now)
         if any(said.person == person.id for said in approval.decisions):
             return True
-        if any(stage.admits(person, waited) for stage in request.stages):
+        if any(stage.admits(person, wait) for stage in request.stages):
             return True
         away = tuple(self._speakers.away(approval, person, now))
-        return any(stage.seats(person, absent, now, waited) for absent in away for stage in request.stages)
+        return any(stage.seats(person, absent, now, wait) for absent in away for stage in request.stages)
 
     def _change(self, approval_id: str, change: _Change) -> Approval:
         """Read, change and store, again as long as somebody else's change comes between."""

@@ -1,6 +1,7 @@
 """Approvals as rows, and finding them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
@@ -8,6 +9,7 @@ from sqlalchemy import Connection, Row, Select, and_, insert, or_, select, updat
 
 from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
 from guardkit.core.places import Place
+from guardkit.errors import StorageError
 from guardkit.sql import dialects
 from guardkit.sql.codec import damaged, dump, dump_json, load, load_json, unwrap, wrap
 from guardkit.sql.tables import approvals
@@ -84,6 +86,15 @@ def find(connection: Connection, approval_id: str) -> Approval | None:
     """An approval by id alone."""
     row = connection.execute(_ALL.where(approvals.c.id == approval_id)).one_or_none()
     return None if row is None else read(row)
+
+
+def readable(connection: Connection, ids: Sequence[str]) -> dict[str, Approval]:
+    """The approvals with these ids, of whichever tenants, without those whose rows were damaged."""
+    whole: dict[str, Approval] = {}
+    for row in connection.execute(_ALL.where(approvals.c.id.in_(list(ids)))) if ids else ():
+        with suppress(StorageError):
+            whole[row.id] = read(row)
+    return whole
 
 
 def of_tenant(connection: Connection, tenant: str, ids: Sequence[str]) -> list[Approval]:

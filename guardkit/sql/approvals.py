@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState, close
 from guardkit.core.audit import AuditEvent
+from guardkit.core.planning import registered
 from guardkit.core.runs import RunRef, TurnStatus
 from guardkit.errors import InputError, UnknownApprovalError
 from guardkit.sql import approval_rows, audit, deliveries, dialects, due, lease, names, news
@@ -43,10 +44,7 @@ def register(
 
 
 def _added(connection: Connection, request: ApprovalRequest, holding: lease.Held) -> Approval:
-    later = holding.now - request.requested_at
-    expires_at = None if request.expires_at is None else request.expires_at + later
-    shifted = request.model_copy(update={"requested_at": holding.now, "expires_at": expires_at})
-    approval = Approval.opened(shifted)
+    approval = Approval.opened(registered(request, holding.now))
     if holding.status is TurnStatus.ENDED:
         approval = close(approval, ApprovalState.CANCELLED, holding.now)
         approval_rows.write_new(connection, approval)

@@ -1,11 +1,13 @@
 """The outbox: messages to people, written in the transaction that makes them due and sent by workers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
 from guardkit.core.approvals import Approval
 from guardkit.core.digest import sha256
+from guardkit.core.planning import RINGING, held_until, planned
 from guardkit.core.runs import Delivery, Message
 from guardkit.core.values import Json
 from guardkit.errors import InputError
@@ -30,31 +32,16 @@ def ask(connection: Connection, approval: Approval, now: float) -> None:
     if place is None:
         return
     _drop_planned(connection, approval, place)
-    stage = approval.request.stages[place]
-    for channel in dict.fromkeys(stage.channels):
-        _insert(connection, approval, kind="ask", stage=place, channel=channel, at=now)
-    for number, after in enumerate(stage.reminders):
-        for channel in dict.fromkeys(stage.channels):
-            _insert(
-                connection,
-                approval,
-                kind="remind",
-                stage=place,
-                channel=channel,
-                at=now + after,
-                number=number,
-            )
-    for number, step in enumerate(stage.escalations, start=1):
-        for channel in dict.fromkeys(step.channels):
-            _insert(
-                connection,
-                approval,
-                kind="ask",
-                stage=place,
-                channel=channel,
-                at=now + step.after,
-                number=number,
-            )
+    for one in planned(approval, now):
+        _insert(
+            connection,
+            approval,
+            kind=one.kind,
+            stage=place,
+            channel=one.channel,
+            at=one.at,
+            number=one.number,
+        )
 
 
 def bring_up_to_date(connection: Connection, before: Approval, after: Approval, now: float) -> None:
@@ -191,15 +178,23 @@ def _escalation(row: Row[Any], approval: Approval) -> int:
 
 
 def take(connection: Connection, limit: int) -> list[Delivery]:
-    """Take messages that have to go out; see `guardkit.core.ports.Queue.deliveries`."""
+    """Take messages that have to go out; see `guardkit.core.ports.Queue.deliveries`.
+
+    What fell due before quiet hours and would go out in them, because it failed or nobody was there to send it, waits.
+    """
     now = dialects.now(connection)
-    rows = connection.execute(
+    found = connection.execute(
         select(deliveries)
         .where(deliveries.c.state == _WAITING, deliveries.c.next_at <= now)
         .order_by(deliveries.c.next_at, deliveries.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
+    quiet = _quiet(connection, found, now)
+    for until in sorted(set(quiet.values())):
+        held = [name for name, at in quiet.items() if at == until]
+        connection.execute(update(deliveries).where(deliveries.c.id.in_(held)).values(next_at=until))
+    rows = [row for row in found if row.id not in quiet]
     if not rows:
         return []
     connection.execute(
@@ -219,6 +214,19 @@ def take(connection: Connection, limit: int) -> list[Delivery]:
         )
         for row in rows
     ]
+
+
+def _quiet(connection: Connection, rows: Sequence[Row[Any]], now: float) -> dict[str, float]:
+    """Messages that would go out in quiet hours, and when these end."""
+    asked = approval_rows.readable(
+        connection, sorted({row.approval_id for row in rows if row.kind in RINGING})
+    )
+    ends = {
+        row.id: held_until(asked[row.approval_id], row.stage, row.kind, now)
+        for row in rows
+        if row.approval_id in asked
+    }
+    return {name: until for name, until in ends.items() if until is not None}
 
 
 def delivered(connection: Connection, delivery: Delivery, *, error: str | None, rendered: str | None) -> None:

@@ -19,6 +19,7 @@ from guardkit.core.story import ActionStory, Moment, RunStory, Story, TurnStory
 from guardkit.core.values import Value
 from guardkit.core.wording import _WORDS
 from guardkit.errors import GuardkitError
+from guardkit.policy.calendars import CalendarEntry, QuietHours
 from guardkit.policy.constitution import Principle
 from guardkit.policy.document import (
     Budgets,
@@ -120,6 +121,8 @@ def test_every_reason_of_a_no_result_has_its_word() -> None:
         ("Route", RouteEntry),
         ("Escalation over time", EscalationEntry),
         ("Stage", StageEntry),
+        ("Calendar", CalendarEntry),
+        ("Quiet hours", QuietHours),
         ("Budgets", Budgets),
         ("Sources", SourceRules),
         ("People file", PersonEntry),

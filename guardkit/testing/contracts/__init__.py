@@ -16,6 +16,7 @@ The suites need no pytest themselves and state what they expect without `assert`
 from guardkit.testing.contracts.anomalies import AnomaliesContract
 from guardkit.testing.contracts.approvals import ApprovalsContract
 from guardkit.testing.contracts.audit import AuditContract
+from guardkit.testing.contracts.calendars import CalendarsContract
 from guardkit.testing.contracts.channel import ApprovalChannelContract
 from guardkit.testing.contracts.effects import EffectsContract
 from guardkit.testing.contracts.queue import QueueContract
@@ -31,6 +32,7 @@ __all__ = [
     "ApprovalChannelContract",
     "ApprovalsContract",
     "AuditContract",
+    "CalendarsContract",
     "ChannelRecordsContract",
     "EffectsContract",
     "QueueContract",
@@ -47,6 +49,7 @@ class StoreContract(
     RunsContract,
     ThreadsContract,
     ApprovalsContract,
+    CalendarsContract,
     EffectsContract,
     AuditContract,
     StopsContract,

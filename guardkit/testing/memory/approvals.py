@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
 from guardkit.core.audit import AuditEvent
 from guardkit.core.places import Place
+from guardkit.core.planning import registered
 from guardkit.core.runs import RunRef, TurnStatus
 from guardkit.errors import UnknownApprovalError
 from guardkit.testing.memory.state import MemoryState
@@ -24,10 +25,7 @@ class MemoryApprovals(MemoryState):
             ended = thread.turns[run.turn - 1].status is TurnStatus.ENDED
             new = [request for request in requests if request.id not in self._approvals]
             for request in new:
-                later = now - request.requested_at
-                expires = None if request.expires_at is None else request.expires_at + later
-                opened = request.model_copy(update={"requested_at": now, "expires_at": expires})
-                self._approvals[request.id] = Approval.opened(opened)
+                self._approvals[request.id] = Approval.opened(registered(request, now))
                 if not ended:
                     self._ask(self._approvals[request.id])
             if new:

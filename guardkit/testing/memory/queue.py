@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from guardkit.core.audit import AuditEntry, AuditEvent
+from guardkit.core.planning import held_until
 from guardkit.core.runs import Delivery, DueThread, Message, StopOrder, TurnStatus
 from guardkit.core.values import JsonObject
-from guardkit.testing.memory.state import MemoryState, MemoryThread
+from guardkit.testing.memory.state import MemoryMessage, MemoryState, MemoryThread
 
 _HELD_OUT = 60.0
 """Seconds until a delivery that nobody reported on is handed out again, and after a failure, times the attempts."""
@@ -186,11 +187,15 @@ class MemoryQueue(MemoryState):
         """Take messages that have to go out; each is handed out again after a minute unless `delivered`."""
         with self._lock:
             now = self.now()
-            ready = [
-                message
-                for message in self._messages.values()
-                if message.state == "waiting" and message.next_at <= now
-            ]
+            ready: list[MemoryMessage] = []
+            for message in self._messages.values():
+                one = message.delivery
+                if message.state == "waiting" and message.next_at <= now:
+                    until = held_until(self._approvals[one.approval_id], one.stage, one.kind, now)
+                    if until is None:
+                        ready.append(message)
+                    else:
+                        message.next_at = until
             taken = sorted(ready, key=lambda message: message.next_at)[:limit]
             for message in taken:
                 message.next_at = now + _HELD_OUT

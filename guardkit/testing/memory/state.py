@@ -10,6 +10,7 @@ from guardkit.core.approvals import Approval, ApprovalState, close
 from guardkit.core.audit import GENESIS, AuditEntry, AuditEvent, chain
 from guardkit.core.digest import canonical
 from guardkit.core.effects import EffectRecord, EffectState
+from guardkit.core.planning import planned
 from guardkit.core.replies import Reply
 from guardkit.core.runs import Contact, Delivery, Post, RunRef, StopOrder, Turn
 from guardkit.core.tokens import ApiToken
@@ -192,15 +193,8 @@ class MemoryState:
         if place is None:
             return
         self._drop_planned(approval, place)
-        stage, now = approval.request.stages[place], self.now()
-        for channel in dict.fromkeys(stage.channels):
-            self._add_message(approval, "ask", place, channel, now)
-        for number, after in enumerate(stage.reminders):
-            for channel in dict.fromkeys(stage.channels):
-                self._add_message(approval, "remind", place, channel, now + after, number)
-        for number, step in enumerate(stage.escalations, start=1):
-            for channel in dict.fromkeys(step.channels):
-                self._add_message(approval, "ask", place, channel, now + step.after, number)
+        for one in planned(approval, self.now()):
+            self._add_message(approval, one.kind, place, one.channel, one.at, one.number)
 
     def _drop_planned(self, approval: Approval, stage: int) -> None:
         """Drop what nobody has tried to send yet to the people of a stage."""

@@ -12,7 +12,7 @@ from guardkit.core.approvals import ApprovalRequest
 from guardkit.core.decisions import Allow, Escalate, Reject
 from guardkit.core.people import Assurance, Person
 from guardkit.core.principals import Principal
-from guardkit.core.stages import ApprovalStage, Escalation
+from guardkit.core.stages import ApprovalStage, Escalation, Wait
 from guardkit.errors import PolicyError
 from guardkit.policy import Policy, still_stands, while_paused
 from tests.unit.policy.desk import POLICY, TOOLS, action, write
@@ -195,7 +195,9 @@ def test_an_escalation_lets_others_answer_after_its_time_and_not_before() -> Non
         channels=("desk",),
         escalations=(Escalation(after=60.0, groups=("heads",), channels=("heads",)),),
     )
-    assert [stage.admits(head, waited) for waited in (0.0, 59.9, 60.0, 6000.0)] == [False, False, True, True]
-    assert not stage.admits(Person(id="other", groups=("desk",)), 6000.0), (
+    waits = [Wait(since=0.0, at=at) for at in (0.0, 59.9, 60.0, 6000.0)]
+    assert [stage.admits(head, wait) for wait in waits] == [False, False, True, True]
+    assert not stage.admits(head)
+    assert not stage.admits(Person(id="other", groups=("desk",)), waits[-1]), (
         "the stage's own role is still asked of its own"
     )
