@@ -11,14 +11,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from guardkit.channels import Console
-from guardkit.cli.base import out, settings, store
+from guardkit.cli.base import directory_of, out, settings, store
 from guardkit.core.approvals import Approval, ApprovalState
 from guardkit.core.digest import parse
 from guardkit.core.people import Assurance
-from guardkit.core.presentation import present
+from guardkit.core.presentation import present, utc
 from guardkit.core.values import JsonObject
-from guardkit.errors import CanonicalError, ConfigurationError, InputError
-from guardkit.policy import Policy
+from guardkit.errors import CanonicalError, InputError
 from guardkit.runtime.desk import Desk
 from guardkit.sql import SQLStore
 
@@ -108,9 +107,7 @@ def approvals_decide(
         raise InputError("--digest takes 12 hex digits or more", remedy="see guardkit approvals show")
     changes = None if args is None else _changes(args)
     configured = settings()
-    directory = Policy.from_file(configured.need_policy()).directory
-    if directory is None:
-        raise ConfigurationError("the policy names no directory of people")
+    directory = directory_of(configured)
     with store() as found:
         approval = _found(found, approval_id)
         if digest is not None and not approval.digest.startswith(digest):
@@ -131,6 +128,39 @@ def approvals_decide(
             args=None if changes is None else {**approval.args, **changes},
         )
     out.print(f"approval is {result.state.value}")
+
+
+@app.command("break-glass")
+def approvals_break_glass(
+    approval_id: str,
+    person: Annotated[
+        str, typer.Option("--as", help="Who breaks the glass, as the people directory knows them.")
+    ],
+    reason: Annotated[str, typer.Option(help="What the emergency is.")],
+    digest: Annotated[str, typer.Option(help="The digest that was shown; another one is refused.")],
+) -> None:
+    """Settle a question alone in an emergency, where the policy names the person, at assurance local_operator."""
+    configured = settings()
+    with store() as found:
+        approval = _found(found, approval_id)
+        if not re.fullmatch(r"[0-9a-f]{12,64}", digest) or not approval.digest.startswith(digest):
+            raise InputError(
+                f"--digest is not that of approval {approval_id!r}, or has fewer than 12 hex digits",
+                remedy="see guardkit approvals show",
+            )
+        desk = Desk(found, directory_of(configured), configured.keys.decision_signer())
+        result = desk.emergencies.break_glass(
+            approval_id,
+            identity=person,
+            digest=approval.digest,
+            reason=reason,
+            assurance=Assurance.LOCAL_OPERATOR,
+            via="cli",
+        )
+        review = found.review(result.request.tenant, approval_id)
+    out.print(f"[bold red]the glass is broken[/]: approval is {result.state.value}")
+    if review is not None:
+        out.print(f"review due {utc(review.due_at)}; see guardkit reviews list")
 
 
 def _changes(text: str) -> JsonObject:

@@ -12,11 +12,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from guardkit.core.people import Directory
 from guardkit.core.settings import Settings, load_settings
 from guardkit.core.wording import Tone
 from guardkit.errors import ConfigurationError
 from guardkit.guard import Guard
 from guardkit.langgraph.graph import GuardedGraph
+from guardkit.policy import Policy
 from guardkit.sql import Database, SQLStore
 
 out = Console()
@@ -31,6 +33,18 @@ Operator = Annotated[str, typer.Option("--by", help="Who does it; goes into the 
 def settings() -> Settings:
     """What this folder and the environment configure."""
     return load_settings(os.environ, Path.cwd())
+
+
+def directory_of(configured: Settings) -> Directory:
+    """The people of the configured policy.
+
+    Raises:
+        ConfigurationError: it names no directory.
+    """
+    directory = Policy.from_file(configured.need_policy()).directory
+    if directory is None:
+        raise ConfigurationError("the policy names no directory of people")
+    return directory
 
 
 @contextmanager

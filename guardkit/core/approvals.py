@@ -1,6 +1,6 @@
 """Asking people: the request, what they said, and the state machine between the two.
 
-    pending ──> approved ──> consumed
+    pending ──> approved ──> consumed       (by the quorum, or by a broken glass: `guardkit.core.breaking`)
        │            ├──────> expired     (not used within `valid_for`)
        │            └──────> cancelled   (stopped, superseded)
        ├──> rejected
@@ -8,7 +8,7 @@
        ├──> expired
        └──> cancelled
 
-Every settled state but `approved` is final. `decide` is the only way in for people; it is pure, so the process that
+Every settled state but `approved` is final. `decide` is the way in for people, and `break_glass` for emergencies; both are pure, so the process that
 verified a person and the process that consumes the approval judge by the same rule.
 """
 
@@ -20,6 +20,7 @@ from typing import Literal, TypeAlias
 from pydantic import Field
 
 from guardkit.core.digest import action_digest, sha256
+from guardkit.core.glass import BreakGlass
 from guardkit.core.people import Assurance, Person, count_as_one
 from guardkit.core.principals import Principal
 from guardkit.core.stages import ApprovalStage
@@ -28,6 +29,7 @@ from guardkit.core.values import JsonObject, Value
 from guardkit.errors import DecisionRefusedError
 
 DecisionKind: TypeAlias = Literal["approve", "edit", "reject", "respond"]
+SaidKind: TypeAlias = Literal["approve", "edit", "reject", "respond", "break_glass"]
 OnExpiry: TypeAlias = Literal["reject", "no_result", "keep"]
 
 
@@ -90,6 +92,7 @@ class ApprovalRequest(Value):
     valid_for: float | None = None
     """Seconds from the last decision to the execution; `None` without limit."""
 
+    break_glass: BreakGlass | None = None
     traceparent: str | None = None
 
     @property
@@ -105,7 +108,7 @@ class ApprovalDecision(Value):
     digest: str
     """The digest that was on the person's screen."""
 
-    kind: DecisionKind
+    kind: SaidKind
     person: str
     """`Person.id` as the directory resolved it."""
 
@@ -345,14 +348,9 @@ def decide(
     if (decision.kind == "edit") != (decision.args is not None):
         raise DecisionRefusedError("edit_invalid", "edited arguments go with 'edit', and only with it")
     said = {"decisions": (*approval.decisions, decision), "version": approval.version + 1}
-    if decision.kind == "reject":
-        return approval.model_copy(
-            update={**said, "state": ApprovalState.REJECTED, "settled_at": decision.decided_at}
-        )
-    if decision.kind == "respond":
-        return approval.model_copy(
-            update={**said, "state": ApprovalState.RESPONDED, "settled_at": decision.decided_at}
-        )
+    if decision.kind in ("reject", "respond"):
+        end = ApprovalState.REJECTED if decision.kind == "reject" else ApprovalState.RESPONDED
+        return approval.model_copy(update={**said, "state": end, "settled_at": decision.decided_at})
     if decision.args is not None:
         digest = edited_digest(request, decision.args)
         if digest == approval.digest:

@@ -176,6 +176,17 @@ EVENTS: Mapping[str, EventShape] = {
         when="an effect took its approval; once",
         always=(names.APPROVAL_ID, names.APPROVAL_OUTCOME),
     ),
+    names.GLASS_BROKEN: EventShape(
+        when="a named person settles a question alone in an emergency; once",
+        always=(names.APPROVAL_ID, names.TOOL, names.APPROVAL_CHANNEL, names.APPROVAL_ASSURANCE),
+        severe=True,
+    ),
+    names.REVIEW_CLOSED: EventShape(
+        when="somebody else has reviewed that", always=(names.APPROVAL_ID, names.TOOL, names.REVIEW_VERDICT)
+    ),
+    names.REVIEW_OVERDUE: EventShape(
+        when="nobody has in time; once", always=(names.APPROVAL_ID, names.TOOL), severe=True
+    ),
     names.EFFECT_CLAIMED: EventShape(
         when="an effect is about to start", always=(*RUN, names.TOOL, names.EFFECT_ATTEMPT)
     ),
@@ -268,6 +279,12 @@ METRICS: Mapping[str, MetricShape] = {
         instrument="counter",
         unit="{decision}",
         means="approvals, edits included, that were given in less time than reading the arguments takes",
+        always=(names.POLICY_ID, names.TOOL),
+    ),
+    names.GLASSES: MetricShape(
+        instrument="counter",
+        unit="{decision}",
+        means="questions that a named person settled alone in an emergency",
         always=(names.POLICY_ID, names.TOOL),
     ),
     names.STORAGE_FAULTS: MetricShape(

@@ -15,7 +15,7 @@ from guardkit.errors import ConstitutionError, PolicyError
 from guardkit.policy.conditions import Condition, Scope, UnevaluableError
 from guardkit.policy.consistency import check_names, check_people
 from guardkit.policy.constitution import ANYWHERE, Constitution, Principle
-from guardkit.policy.document import Budgets, PolicyDocument, ToolEntry, as_mapping
+from guardkit.policy.document import Budgets, PolicyDocument, RouteEntry, ToolEntry, as_mapping
 from guardkit.policy.facts import Facts
 from guardkit.policy.json_schema import shape_of
 from guardkit.policy.loading import Located, Where, read_file
@@ -268,9 +268,7 @@ class Policy:
                 "delegation": document.delegation,
                 "entry": None if entry is None else entry.model_dump(mode="json"),
                 "routes": {
-                    name: document.approvals[name].model_dump(mode="json")
-                    if name in document.approvals
-                    else None
+                    name: _route_facts(document.approvals[name]) if name in document.approvals else None
                     for name in key[1]
                 },
             }
@@ -288,3 +286,8 @@ class Policy:
             return self._admit.holds(source_values(source))
         except UnevaluableError:
             return False
+
+
+def _route_facts(entry: RouteEntry) -> JsonObject:
+    """What a route's hash is about. One without `break_glass` has the hash that it had before there was any."""
+    return entry.model_dump(mode="json", exclude={"break_glass"} if entry.break_glass is None else None)
