@@ -145,10 +145,31 @@ def may_still_be_used(
     )
     try:
         break_glass(before, said, person, askers)
-        glass = glass_for(approval.request, person, askers, now)
+        glass_for(approval.request, person, askers, now)
     except DecisionRefusedError as error:
         return f"the glass may not be broken: {error.message}"
-    valid_for = min(glass.valid_for, approval.request.valid_for or glass.valid_for)
-    if approval.decisions[-1] != said or not 0 <= now - said.decided_at <= valid_for:
+    if approval.decisions[-1] != said:
+        return "somebody decided after the glass was broken"
+    return lapsed(approval, now)
+
+
+def lapsed(approval: Approval, now: float) -> str | None:
+    """Why the time in which an approved approval may be used is over, or `None`. Whoever consumes it asks again.
+
+    Args:
+        approval: as stored, approved.
+        now: seconds since the epoch, by the database's clock.
+    """
+    request, said = approval.request, broken(approval)
+    if said is None:
+        last = max((one.decided_at for one in approval.standing()), default=None)
+        if last is None:
+            return "nobody has approved it"
+        late = request.valid_for is not None and now - last > request.valid_for
+        return f"approved more than {request.valid_for:g} s ago" if late else None
+    if request.break_glass is None:
+        return "the policy has no break_glass for this question"
+    valid_for = min(request.break_glass.valid_for, request.valid_for or request.break_glass.valid_for)
+    if now - said.decided_at > valid_for:
         return f"the glass was broken more than {valid_for:g} s ago"
     return None

@@ -21,6 +21,7 @@ from guardkit.testing.contracts.effects import EffectsContract
 from guardkit.testing.contracts.queue import QueueContract
 from guardkit.testing.contracts.records import ChannelRecordsContract
 from guardkit.testing.contracts.replies import RepliesContract
+from guardkit.testing.contracts.reviews import ReviewsContract
 from guardkit.testing.contracts.runs import RunsContract
 from guardkit.testing.contracts.stops import StopsContract
 from guardkit.testing.contracts.threads import ThreadsContract
@@ -35,6 +36,7 @@ __all__ = [
     "EffectsContract",
     "QueueContract",
     "RepliesContract",
+    "ReviewsContract",
     "RunsContract",
     "StopsContract",
     "StoreContract",
@@ -54,5 +56,6 @@ class StoreContract(
     ChannelRecordsContract,
     TokensContract,
     RepliesContract,
+    ReviewsContract,
 ):
     """Everything that `guardkit.core.ports.Store` promises. Needs a fixture `store`, empty for each test."""
