@@ -18,6 +18,7 @@ EXPIRE_APPROVAL: Final = "expire_approval"
 RESUME_APPROVAL: Final = "resume_approval"
 PERFORM_EFFECT: Final = "perform_effect"
 VERIFY_OUTPUT: Final = "verify_output"
+REVIEW_GLASS: Final = "review_glass"
 NOTICE_ANOMALY: Final = "notice_anomaly"
 
 # --- events ----------------------------------------------------------------------------------------------------------

@@ -150,6 +150,14 @@ SPANS: Mapping[str, SpanShape] = {
         sometimes=(names.NO_RESULT_REASON, names.NO_RESULT_CAUSE),
         opt_in=(names.DRAFT, names.CLAIMS),
     ),
+    names.REVIEW_GLASS: SpanShape(
+        of="tool",
+        when="a broken glass is reviewed, or a worker finds that nobody has in time",
+        always=(
+            names.SPAN_KIND, names.CONVERSATION, names.SESSION, names.TURN, names.TOOL, names.APPROVAL_ID,
+        ),
+        sometimes=(names.REVIEW_VERDICT,),
+    ),
     names.NOTICE_ANOMALY: SpanShape(
         of="agent",
         when="a worker finds an agent unusual; once per anomaly",
@@ -178,7 +186,9 @@ EVENTS: Mapping[str, EventShape] = {
     ),
     names.GLASS_BROKEN: EventShape(
         when="a named person settles a question alone in an emergency; once",
-        always=(names.APPROVAL_ID, names.TOOL, names.APPROVAL_CHANNEL, names.APPROVAL_ASSURANCE),
+        always=(
+            names.APPROVAL_ID, names.TOOL, names.APPROVAL_SAID, names.APPROVAL_CHANNEL, names.APPROVAL_ASSURANCE,
+        ),
         severe=True,
     ),
     names.REVIEW_CLOSED: EventShape(

@@ -16,7 +16,7 @@ from guardkit.core.reviews import Closed, Review, ReviewVerdict, check_reviewer
 from guardkit.core.signing import Signer
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
 from guardkit.runtime.changing import Changes, DeskStore, check_words, event_of, facts_of
-from guardkit.runtime.events import Telemetry
+from guardkit.runtime.events import Attributes, Telemetry, spanned
 from guardkit.runtime.telling import answered
 
 LISTED = 1000
@@ -226,8 +226,7 @@ class Emergencies:
             refused = review.event("review.refused", person=person.id, via=via, why=error.reason)
             self._store.append(review.tenant, [refused])
             raise
-        about = {names.REVIEW_VERDICT: verdict.value, names.TOOL: review.tool}
-        self._telemetry.event(names.REVIEW_CLOSED, {names.APPROVAL_ID: approval_id, **about})
+        self._reviewed(after, names.REVIEW_CLOSED, {names.REVIEW_VERDICT: verdict.value})
         return after
 
     def note_overdue(self, limit: int = 100) -> int:
@@ -238,8 +237,7 @@ class Emergencies:
             event = after.event("review.overdue", broken_by=review.broken_by, due_at=review.due_at)
             if self._store.change_review(review, after, [event]):
                 count += 1
-                about = {names.APPROVAL_ID: review.approval_id, names.TOOL: review.tool}
-                self._telemetry.event(names.REVIEW_OVERDUE, about)
+                self._reviewed(after, names.REVIEW_OVERDUE, {})
         return count
 
     # --- what both need ---
@@ -275,12 +273,17 @@ class Emergencies:
             if order.covers(tenant=request.tenant, thread_id=request.thread_id, agent=request.agent):
                 raise DecisionRefusedError("stopped", "a stop is in force, and it comes first")
 
+    def _reviewed(self, review: Review, event: str, found: Attributes) -> None:
+        about = {names.APPROVAL_ID: review.approval_id, names.TOOL: review.tool, **found}
+        thread = {names.CONVERSATION: review.thread_id, names.SESSION: review.thread_id}
+        facts = {**about, **thread, names.TURN: review.turn}
+        with spanned(self._telemetry, f"{names.REVIEW_GLASS} {review.tool}", facts):
+            self._telemetry.event(event, about)
+
     def _tell(self, after: Approval, via: str, assurance: Assurance) -> None:
         request = after.request
         how = {names.APPROVAL_CHANNEL: via, names.APPROVAL_ASSURANCE: assurance.value}
-        answered(self._telemetry, names.DECIDE_APPROVAL, after, {names.APPROVAL_SAID: "break_glass", **how})
+        said = {names.APPROVAL_SAID: "break_glass", **how}
+        answered(self._telemetry, names.DECIDE_APPROVAL, after, said, event=names.GLASS_BROKEN)
         about = {names.POLICY_ID: request.policy, names.TOOL: request.action.tool}
         self._telemetry.measure(names.GLASSES, 1, about)
-        self._telemetry.event(
-            names.GLASS_BROKEN, {names.APPROVAL_ID: request.id, names.TOOL: request.action.tool, **how}
-        )

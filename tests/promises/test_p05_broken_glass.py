@@ -17,7 +17,7 @@ from guardkit.core.signing import Verifier
 from guardkit.core.values import JsonObject
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
 from guardkit.sql import upgrade
-from guardkit.sql.codec import dump, wrap
+from guardkit.sql.codec import wrap
 from guardkit.testing import calls
 from tests.promises.scene import (
     ASK,
@@ -31,6 +31,7 @@ from tests.promises.scene import (
     decide,
     entries,
     go_on,
+    let_be_overdue,
     opened,
     payer,
     policy_of,
@@ -427,13 +428,12 @@ def test_another_tenant_sees_no_review(desk: Scene) -> None:
 
 
 def test_a_review_that_nobody_closes_in_time_is_loud_once(file: Scene) -> None:
-    review_by = {**GLASS["review_by"], "within": "1s"}
-    guard, *_, approval = _paused(file, route={"break_glass": {**GLASS, "review_by": review_by}})
+    guard, *_, approval = _paused(file)
     _break(guard, approval)
     [review] = guard.store.reviews("default")
-    past = review.model_copy(update={"opened_at": review.opened_at - 9, "due_at": review.due_at - 9})
-    with file.sqlite() as connection:
-        connection.execute("UPDATE gk_reviews SET review = ?, due_at = due_at - 9000000", (dump(past),))
+    work(guard)
+    assert entries(guard, "review.overdue") == []
+    let_be_overdue(file, review)
     work(guard, rounds=2)
     assert len(entries(guard, "review.overdue")) == 1
     assert _review(guard, approval).closed is not None
