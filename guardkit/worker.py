@@ -214,7 +214,7 @@ class Worker:
     async def once(self) -> Done:
         """One round: send what has to go out, expire what is over, resume what is due, to its end."""
         delivered = await self._outbox.round()
-        expired = await self._offload(lambda: self._desk.expire(100))
+        expired = await self._offload(self._expire)
         due = await self._offload(lambda: self._store.due(agents=self._agents()))
         outcomes = await asyncio.gather(*(self._resume(thread) for thread in due))
         await self._watch()
@@ -225,6 +225,11 @@ class Worker:
             failed=outcomes.count("failed"),
             dead=outcomes.count("dead"),
         )
+
+    def _expire(self) -> int:
+        """Close questions whose time is over, and say which reviews are overdue."""
+        self._desk.emergencies.note_overdue()
+        return self._desk.expire(100)
 
     async def _watch(self) -> Done:
         if self._watching is not None and self._watching.due():
@@ -252,7 +257,7 @@ class Worker:
 
     async def _start(self) -> Done:
         """Expire what is over, and begin to resume what is due, as far as there are places."""
-        expired = await self._offload(lambda: self._desk.expire(100))
+        expired = await self._offload(self._expire)
         async with self._places:
             due = await self._offload(lambda: self._store.due(2 * self._concurrency, agents=self._agents()))
         waiting = [thread for thread in due if _key(thread) not in self._under_way]

@@ -6,7 +6,7 @@ A card is made of labelled plain text. No drawing of it may turn any of that tex
 from collections.abc import Callable, Iterable
 from typing import Literal, TypeAlias
 
-from guardkit.core.approvals import Approval, ApprovalState, DecisionKind
+from guardkit.core.approvals import Approval, ApprovalState, DecisionKind, SaidKind
 from guardkit.core.presentation import Presentation, Said, StageView, present, presentation_hash, utc
 from guardkit.core.rows import Change, Row
 from guardkit.core.values import Value
@@ -42,11 +42,12 @@ _LABELS: dict[DecisionKind, str] = {
     "reject": "Reject…",
     "respond": "Answer instead…",
 }
-_SAID: dict[DecisionKind, str] = {
+_SAID: dict[SaidKind, str] = {
     "approve": "approved",
     "edit": "edited and approved",
     "reject": "rejected",
     "respond": "answered instead",
+    "break_glass": "broke the glass: approved alone, in an emergency,",
 }
 
 
@@ -138,8 +139,8 @@ def compose(approval: Approval, *, link: str | None = None, who: Callable[[str],
         approval_id=shown.id,
         version=approval.version,
         title=shown.title,
-        status=_STATUS[shown.state],
-        tone=_TONES[shown.state],
+        status=_status(shown),
+        tone="bad" if _is_broken(shown) else _TONES[shown.state],
         facts=tuple(_facts(shown, name)),
         args=shown.args,
         reads=shown.reads,
@@ -153,9 +154,18 @@ def compose(approval: Approval, *, link: str | None = None, who: Callable[[str],
     )
 
 
+def _is_broken(shown: Presentation) -> bool:
+    return any(said.kind == "break_glass" for said in shown.said)
+
+
+def _status(shown: Presentation) -> str:
+    status = _STATUS[shown.state]
+    return f"{status}; the glass was broken" if _is_broken(shown) else status
+
+
 def _facts(shown: Presentation, who: Callable[[str], str]) -> Iterable[Fact]:
     if shown.outcome is not None and shown.outcome.at is not None:
-        yield Fact(label=_STATUS[shown.state].capitalize(), text=utc(shown.outcome.at), at=shown.outcome.at)
+        yield Fact(label=_status(shown).capitalize(), text=utc(shown.outcome.at), at=shown.outcome.at)
     yield Fact(label="Agent", text=f"{shown.agent}, thread {shown.thread_id}, turn {shown.turn}")
     yield Fact(label="Acts for", text=f"{who(shown.asked_by)} (tenant {shown.tenant})")
     for why in shown.why:

@@ -14,6 +14,7 @@ from guardkit.cli import (
     openapi,
     operate,
     processes,
+    reviews,
     safekeeping,
     stops,
     tail,
@@ -46,6 +47,7 @@ app.add_typer(operate.db, name="db")
 app.add_typer(anomalies.app, name="anomalies")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(audit.app, name="audit")
+app.add_typer(reviews.app, name="reviews")
 app.add_typer(stops.app, name="stop")
 app.add_typer(effects.app, name="effects")
 app.add_typer(operate.policy, name="policy")

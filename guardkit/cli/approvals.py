@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 from itertools import islice
 from typing import Annotated
@@ -10,17 +11,20 @@ import typer
 
 from guardkit.channels import Console
 from guardkit.cli import deciding, watching
-from guardkit.cli.base import err, out, store
+from guardkit.cli.base import directory_of, err, out, settings, store
 from guardkit.cli.deciding import ApprovalId, AsJson, directory
 from guardkit.cli.ending import dumped, ending, write
 from guardkit.cli.finding import found as find
 from guardkit.cli.listing import Agent, Filters, For, Shown, Tenant, Thread, Tool, WaitsFor, print_list
 from guardkit.cli.readers import until_nobody_reads
 from guardkit.core.approvals import ApprovalState
+from guardkit.core.people import Assurance
 from guardkit.core.places import Place
+from guardkit.core.presentation import utc
 from guardkit.core.values import JsonObject
 from guardkit.errors import InputError
 from guardkit.policy.durations import parse_duration
+from guardkit.runtime.desk import Desk
 
 app = typer.Typer(no_args_is_help=True, help="Questions to people.")
 app.command("approve")(deciding.approve)
@@ -126,3 +130,36 @@ def approvals_show(
             shown = Console(file=sys.stdout).show(approval)
             if approval.state is ApprovalState.PENDING:
                 out.print(f"shown {shown}", soft_wrap=True, highlight=False)
+
+
+@app.command("break-glass")
+def approvals_break_glass(
+    approval_id: ApprovalId,
+    person: Annotated[
+        str, typer.Option("--as", help="Who breaks the glass, as the people directory knows them.")
+    ],
+    reason: Annotated[str, typer.Option(help="What the emergency is.")],
+    digest: Annotated[str, typer.Option(help="The digest that was shown; another one is refused.")],
+) -> None:
+    """Settle a question alone in an emergency, where the policy names the person, at assurance local_operator."""
+    configured = settings()
+    with store() as found:
+        approval = find(found, approval_id)
+        if not re.fullmatch(r"[0-9a-f]{12,64}", digest) or not approval.digest.startswith(digest):
+            raise InputError(
+                f"--digest is not that of approval {approval_id!r}, or has fewer than 12 hex digits",
+                remedy="see guardkit approvals show",
+            )
+        desk = Desk(found, directory_of(configured), configured.keys.decision_signer())
+        result = desk.emergencies.break_glass(
+            approval.request.id,
+            identity=person,
+            digest=approval.digest,
+            reason=reason,
+            assurance=Assurance.LOCAL_OPERATOR,
+            via="cli",
+        )
+        review = found.review(result.request.tenant, approval.request.id)
+    out.print(f"[bold red]the glass is broken[/]: approval is {result.state.value}")
+    if review is not None:
+        out.print(f"review due {utc(review.due_at)}; see guardkit reviews list")

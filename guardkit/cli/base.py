@@ -15,12 +15,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from guardkit import logs
+from guardkit.core.people import Directory
 from guardkit.core.settings import Settings, load_settings
 from guardkit.core.visible import visible
 from guardkit.core.wording import Tone
 from guardkit.errors import ConfigurationError, GuardkitError
 from guardkit.guard import Guard
 from guardkit.langgraph.graph import GuardedGraph
+from guardkit.policy import Policy
 from guardkit.sql import Database, SQLStore
 
 out = Console()
@@ -43,6 +45,18 @@ def complain(error: GuardkitError) -> None:
 def settings() -> Settings:
     """What this folder and the environment configure."""
     return load_settings(os.environ, Path.cwd())
+
+
+def directory_of(configured: Settings) -> Directory:
+    """The people of the configured policy.
+
+    Raises:
+        ConfigurationError: it names no directory.
+    """
+    directory = Policy.from_file(configured.need_policy()).directory
+    if directory is None:
+        raise ConfigurationError("the policy names no directory of people")
+    return directory
 
 
 @contextmanager

@@ -338,7 +338,7 @@ class _Deciding:
         decision = after.decisions[-1]
         return Taken(
             approval=after.request.id,
-            decision=decision.kind,
+            decision=said.kind,
             person=decision.person,
             on_behalf_of=decision.on_behalf_of,
             stage=decision.stage + 1,

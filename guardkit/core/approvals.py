@@ -1,6 +1,6 @@
 """Asking people: the request, what they said, and the state machine between the two.
 
-    pending ──> approved ──> consumed
+    pending ──> approved ──> consumed       (by the quorum, or by a broken glass: `guardkit.core.breaking`)
        │            ├──────> expired     (not used within `valid_for`)
        │            └──────> cancelled   (stopped, superseded)
        ├──> rejected
@@ -8,7 +8,7 @@
        ├──> expired
        └──> cancelled
 
-Every settled state but `approved` is final. `decide` is the only way in for people; it is pure, so the process that
+Every settled state but `approved` is final. `decide` is the way in for people, and `break_glass` for emergencies; both are pure, so the process that
 verified a person and the process that consumes the approval judge by the same rule.
 """
 
@@ -21,6 +21,7 @@ from pydantic import Field
 
 from guardkit.core.calendars import Deadline
 from guardkit.core.digest import action_digest, sha256
+from guardkit.core.glass import BreakGlass
 from guardkit.core.people import Assurance, Person, count_as_one
 from guardkit.core.principals import Principal
 from guardkit.core.stages import ApprovalStage, Wait
@@ -29,6 +30,7 @@ from guardkit.core.values import JsonObject, Value
 from guardkit.errors import DecisionRefusedError
 
 DecisionKind: TypeAlias = Literal["approve", "edit", "reject", "respond"]
+SaidKind: TypeAlias = Literal["approve", "edit", "reject", "respond", "break_glass"]
 OnExpiry: TypeAlias = Literal["reject", "no_result", "keep"]
 
 
@@ -94,6 +96,7 @@ class ApprovalRequest(Value):
     valid_for: float | None = None
     """Seconds from the last decision to the execution; `None` without limit."""
 
+    break_glass: BreakGlass | None = None
     traceparent: str | None = None
 
     @property
@@ -109,7 +112,7 @@ class ApprovalDecision(Value):
     digest: str
     """The digest that was on the person's screen."""
 
-    kind: DecisionKind
+    kind: SaidKind
     person: str
     """`Person.id` as the directory resolved it."""
 

@@ -12,8 +12,15 @@ from guardkit.core.approvals import (
     waiting_since,
     waiting_stage,
 )
+from guardkit.core.breaking import broken, may_still_be_used, requesters
 from guardkit.core.people import Assurance, Person, count_as_one
 from guardkit.core.stages import Wait
+
+
+def consulted(approval: Approval) -> frozenset[str]:
+    """Whose records `still_holds` needs: `Person.id` of those who decided, and whoever asked if the glass is broken."""
+    asked = () if broken(approval) is None else requesters(approval.request)
+    return frozenset(voice for said in approval.decisions for voice in said.voices) | frozenset(asked)
 
 
 def still_holds(approval: Approval, people: Mapping[str, Person | None], now: float) -> str | None:
@@ -24,7 +31,7 @@ def still_holds(approval: Approval, people: Mapping[str, Person | None], now: fl
 
     Args:
         approval: as stored.
-        people: today's directory records by `Person.id`, of those who decided and of those they decided for.
+        people: today's directory records by the names that `consulted` gives.
         now: seconds since the epoch, by the database's clock.
     """
     request = approval.request
@@ -32,6 +39,10 @@ def still_holds(approval: Approval, people: Mapping[str, Person | None], now: fl
         return f"the approval is {approval.state.value}"
     if approval.digest != edited_digest(request, approval.args):
         return "the stored arguments do not match their digest"
+    said = broken(approval)
+    if said is not None:
+        askers = [people.get(identity) for identity in requesters(request)]
+        return may_still_be_used(approval, said, people.get(said.person), askers, now)
     valid: list[ApprovalDecision] = []
     for number, decision in enumerate(approval.decisions):
         if decision not in approval.standing():

@@ -14,6 +14,7 @@ from guardkit.core.effects import ClaimResult, EffectRecord, EffectState
 from guardkit.core.no_result import NoResult
 from guardkit.core.places import Place
 from guardkit.core.replies import Replies
+from guardkit.core.reviews import Reviews
 from guardkit.core.runs import (
     Closing,
     Contact,
@@ -119,7 +120,7 @@ class Approvals(Protocol):
         """Store an approval changed by `decide` or `close`, if nobody changed it since it was read.
 
         When that settles it and nothing else of the same turn is pending, the thread becomes due. Deliveries for
-        the next stage or for the outcome are written with it. Returns whether it was stored.
+        the next stage or the outcome, and the review of a broken glass, go with it. Returns whether it was stored.
         """
         ...
 
@@ -277,8 +278,7 @@ class Queue(Protocol):
     def due(self, limit: int = 20, agents: Sequence[str] | None = None) -> Sequence[DueThread]:
         """Threads to look at whose lease is free and whose next attempt has come, oldest first.
 
-        These are decided, expired or stopped ones, and those whose run died holding the lease; of these agents only,
-        if any are named.
+        These are decided, expired or stopped ones, and those whose run died holding the lease; only of `agents`, if any.
         """
         ...
 
@@ -365,7 +365,7 @@ class Anomalies(StandingAnomalies, Protocol):
 
 
 class Store(
-    Runs, Threads, Approvals, Effects, Audit, Stops, Queue, ChannelRecords, Tokens, Replies, Protocol
+    Runs, Threads, Approvals, Effects, Audit, Stops, Queue, ChannelRecords, Tokens, Replies, Reviews, Protocol
 ):
     """Everything durable, in one database."""
 

@@ -13,6 +13,7 @@ from guardkit.core.approvals import (
     ApprovalState,
     DecisionKind,
     OnExpiry,
+    SaidKind,
     counting,
 )
 from guardkit.core.calendars import BusinessTime
@@ -55,7 +56,7 @@ class Said(Value):
     """What one person said."""
 
     person: str
-    kind: DecisionKind
+    kind: SaidKind
     stage: int
     """1 for the first."""
 

@@ -6,10 +6,11 @@ from typing import Literal, get_args
 
 from guardkit.core import telemetry_names as names
 from guardkit.core.anomalies import Measure
-from guardkit.core.approvals import ApprovalState, DecisionKind
+from guardkit.core.approvals import ApprovalState, SaidKind
 from guardkit.core.effects import EffectState
 from guardkit.core.no_result import NoResultReason
 from guardkit.core.people import Assurance
+from guardkit.core.reviews import ReviewVerdict
 from guardkit.core.steps import ToolKind
 from guardkit.core.verdicts import Outcome
 
@@ -84,7 +85,7 @@ ATTRIBUTES: Mapping[str, AttributeShape] = {
         values=_STATES,
     ),
     names.APPROVAL_SAID: AttributeShape(
-        type="string", means="what the person said", values=get_args(DecisionKind)
+        type="string", means="what the person said", values=get_args(SaidKind)
     ),
     names.APPROVAL_CHANNEL: AttributeShape(
         type="string", means="where: the approval channel's name, `web` or `cli`"
@@ -101,6 +102,11 @@ ATTRIBUTES: Mapping[str, AttributeShape] = {
     ),
     names.APPROVAL_WAITED: AttributeShape(
         type="double", means="seconds from the question to its settlement, by the database's clock"
+    ),
+    names.REVIEW_VERDICT: AttributeShape(
+        type="string",
+        means="what the reviewer of a broken glass finds",
+        values=tuple(verdict.value for verdict in ReviewVerdict),
     ),
     names.EFFECT_STATE: AttributeShape(
         type="string",

@@ -150,6 +150,14 @@ SPANS: Mapping[str, SpanShape] = {
         sometimes=(names.NO_RESULT_REASON, names.NO_RESULT_CAUSE),
         opt_in=(names.DRAFT, names.CLAIMS),
     ),
+    names.REVIEW_GLASS: SpanShape(
+        of="tool",
+        when="a broken glass is reviewed, or a worker finds that nobody has in time",
+        always=(
+            names.SPAN_KIND, names.CONVERSATION, names.SESSION, names.TURN, names.TOOL, names.APPROVAL_ID,
+        ),
+        sometimes=(names.REVIEW_VERDICT,),
+    ),
     names.NOTICE_ANOMALY: SpanShape(
         of="agent",
         when="a worker finds an agent unusual; once per anomaly",
@@ -175,6 +183,19 @@ EVENTS: Mapping[str, EventShape] = {
     names.APPROVAL_CONSUMED: EventShape(
         when="an effect took its approval; once",
         always=(names.APPROVAL_ID, names.APPROVAL_OUTCOME),
+    ),
+    names.GLASS_BROKEN: EventShape(
+        when="a named person settles a question alone in an emergency; once",
+        always=(
+            names.APPROVAL_ID, names.TOOL, names.APPROVAL_SAID, names.APPROVAL_CHANNEL, names.APPROVAL_ASSURANCE,
+        ),
+        severe=True,
+    ),
+    names.REVIEW_CLOSED: EventShape(
+        when="somebody else has reviewed that", always=(names.APPROVAL_ID, names.TOOL, names.REVIEW_VERDICT)
+    ),
+    names.REVIEW_OVERDUE: EventShape(
+        when="nobody has in time; once", always=(names.APPROVAL_ID, names.TOOL), severe=True
     ),
     names.EFFECT_CLAIMED: EventShape(
         when="an effect is about to start", always=(*RUN, names.TOOL, names.EFFECT_ATTEMPT)
@@ -268,6 +289,12 @@ METRICS: Mapping[str, MetricShape] = {
         instrument="counter",
         unit="{decision}",
         means="approvals, edits included, that were given in less time than reading the arguments takes",
+        always=(names.POLICY_ID, names.TOOL),
+    ),
+    names.GLASSES: MetricShape(
+        instrument="counter",
+        unit="{decision}",
+        means="questions that a named person settled alone in an emergency",
         always=(names.POLICY_ID, names.TOOL),
     ),
     names.STORAGE_FAULTS: MetricShape(

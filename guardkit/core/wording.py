@@ -113,10 +113,13 @@ def _answered(data: JsonObject) -> tuple[str, Tone]:
         "edit": ("edited", "good"),
         "reject": ("rejected", "held"),
         "respond": ("answered in words", "held"),
+        "break_glass": ("approved alone by breaking the glass,", "bad"),
     }
     says, tone = kinds.get(_text(data, "decision"), (_text(data, "decision"), "plain"))
     stage = data.get("stage")
     at = f"stage {stage + 1}, " if isinstance(stage, int) else ""
+    if data.get("decision") == "break_glass":
+        at = ""
     more = ", others have to agree" if data.get("state") == "pending" else ""
     reason = f": “{_text(data, 'reason')}”" if data.get("reason") else ""
     how = f"{at}{_text(data, 'assurance')}, via {_text(data, 'via')}"
@@ -210,6 +213,20 @@ _WORDS: Mapping[str, Words] = {
     "approval.decided": _answered,
     "approval.refused": lambda data: (
         f"an answer{_by(data)} did not count: {_plainly(data, 'why')}",
+        "plain",
+    ),
+    "approval.glass_broken": lambda data: (
+        f"GLASS BROKEN by {_text(data, 'person')}: in place of the quorum, valid for {_text(data, 'valid_for')} s",
+        "bad",
+    ),
+    "review.opened": lambda data: (f"to be reviewed by {_text(data, 'reviewers')}", "held"),
+    "review.overdue": lambda _data: ("nobody has reviewed the broken glass in time", "bad"),
+    "review.closed": lambda data: (
+        f"broken glass reviewed by {_text(data, 'person')}: {_plainly(data, 'verdict')}",
+        "good" if data.get("verdict") == "justified" else "bad",
+    ),
+    "review.refused": lambda data: (
+        f"a review{_by(data)} did not count: {_plainly(data, 'why')}",
         "plain",
     ),
     "approval.expired": lambda _data: ("nobody answered in time", "held"),

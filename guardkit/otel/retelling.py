@@ -14,7 +14,19 @@ from guardkit.core.values import Json
 from guardkit.otel.retelling_runs import RunTelling
 from guardkit.otel.retold import Place, Retold, Run, Shown, id_number, place_of
 
-_ELSEWHERE = frozenset({"approval.decided", "approval.refused", "approval.expired", "effect.reconciled"})
+_ELSEWHERE = frozenset(
+    {
+        "approval.decided",
+        "approval.glass_broken",
+        "approval.refused",
+        "approval.expired",
+        "effect.reconciled",
+        "review.opened",
+        "review.overdue",
+        "review.closed",
+        "review.refused",
+    }
+)
 """What is written while no run, or another one, holds the thread."""
 
 

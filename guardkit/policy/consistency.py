@@ -6,6 +6,7 @@ from guardkit.core.people import Directory, Person
 from guardkit.core.stages import ApprovalStage, Escalation
 from guardkit.errors import PolicyError
 from guardkit.policy.document import Approver, PolicyDocument, ToolEntry
+from guardkit.policy.emergencies import check_glass
 from guardkit.policy.loading import Located, Where
 from guardkit.policy.people import PeopleDirectory
 from guardkit.policy.quorum import Seats, seats_filled
@@ -119,6 +120,8 @@ def check_people(document: PolicyDocument, located: Located, directory: Director
             place = ("approvals", name, "escalate", number)
             _check_named(step.role, step.add, (*place, "add"), located, directory)
             _check_step(step_of(step), place, located, directory)
+        if route.break_glass is not None:
+            check_glass(route.break_glass, ("approvals", name, "break_glass"), located, directory)
 
 
 def _check_named(

@@ -15,6 +15,7 @@ from guardkit.core.people import Assurance
 from guardkit.core.values import JsonObject
 from guardkit.policy.calendars import CalendarEntry, LocalTime
 from guardkit.policy.durations import Delay, Duration, format_delay
+from guardkit.policy.emergencies import BreakGlassEntry
 from guardkit.policy.sections import Section, mistake
 
 Otherwise: TypeAlias = Literal["allow", "reject", "escalate"]
@@ -185,6 +186,8 @@ class RouteEntry(Section):
     """Seconds from the last decision to the execution; `None` without limit."""
 
     allowed_decisions: tuple[DecisionKind, ...] = ("approve", "edit", "reject")
+    break_glass: BreakGlassEntry | None = None
+    """Who may settle a question alone in an emergency; without it nobody can."""
 
     @model_validator(mode="after")
     def _people_can_say_yes_and_no(self) -> Self:

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from guardkit.core.approvals import DecisionKind, OnExpiry
 from guardkit.core.calendars import BusinessTime, Calendar, Deadline
+from guardkit.core.glass import BreakGlass
 from guardkit.core.stages import ApprovalStage, Escalation
 from guardkit.core.values import JsonObject, Value
 from guardkit.policy.document import Approver, EscalationEntry, RouteEntry, StageEntry
+from guardkit.policy.emergencies import glass_of, narrowest
 
 _STRICTNESS: dict[OnExpiry, int] = {"keep": 0, "reject": 1, "no_result": 2}
 
@@ -34,6 +36,8 @@ class ApprovalRoute(Value):
     """Seconds from the last decision to the execution; `None` without limit."""
 
     allowed: tuple[DecisionKind, ...]
+    break_glass: BreakGlass | None = None
+    """Who may settle it alone in an emergency; nobody without it."""
 
     @classmethod
     def of(
@@ -59,6 +63,7 @@ class ApprovalRoute(Value):
             on_expiry=entry.on_expiry,
             valid_for=entry.valid_for,
             allowed=entry.allowed_decisions,
+            break_glass=None if entry.break_glass is None else glass_of(entry.break_glass),
         )
 
     @classmethod
@@ -66,7 +71,7 @@ class ApprovalRoute(Value):
         """One route that satisfies them all; there must be at least one.
 
         All stages, one route after the other, a stage that several routes share once; the shortest times, the
-        strictest expiry, the decisions that all of them allow.
+        strictest expiry, the decisions and the broken glass that all of them allow.
         """
         if len(routes) == 1:
             return routes[0]
@@ -83,12 +88,15 @@ class ApprovalRoute(Value):
             allowed=tuple(
                 kind for kind in routes[0].allowed if all(kind in route.allowed for route in routes)
             ),
+            break_glass=narrowest([route.break_glass for route in routes]),
         )
 
 
 def hashed(entry: RouteEntry) -> JsonObject:
-    """What a route's hash is made of: without what it does not say of calendars, as before there were any."""
-    fields: JsonObject = entry.model_dump(mode="json")
+    """What a route's hash is made of: without what it does not say of calendars and glass, as before there were any."""
+    fields: JsonObject = entry.model_dump(
+        mode="json", exclude={"break_glass"} if entry.break_glass is None else None
+    )
     stages = fields["stages"]
     for one in (fields, *(stages if isinstance(stages, list) else ())):
         for key in ("calendar", "remind_at"):

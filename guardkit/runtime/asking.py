@@ -11,7 +11,8 @@ from guardkit.core.approvals import (
     approval_id,
     close,
 )
-from guardkit.core.consuming import still_holds
+from guardkit.core.breaking import broken
+from guardkit.core.consuming import consulted, still_holds
 from guardkit.core.decisions import Escalate
 from guardkit.core.presentation import present
 from guardkit.core.steps import Action
@@ -61,6 +62,7 @@ def request_for(
         deadlines=route.deadlines,
         on_expiry=route.on_expiry,
         valid_for=route.valid_for,
+        break_glass=route.break_glass,
         traceparent=services.telemetry.traceparent(),
     )
 
@@ -205,11 +207,14 @@ def objection(session: Session, approval: Approval, now: float) -> str | None:
     for decision in approval.decisions:
         if not services.verifier.decision(decision):
             return "a decision is not signed by a process that may verify people"
-    voices = {voice for decision in approval.decisions for voice in decision.voices}
-    people = {voice: services.directory.find(voice) for voice in voices}
+    people = {identity: services.directory.find(identity) for identity in consulted(approval)}
     why = still_holds(approval, people, now)
     if why is None and not still_stands(request, services.policy):
         why = "the policy for this tool changed after people were asked"
+    if why is None and broken(approval) is not None:
+        today = services.policy.route(request.routes).break_glass
+        if today is None or today != request.break_glass:
+            why = "today's policy does not let the glass be broken so"
     return why
 
 

@@ -5,8 +5,7 @@ human being behind it, judges by the rules of `guardkit.core.approvals`, signs a
 no signing key and so has no desk.
 """
 
-from collections.abc import Callable, Sequence
-from typing import NoReturn, Protocol, TypeAlias
+from collections.abc import Sequence
 
 from guardkit.core import telemetry_names as names
 from guardkit.core.approvals import (
@@ -20,34 +19,21 @@ from guardkit.core.approvals import (
 from guardkit.core.audit import AuditEvent
 from guardkit.core.edits import edit_problems
 from guardkit.core.people import Assurance, Directory, Person
-from guardkit.core.ports import Approvals, Audit
 from guardkit.core.signing import Signer
 from guardkit.core.stages import Wait
-from guardkit.core.values import Json, JsonObject
+from guardkit.core.values import JsonObject
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
+from guardkit.runtime.changing import Changes, DeskStore, check_words, event_of, facts_of
+from guardkit.runtime.emergencies import Emergencies
 from guardkit.runtime.events import Attributes, NoTelemetry, Telemetry
 from guardkit.runtime.pace import Pace
 from guardkit.runtime.speaking import Speakers
 from guardkit.runtime.telling import answered, settled
 
-ATTEMPTS = 8
-"""How often a decision is tried again because somebody else's came between reading and storing."""
-
 LISTED = 1000
 """Approvals of a tenant that are looked through for somebody's list, newest first."""
 
-_REASON_LIMIT = 4000
 _NOTE_LIMIT = 500
-
-_Change: TypeAlias = Callable[[Approval, float], tuple[Approval, AuditEvent]]
-
-
-class DeskStore(Approvals, Audit, Protocol):
-    """What the desk needs of a store."""
-
-    def now(self) -> float:
-        """Seconds since the epoch, by the database's clock."""
-        ...
 
 
 class Desk:
@@ -58,6 +44,9 @@ class Desk:
         directory: who people are, and what they may decide.
         signer: signs decisions with this process's private key.
         telemetry: sees decisions go by; none by default.
+
+    Attributes:
+        emergencies: where the glass is broken, and where that is reviewed.
     """
 
     def __init__(
@@ -73,6 +62,8 @@ class Desk:
         self._signer = signer
         self._telemetry = telemetry or NoTelemetry()
         self._pace = Pace()
+        self._changes = Changes(store, self._telemetry)
+        self.emergencies = Emergencies(store, directory, signer, self._telemetry)
 
     def decide(
         self,
@@ -116,10 +107,10 @@ class Desk:
         """
         person = self._directory.find(identity)
         if person is None:
-            self._refuse_stranger(approval_id, assurance, via)
+            self._changes.refuse_stranger(approval_id, assurance, via)
         seen: Approval | None = None
 
-        def said(approval: Approval, at: float) -> tuple[Approval, AuditEvent]:
+        def said(approval: Approval, at: float) -> tuple[Approval, list[AuditEvent]]:
             nonlocal seen
             seen = approval
             if approval.request.tenant != person.tenant:
@@ -129,7 +120,7 @@ class Desk:
                 raise DecisionRefusedError(
                     "version_mismatch", "others have answered since it was shown", remedy="look at it again"
                 )
-            _check_words(reason)
+            check_words(reason)
             if args is not None and digest == approval.digest:
                 _check_edit(approval, args)
             decision = ApprovalDecision(
@@ -150,10 +141,10 @@ class Desk:
             decide(approval, decision, person, absent=seat.absent, others=seat.others)
             decision = self._signer.decision(decision)
             after = decide(approval, decision, person, absent=seat.absent, others=seat.others)
-            return after, _event("approval.decided", after, **_facts(decision))
+            return after, [event_of("approval.decided", after, **facts_of(decision))]
 
         try:
-            after = self._change(approval_id, said)
+            after = self._changes.make(approval_id, said)
             how = {names.APPROVAL_CHANNEL: via, names.APPROVAL_ASSURANCE: assurance.value}
             read = self._read(after, after.args if seen is None else seen.args)
             answered(
@@ -163,7 +154,7 @@ class Desk:
         except (DecisionRefusedError, UnknownApprovalError) as error:
             if seen is not None:
                 why = error.reason if isinstance(error, DecisionRefusedError) else "other_tenant"
-                self._audit_refusal(seen, why, person=person.id, assurance=assurance.value, via=via)
+                self._changes.audit_refusal(seen, why, person=person.id, assurance=assurance.value, via=via)
             raise
 
     def _read(self, approval: Approval, args: JsonObject) -> Attributes:
@@ -245,7 +236,7 @@ class Desk:
         count = 0
         for approval in self._store.expirable(limit):
             closed = close(approval, ApprovalState.EXPIRED, self._store.now())
-            if self._store.settle(closed, approval.version, [_event("approval.expired", closed)]):
+            if self._store.settle(closed, approval.version, [event_of("approval.expired", closed)]):
                 settled(self._telemetry, approval, closed)
                 answered(self._telemetry, names.EXPIRE_APPROVAL, closed, {})
                 count += 1
@@ -264,11 +255,11 @@ class Desk:
             DecisionRefusedError: `already_settled`.
         """
 
-        def cancelled(approval: Approval, at: float) -> tuple[Approval, AuditEvent]:
+        def cancelled(approval: Approval, at: float) -> tuple[Approval, list[AuditEvent]]:
             after = close(approval, ApprovalState.CANCELLED, at)
-            return after, _event("approval.cancelled", after, by=by, why=why[:_NOTE_LIMIT])
+            return after, [event_of("approval.cancelled", after, by=by, why=why[:_NOTE_LIMIT])]
 
-        return self._change(approval_id, cancelled)
+        return self._changes.make(approval_id, cancelled)
 
     def _may_answer(self, approval: Approval, person: Person, now: float) -> bool:
         try:
@@ -287,71 +278,10 @@ class Desk:
             return True
         if any(stage.admits(person, wait) for stage in request.stages):
             return True
+        if self.emergencies.concerns(approval, person):
+            return True
         away = tuple(self._speakers.away(approval, person, now))
         return any(stage.seats(person, absent, now, wait) for absent in away for stage in request.stages)
-
-    def _change(self, approval_id: str, change: _Change) -> Approval:
-        """Read, change and store, again as long as somebody else's change comes between."""
-        for _ in range(ATTEMPTS):
-            approval = self._store.find(approval_id)
-            if approval is None:
-                raise UnknownApprovalError("there is no such approval")
-            after, event = change(approval, self._store.now())
-            if self._store.settle(after, approval.version, [event]):
-                settled(self._telemetry, approval, after)
-                return after
-        raise DecisionRefusedError(
-            "conflict", "others are deciding on this approval at the same moment", remedy="try again"
-        )
-
-    def _refuse_stranger(self, approval_id: str, assurance: Assurance, via: str) -> NoReturn:
-        approval = self._store.find(approval_id)
-        if approval is not None:
-            self._audit_refusal(approval, "unknown_identity", assurance=assurance.value, via=via)
-        raise DecisionRefusedError("not_an_approver", "nobody is known by this identity")
-
-    def _audit_refusal(self, approval: Approval, why: str, **data: Json) -> None:
-        self._store.append(approval.request.tenant, [_event("approval.refused", approval, why=why, **data)])
-
-
-def _event(kind: str, approval: Approval, **data: Json) -> AuditEvent:
-    request = approval.request
-    facts: JsonObject = {
-        "approval": request.id,
-        "action": request.action.id,
-        "tool": request.action.tool,
-        "state": approval.state.value,
-        "digest": approval.digest,
-        "policy_version": request.policy_version,
-    }
-    return AuditEvent(kind=kind, thread_id=request.thread_id, turn=request.turn, data=facts | data)
-
-
-def _facts(decision: ApprovalDecision) -> JsonObject:
-    """What the audit log keeps of a decision. The signature covers the rest, reason and arguments included."""
-    return {
-        "decision": decision.kind,
-        "person": decision.person,
-        **({} if decision.on_behalf_of is None else {"for": decision.on_behalf_of}),
-        "assurance": decision.assurance.value,
-        "via": decision.via,
-        "delivery": decision.delivery,
-        "stage": decision.stage,
-        "decided_digest": decision.digest,
-        "key_id": decision.key_id,
-        "signature": decision.signature,
-    }
-
-
-def _check_words(reason: str | None) -> None:
-    if reason is None:
-        return
-    if len(reason) > _REASON_LIMIT:
-        raise DecisionRefusedError(
-            "reason_invalid", f"the reason has {len(reason)} characters, {_REASON_LIMIT} are allowed"
-        )
-    if any(char == "\0" or "\ud800" <= char <= "\udfff" for char in reason):
-        raise DecisionRefusedError("reason_invalid", "the reason holds NUL or a lone surrogate")
 
 
 def _check_edit(approval: Approval, args: JsonObject) -> None:

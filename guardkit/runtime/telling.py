@@ -18,8 +18,18 @@ def waited(approval: Approval) -> float:
     return 0.0 if settled_at is None else max(settled_at - approval.request.requested_at, 0.0)
 
 
-def answered(telemetry: Telemetry, verb: str, approval: Approval, attributes: Attributes) -> None:
-    """An answer came in, or none did in time: a span of its own, linked to the question's."""
+def answered(
+    telemetry: Telemetry, verb: str, approval: Approval, attributes: Attributes, *, event: str | None = None
+) -> None:
+    """An answer came in, or none did in time: a span of its own, linked to the question's.
+
+    Args:
+        telemetry: what is told.
+        verb: of the span.
+        approval: as it stands now.
+        attributes: what is said beside what is said of every question.
+        event: one that is noted on it, with the attributes.
+    """
 
     def said() -> dict[str, Json]:
         last = approval.decisions[-1]
@@ -41,6 +51,10 @@ def answered(telemetry: Telemetry, verb: str, approval: Approval, attributes: At
     span = telemetry.start(f"{verb} {request.action.tool}", shown, kind="consumer", links=links)
     if verb == names.DECIDE_APPROVAL:
         span.show(said)
+    if event is not None:
+        about = {names.APPROVAL_ID: request.id, names.TOOL: request.action.tool}
+        with span.active():
+            telemetry.event(event, {**about, **attributes})
     span.end()
 
 

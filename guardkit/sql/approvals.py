@@ -7,9 +7,10 @@ from sqlalchemy import Connection
 from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState, close
 from guardkit.core.audit import AuditEvent
 from guardkit.core.planning import registered
+from guardkit.core.reviews import review_of
 from guardkit.core.runs import RunRef, TurnStatus
 from guardkit.errors import InputError, UnknownApprovalError
-from guardkit.sql import approval_rows, audit, deliveries, dialects, due, lease, names, news
+from guardkit.sql import approval_rows, audit, deliveries, dialects, due, lease, names, news, reviews
 
 _OPEN = (ApprovalState.PENDING, ApprovalState.APPROVED)
 
@@ -74,6 +75,10 @@ def settle(
     _check(stored, approval)
     now = dialects.now(connection)
     approval_rows.write_changed(connection, stored, approval)
+    review = review_of(stored, approval)
+    if review is not None:
+        reviews.write_new(connection, review)
+        events = [*events, review.opening()]
     if approval.state.settled:
         deliveries.tell_outcome(connection, approval, now)
     else:

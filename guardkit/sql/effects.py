@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Row
 
 from guardkit.core.approvals import Approval, ApprovalState, close
 from guardkit.core.audit import AuditEvent
+from guardkit.core.breaking import lapsed
 from guardkit.core.effects import (
     AlreadyDone,
     Claimed,
@@ -141,12 +142,8 @@ def _lapsed(
         return Lapsed(stored.state.value, "the approval has changed since it was checked")
     if stored.digest != digest or request.action.id != action_id:
         return Lapsed(stored.state.value, "the approval is for another action")
-    last = max((said.decided_at for said in stored.standing()), default=None)
-    if last is None:
-        return Lapsed(stored.state.value, "nobody has approved it")
-    if request.valid_for is not None and now - last > request.valid_for:
-        return Lapsed(stored.state.value, f"approved more than {request.valid_for:g} s ago")
-    return None
+    why = lapsed(stored, now)
+    return None if why is None else Lapsed(stored.state.value, why)
 
 
 def record(

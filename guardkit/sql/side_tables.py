@@ -86,6 +86,23 @@ api_replies = Table(
 """What idempotency keys stand for, and what was answered."""
 
 
+reviews = Table(
+    "gk_reviews",
+    metadata,
+    Column("approval_id", name(64), primary_key=True),
+    Column("tenant", name(TENANT_LENGTH), nullable=False),
+    Column("thread_id", name(NAME_LENGTH), nullable=False),
+    Column("review", text(), nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("noted_at", Moment),
+    Column("closed_at", Moment),
+    Index("gk_reviews_tenant", "tenant", "closed_at", "due_at"),
+    Index("gk_reviews_due", "closed_at", "noted_at", "due_at"),
+    **TABLE,
+)
+"""One row a broken glass: the review of it, and whether it is closed."""
+
+
 watch_cursors = Table(
     "gk_watch_cursors",
     metadata,

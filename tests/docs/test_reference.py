@@ -31,6 +31,7 @@ from guardkit.policy.document import (
     ToolEntry,
     ToolRule,
 )
+from guardkit.policy.emergencies import BreakGlassEntry, ReviewEntry
 from guardkit.policy.people import DelegationEntry, PersonEntry
 from guardkit.policy.rules import action_scope
 from guardkit.policy.sections import Section
@@ -119,6 +120,8 @@ def test_every_reason_of_a_no_result_has_its_word() -> None:
         ("Tool", ToolEntry),
         ("Rule", ToolRule),
         ("Route", RouteEntry),
+        ("Broken glass", BreakGlassEntry),
+        ("Review", ReviewEntry),
         ("Escalation over time", EscalationEntry),
         ("Stage", StageEntry),
         ("Calendar", CalendarEntry),

@@ -30,6 +30,7 @@ from guardkit import (
 )
 from guardkit.core.approvals import ApprovalState, DecisionKind
 from guardkit.core.audit import AuditEntry
+from guardkit.core.reviews import Review
 from guardkit.core.values import JsonObject
 from guardkit.sql.codec import dump
 from guardkit.testing import FakeChannel, ScriptedModel
@@ -256,6 +257,16 @@ def let_expire(scene: Scene, approval: Approval) -> None:
         connection.execute(
             "UPDATE gk_approvals SET request = ?, expires_at = requested_at WHERE id = ?",
             (dump(request), approval.request.id),
+        )
+
+
+def let_be_overdue(scene: Scene, review: Review) -> None:
+    """Let the time to review be over, without waiting for it."""
+    late = review.model_copy(update={"due_at": review.opened_at})
+    with scene.sqlite() as connection:
+        connection.execute(
+            "UPDATE gk_reviews SET review = ?, due_at = ? WHERE approval_id = ?",
+            (dump(late), round(review.opened_at * 1_000_000), review.approval_id),
         )
 
 

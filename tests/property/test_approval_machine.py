@@ -19,7 +19,9 @@ from guardkit.core.approvals import (
     shown_digest,
     stage_for,
 )
+from guardkit.core.breaking import break_glass, broken
 from guardkit.core.consuming import still_holds
+from guardkit.core.glass import BreakGlass
 from guardkit.core.people import Assurance, Person
 from guardkit.core.runs import RunRef
 from guardkit.core.stages import ApprovalStage, Escalation
@@ -46,6 +48,15 @@ STRANGERS = [
     Person(id="gone", roles=("manager",), groups=("desk", "top"), active=False),
     Person(id="elsewhere", tenant="other", roles=("manager",), groups=("desk", "top")),
 ]
+GLASS = BreakGlass(
+    people=("NIA@corp.example", "gone", "elsewhere", "slack:uma", "ann"),
+    valid_for=30.0,
+    reason_length=12,
+    reviewers=("cay",),
+    review_within=86_400.0,
+)
+NIA = Person(id="nia", email="nia@corp.example")
+EMERGENCY = "nobody else answers"
 ARGS = [{"claim_id": "C-0", "amount": amount} for amount in ("1.00", "2.00", "100.10")]
 
 stages = st.lists(
@@ -87,9 +98,15 @@ class ApprovalMachine(RuleBasedStateMachine):
         expires=st.sampled_from([None, EXPIRES]),
         on_expiry=st.sampled_from(["reject", "no_result", "keep"]),
         respond=st.booleans(),
+        glass=st.sampled_from([None, GLASS]),
     )
     def ask(
-        self, stages: Sequence[ApprovalStage], expires: float | None, on_expiry: Any, respond: bool
+        self,
+        stages: Sequence[ApprovalStage],
+        expires: float | None,
+        on_expiry: Any,
+        respond: bool,
+        glass: BreakGlass | None,
     ) -> None:
         run = RunRef(tenant="default", thread_id="t", turn=1, run_id="r", token=1)
         asked = samples.request(
@@ -99,6 +116,7 @@ class ApprovalMachine(RuleBasedStateMachine):
             on_expiry=on_expiry,
             valid_for=VALID_FOR,
             args=dict(ARGS[-1]),
+            break_glass=glass,
         )
         allowed = ("approve", "edit", "reject", *(("respond",) if respond else ()))
         self.approval = Approval.opened(
@@ -222,6 +240,58 @@ class ApprovalMachine(RuleBasedStateMachine):
         if request.expires_at is not None and request.on_expiry != "keep":
             assert self.clock < request.expires_at, "late answers do not count"
 
+    @precondition(lambda self: self.approval is not None)
+    @rule(
+        person=st.sampled_from([NIA, NIA, STAFF[0], STAFF[1], REQUESTER, *STRANGERS]),
+        assurance=st.sampled_from([Assurance.OIDC, Assurance.OIDC, Assurance.CHAT, Assurance.EMAIL_LINK]),
+        reason=st.sampled_from([EMERGENCY, EMERGENCY, "because", " " * 20, None]),
+        shown=st.sampled_from(["now", "now", "now", "another"]),
+    )
+    def somebody_breaks_the_glass(
+        self, person: Person, assurance: Assurance, reason: str | None, shown: str
+    ) -> None:
+        before = self.now
+        said = ApprovalDecision(
+            approval_id=before.request.id,
+            digest=before.digest if shown == "now" else "0" * 64,
+            kind="break_glass",
+            person=person.id,
+            assurance=assurance,
+            via="web",
+            reason=reason,
+            stage=0,
+            decided_at=self.clock,
+        )
+        expires = before.request.expires_at
+        over = expires is not None and before.request.on_expiry != "keep" and self.clock >= expires
+        weak = assurance is Assurance.EMAIL_LINK or (
+            assurance is Assurance.CHAT
+            and any(stage.assurance is Assurance.OIDC for stage in before.request.stages)
+        )
+        may = (
+            before.state is ApprovalState.PENDING
+            and before.request.break_glass is not None
+            and person in (NIA, STAFF[0])
+            and not weak
+            and not over
+            and reason == EMERGENCY
+            and shown == "now"
+        )
+        if not may:
+            with pytest.raises(DecisionRefusedError):
+                break_glass(before, said, person, [])
+            return
+        with pytest.raises(DecisionRefusedError):
+            decide(before, said, person)
+        with pytest.raises(DecisionRefusedError) as refused:
+            break_glass(before, said, person, [person])
+        assert refused.value.reason == "requester", "nobody stands in for themselves"
+        after = break_glass(before, said, person, [])
+        assert after.state is ApprovalState.APPROVED
+        assert (after.args, after.digest) == (before.args, before.digest)
+        assert after.decisions == (*before.decisions, said)
+        self._become(after)
+
     @rule(state=st.sampled_from([ApprovalState.CONSUMED] * 6 + list(ApprovalState)))
     def it_is_closed(self, state: ApprovalState) -> None:
         before = self.now
@@ -243,7 +313,11 @@ class ApprovalMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.0, VALID_FOR, VALID_FOR + 1]), leaver=st.sampled_from(STAFF))
     def its_use_is_checked(self, seconds: float, leaver: Person) -> None:
         approval = self.now
-        people: dict[str, Person | None] = {person.id: person for person in (*STAFF, HEAD)}
+        people: dict[str, Person | None] = {person.id: person for person in (*STAFF, HEAD, NIA)}
+        said = broken(approval)
+        if said is not None:
+            self._its_broken_glass_is_checked(approval, said, people, seconds)
+            return
         last = max(decision.decided_at for decision in approval.standing())
         assert (still_holds(approval, people, last + seconds) is None) == (seconds <= VALID_FOR)
         changed = approval.model_copy(update={"args": {"claim_id": "C-9"}})
@@ -257,6 +331,30 @@ class ApprovalMachine(RuleBasedStateMachine):
             leaver.model_copy(update={"identities": ("slack:uma",)}),
         ):
             assert (still_holds(approval, {**people, leaver.id: lost}, last) is None) == (not needed)
+
+    def _its_broken_glass_is_checked(
+        self,
+        approval: Approval,
+        said: ApprovalDecision,
+        people: dict[str, Person | None],
+        seconds: float,
+    ) -> None:
+        assert (still_holds(approval, people, said.decided_at + seconds) is None) == (seconds <= 30.0)
+        breaker = people[said.person]
+        assert breaker is not None
+        for lost in (
+            None,
+            breaker.model_copy(update={"active": False}),
+            breaker.model_copy(update={"tenant": "other"}),
+            breaker.model_copy(update={"identities": ("slack:uma",)}),
+            Person(id="mallory"),
+        ):
+            assert still_holds(approval, {**people, said.person: lost}, said.decided_at) is not None
+        changed = approval.model_copy(update={"args": {"claim_id": "C-9"}})
+        assert still_holds(changed, people, said.decided_at) is not None
+        withdrawn = approval.request.model_copy(update={"break_glass": None})
+        without = approval.model_copy(update={"request": withdrawn})
+        assert still_holds(without, people, said.decided_at) is not None
 
     def _become(self, after: Approval) -> None:
         assert after.version == self.now.version + 1
@@ -290,7 +388,7 @@ class ApprovalMachine(RuleBasedStateMachine):
     @invariant()
     def what_is_approved_was_approved_by_enough_different_people(self) -> None:
         approval = self.approval
-        if approval is None or ApprovalState.APPROVED not in self.states:
+        if approval is None or ApprovalState.APPROVED not in self.states or broken(approval) is not None:
             return
         standing = approval.standing()
         assert len({decision.person for decision in standing}) == len(standing)

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, seed, settings, strategies as st
 from requests.structures import CaseInsensitiveDict
 
 from guardkit.core.approvals import Approval
+from guardkit.core.glass import BreakGlass
 from guardkit.core.people import Assurance, Person
 from guardkit.core.runs import StopOrder
 from guardkit.web.api import document
@@ -54,6 +55,15 @@ TRIED = [
 ]
 
 
+GLASS = BreakGlass(
+    people=("p-ana", "p-ben"),
+    valid_for=600.0,
+    reason_length=1,
+    reviewers=("p-ana", "p-cleo"),
+    review_within=600.0,
+)
+
+
 class Desk:
     """A desk with callers and approvals, for as many requests as one likes."""
 
@@ -65,7 +75,7 @@ class Desk:
 
     def approval(self) -> Approval:
         """A new question to Ana, Ben and Cleo."""
-        return self.claims.ask(stages=(TOKEN_STAGE, TWO_FINANCE), expires_in=None)
+        return self.claims.ask(stages=(TOKEN_STAGE, TWO_FINANCE), expires_in=None, break_glass=GLASS)
 
     def send(self, case: Any, who: str | None) -> Any:
         """A request of this caller's, as it was made up."""
@@ -96,6 +106,17 @@ def aim(case: Any, desk: Desk, name: str) -> None:
     if name == "showHistory":
         case.query = {**(case.query or {}), "thread": approval.request.thread_id}
         desk.claims.decide(approval, assurance=Assurance.OIDC)
+    if name == "closeReview":
+        desk.claims.desk.emergencies.break_glass(
+            approval.request.id,
+            identity="p-ben",
+            digest=approval.digest,
+            reason="fire",
+            assurance=Assurance.OIDC,
+            via="test",
+        )
+    if name == "breakGlass" and isinstance(case.body, dict):
+        case.body |= {"version": approval.version, "digest": approval.digest}
     if name == "decide" and isinstance(case.body, dict):
         case.body |= {"version": approval.version, "digest": approval.digest}
         if case.body.get("decision") != "edit":

@@ -12,7 +12,8 @@ from guardkit.core.consuming import still_holds
 from guardkit.core.people import Assurance
 from guardkit.core.stages import Escalation
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
-from guardkit.runtime.desk import ATTEMPTS, Desk
+from guardkit.runtime.changing import ATTEMPTS
+from guardkit.runtime.desk import Desk
 from guardkit.testing import MemoryStore
 from tests.web.claims import (
     ARGS,

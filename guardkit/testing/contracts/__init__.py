@@ -22,6 +22,7 @@ from guardkit.testing.contracts.effects import EffectsContract
 from guardkit.testing.contracts.queue import QueueContract
 from guardkit.testing.contracts.records import ChannelRecordsContract
 from guardkit.testing.contracts.replies import RepliesContract
+from guardkit.testing.contracts.reviews import ReviewsContract
 from guardkit.testing.contracts.runs import RunsContract
 from guardkit.testing.contracts.stops import StopsContract
 from guardkit.testing.contracts.threads import ThreadsContract
@@ -37,6 +38,7 @@ __all__ = [
     "EffectsContract",
     "QueueContract",
     "RepliesContract",
+    "ReviewsContract",
     "RunsContract",
     "StopsContract",
     "StoreContract",
@@ -57,5 +59,6 @@ class StoreContract(
     ChannelRecordsContract,
     TokensContract,
     RepliesContract,
+    ReviewsContract,
 ):
     """Everything that `guardkit.core.ports.Store` promises. Needs a fixture `store`, empty for each test."""

@@ -14,6 +14,7 @@ from guardkit.core.approvals import (
 )
 from guardkit.core.audit import AuditEvent
 from guardkit.core.digest import action_digest, sha256
+from guardkit.core.glass import BreakGlass
 from guardkit.core.no_result import NoResult, NoResultReason
 from guardkit.core.people import Assurance, Person
 from guardkit.core.ports import Store
@@ -29,6 +30,7 @@ ADA, BEN, CLEO = (
     for name in ("ada", "ben", "cleo")
 )
 STAGE = ApprovalStage(role="manager", groups=("desk",), channels=("desk",))
+GLASS = BreakGlass(people=("ben",), valid_for=60.0, reason_length=10, reviewers=("cleo",), review_within=0.05)
 NO_RESULT = NoResult.because(NoResultReason.CHECK_FAILED, "a check said so")
 EVENT = AuditEvent(kind="test.happened", thread_id="t", turn=1, data={"n": 1, "of": [1.5, None, "ü"]})
 
@@ -87,6 +89,7 @@ def request(
     on_expiry: OnExpiry = "reject",
     valid_for: float | None = None,
     args: JsonObject | None = None,
+    break_glass: BreakGlass | None = None,
 ) -> ApprovalRequest:
     """A question about one payment."""
     args = {"claim_id": f"C-{number}", "amount": "100.10"} if args is None else args
@@ -126,6 +129,7 @@ def request(
         expires_at=expires_in,
         on_expiry=on_expiry,
         valid_for=valid_for,
+        break_glass=break_glass,
     )
 
 

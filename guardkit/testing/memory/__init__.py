@@ -5,6 +5,7 @@ from guardkit.testing.memory.approvals import MemoryApprovals
 from guardkit.testing.memory.effects import MemoryEffects
 from guardkit.testing.memory.queue import MemoryAudit, MemoryQueue, MemoryStops
 from guardkit.testing.memory.records import MemoryRecords
+from guardkit.testing.memory.reviews import MemoryReviews
 from guardkit.testing.memory.runs import MemoryRuns
 from guardkit.testing.memory.threads import MemoryThreads
 
@@ -21,6 +22,7 @@ class MemoryStore(
     MemoryQueue,
     MemoryRecords,
     MemoryApi,
+    MemoryReviews,
 ):
     """Everything durable, in this process's memory, with one lock.
 

@@ -6,6 +6,7 @@ from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
 from guardkit.core.audit import AuditEvent
 from guardkit.core.places import Place
 from guardkit.core.planning import registered
+from guardkit.core.reviews import review_of
 from guardkit.core.runs import RunRef, TurnStatus
 from guardkit.errors import UnknownApprovalError
 from guardkit.testing.memory.state import MemoryState
@@ -77,8 +78,11 @@ class MemoryApprovals(MemoryState):
                 )
             if before.version != expected_version:
                 return False
-            listed = self._checked(events)
+            review = review_of(before, approval)
+            listed = self._checked(events if review is None else [*events, review.opening()])
             self._put(before, approval)
+            if review is not None:
+                self._reviews[request.id] = review
             self._add_events(request.tenant, listed)
             if approval.state.settled and not before.state.settled:
                 self._wake_if_answered(approval)

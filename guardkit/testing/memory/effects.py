@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from guardkit.core.approvals import Approval, ApprovalState, close
 from guardkit.core.audit import AuditEvent
+from guardkit.core.breaking import lapsed
 from guardkit.core.effects import (
     AlreadyDone,
     Claimed,
@@ -165,10 +166,8 @@ class MemoryEffects(MemoryState):
             return Lapsed(state, "the approval has changed since it was checked")
         if (stored.digest, request.action.id) != (digest, action_id):
             return Lapsed(state, "the approval is for another action")
-        last = max(said.decided_at for said in stored.standing())
-        if request.valid_for is not None and self.now() - last > request.valid_for:
-            return Lapsed(state, f"approved more than {request.valid_for:g} s ago")
-        return None
+        why = lapsed(stored, self.now())
+        return None if why is None else Lapsed(state, why)
 
 
 def _unless_said(events: Sequence[AuditEvent], own: AuditEvent) -> list[AuditEvent]:

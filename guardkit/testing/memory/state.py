@@ -12,6 +12,7 @@ from guardkit.core.digest import canonical
 from guardkit.core.effects import EffectRecord, EffectState
 from guardkit.core.planning import planned
 from guardkit.core.replies import Reply
+from guardkit.core.reviews import Review
 from guardkit.core.runs import Contact, Delivery, Post, RunRef, StopOrder, Turn
 from guardkit.core.tokens import ApiToken
 from guardkit.core.values import Json
@@ -106,6 +107,7 @@ class MemoryState:
         self._taken: dict[tuple[str, str], float] = {}
         self._tokens: dict[str, ApiToken] = {}
         self._replies: dict[str, MemoryReply] = {}
+        self._reviews: dict[str, Review] = {}
         self.rendered: dict[str, str] = {}
 
     def now(self) -> float:

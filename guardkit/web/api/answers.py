@@ -7,6 +7,7 @@ from guardkit.core.approvals import (
     ApprovalState,
     DecisionKind,
     OnExpiry,
+    SaidKind,
     after_decisions,
     shown_digest,
 )
@@ -85,7 +86,7 @@ class Stage(Value):
 class Decided(Value):
     """What one person said."""
 
-    decision: DecisionKind
+    decision: SaidKind
     person: str
     on_behalf_of: str | None
     """For whom, if a delegate said it for somebody who is away."""
@@ -158,7 +159,7 @@ class DecisionTaken(Value):
     """A decision that counts, and where the approval stood with it."""
 
     approval: str
-    decision: DecisionKind
+    decision: SaidKind
     person: str
     stage: int
     at: datetime
@@ -175,6 +176,8 @@ class DecisionTaken(Value):
                 state = ApprovalState.REJECTED
             case "respond":
                 state = ApprovalState.RESPONDED
+            case "break_glass":
+                state = ApprovalState.APPROVED
             case "approve" | "edit":
                 waits = after_decisions(approval, number).stage() is not None
                 state = ApprovalState.PENDING if waits else ApprovalState.APPROVED

@@ -17,6 +17,7 @@ from guardkit.core.ports import Store
 from guardkit.runtime.desk import Desk
 from guardkit.web.api.approvals import Approvals
 from guardkit.web.api.bearer import Bearer
+from guardkit.web.api.emergencies import Emergencies
 from guardkit.web.api.openapi import DOCUMENT_PATH, document
 from guardkit.web.api.operating import Operating
 from guardkit.web.api.operations import ROOT
@@ -44,7 +45,11 @@ def http_api(
     def show_document(request: Request) -> Response:
         return Response(text, media_type="application/json")
 
-    served = (*Approvals(desk, store).served(), *Operating(store).served())
+    served = (
+        *Approvals(desk, store).served(),
+        *Emergencies(desk, store).served(),
+        *Operating(store).served(),
+    )
     return Starlette(
         routes=[
             Route(ROOT + DOCUMENT_PATH, show_document, methods=["GET"], name="showDocument"),

@@ -7,7 +7,7 @@ from typing import Any, Generic, Literal, TypeVar
 from guardkit.core.people import Person
 from guardkit.core.tokens import ApiToken, TokenScope
 from guardkit.core.values import Value
-from guardkit.web.api import answers, requests, thread_answers
+from guardkit.web.api import answers, requests, review_answers, thread_answers
 
 ROOT = "/api/v1"
 
@@ -148,6 +148,49 @@ WITHDRAW = Operation(
     parts=_APPROVAL,
     problems=("not_found", "not_the_requester", "people_only", "already_settled", "conflict"),
 )
+BREAK_GLASS = Operation(
+    id="breakGlass",
+    method="POST",
+    path="/approvals/{id}/break-glass",
+    summary="Settle an approval alone, in an emergency, as the token's person",
+    text=(
+        "Only where the policy names the person in `break_glass`, never for whoever asked or their delegate, and not "
+        "against a stop. At assurance `api_token`: it needs the surest sign-in that a stage asks for. It opens a review."
+    ),
+    scope=TokenScope.APPROVALS_DECIDE,
+    query=requests.Nothing,
+    body=requests.Breaking,
+    answer=answers.DecisionTaken,
+    parts=_APPROVAL,
+    problems=("not_found", *_REFUSALS, "stopped"),
+)
+LIST_REVIEWS = Operation(
+    id="listReviews",
+    method="GET",
+    path="/reviews",
+    summary="List reviews of broken glasses, longest due first",
+    text="Persons see those that the policy names them for, services all of the tenant.",
+    scope=TokenScope.APPROVALS_READ,
+    query=requests.ReviewsQuery,
+    body=requests.Nothing,
+    answer=review_answers.ReviewList,
+)
+CLOSE_REVIEW = Operation(
+    id="closeReview",
+    method="POST",
+    path="/reviews/{id}/close",
+    summary="Close the review of an approval as the token's person",
+    text="For those whom the policy names as reviewers, and who neither broke the glass nor asked.",
+    scope=TokenScope.APPROVALS_DECIDE,
+    query=requests.Nothing,
+    body=requests.ReviewEnd,
+    answer=review_answers.ReviewItem,
+    parts=_APPROVAL,
+    problems=(
+        "not_found", "people_only", "not_an_approver", "requester", "inactive", "already_settled", "conflict",
+        "reason_required", "reason_invalid",
+    ),
+)  # fmt: skip
 LIST_THREADS = Operation(
     id="listThreads",
     method="GET",
@@ -215,6 +258,9 @@ OPERATIONS: tuple[Operation[Any, Any], ...] = (
     SHOW_TRAIL,
     DECIDE,
     WITHDRAW,
+    BREAK_GLASS,
+    LIST_REVIEWS,
+    CLOSE_REVIEW,
     LIST_THREADS,
     SHOW_HISTORY,
     LIST_STOPS,

@@ -48,6 +48,7 @@ _ALL = (
     Kind("version_mismatch", HTTPStatus.CONFLICT, "Others have answered since you looked"),
     Kind("digest_mismatch", HTTPStatus.CONFLICT, "The action has changed since you looked"),
     Kind("expired", HTTPStatus.CONFLICT, "The time to decide is over"),
+    Kind("stopped", HTTPStatus.CONFLICT, "A stop is in force"),
     Kind("conflict", HTTPStatus.CONFLICT, "Others are deciding at this moment"),
     Kind("in_progress", HTTPStatus.CONFLICT, "The same request is being answered"),
     Kind("too_large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "This request is too large"),

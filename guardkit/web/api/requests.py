@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 
+from guardkit.core.reviews import ReviewVerdict
 from guardkit.core.values import JsonObject, Value
 
 PAGE_LIMIT = 100
@@ -144,6 +145,35 @@ class NewDecision(Value):
 
     arguments: JsonObject | None = None
     """All arguments as they are to be; with `edit`, and only with it."""
+
+
+class Breaking(Value):
+    """Why the glass is broken, bound to what was on the person's screen."""
+
+    version: Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
+    """`version` of the approval that was shown."""
+
+    digest: Digest
+    """`digest` of the approval that was shown."""
+
+    reason: Comment
+    """What the emergency is. The policy says how long it is at least."""
+
+
+class ReviewsQuery(Value):
+    """Which reviews are listed, longest due first."""
+
+    closed: Flag = False
+    """Those that are closed instead of those that are not."""
+
+    limit: Limit = 25
+
+
+class ReviewEnd(Value):
+    """What a reviewer finds."""
+
+    verdict: ReviewVerdict
+    comment: Comment
 
 
 class Withdrawal(Value):

@@ -9,6 +9,7 @@ import pytest
 from guardkit import Assurance, Guard, NoResult
 from guardkit.core.anomalies import Measure, Watch
 from guardkit.core.next_step import Clarify
+from guardkit.core.reviews import ReviewVerdict
 from guardkit.core.runs import StopOrder
 from guardkit.core.steps import Step
 from guardkit.core.verdicts import CheckContext
@@ -16,7 +17,7 @@ from guardkit.errors import StorageError
 from guardkit.runtime.events import Attributes, NoTelemetry, Telemetry
 from guardkit.runtime.watching import Watching
 from guardkit.testing import MemoryAnomalies, ScriptedModel
-from tests.promises.scene import Scene, let_expire, policy_of
+from tests.promises.scene import Scene, let_be_overdue, let_expire, policy_of
 from tests.surface.answering import GOOD, INVENTED, ONCE, open_desk
 from tests.unit.otel.scene import (
     ASK,
@@ -57,6 +58,7 @@ def everything(folder: Path, telemetry: Telemetry, run: Mode) -> None:
     answers(_folder(folder, "answers"), telemetry)
     a_dead_database(folder, telemetry)
     an_edit(_folder(folder, "edit"), telemetry, run)
+    an_emergency(_folder(folder, "emergency"), telemetry, run)
     a_question(_folder(folder, "question"), telemetry, run)
     guard, graph, _ = agent(_folder(folder, "faulty"), Faulty(telemetry), ScriptedModel("answer-secret"))
     guard.store.set_stop(StopOrder(id="drill", scope="everything", by="dana-4711", why="reason-secret", at=0))
@@ -118,6 +120,32 @@ def an_edit(folder: Path, telemetry: Telemetry, run: Mode) -> None:
     )
     run(graph, None, guard.config("conversation-1"))
     assert sent == ["edited-secret"]
+
+
+def an_emergency(folder: Path, telemetry: Telemetry, run: Mode) -> None:
+    """Asks people, of whom one breaks the glass; another reviews it, too late."""
+    guard, graph, sent = agent(folder, telemetry, script())
+    approval = paused_run(guard, graph, run).approvals[0]
+    guard.desk.emergencies.break_glass(
+        approval.request.id,
+        identity="otto.secret@example.com",
+        digest=approval.digest,
+        reason="reason-secret: the house is on fire",
+        assurance=Assurance.LOCAL_OPERATOR,
+        via="web",
+    )
+    run(graph, None, guard.config("conversation-1"))
+    assert len(sent) == 1
+    [review] = guard.store.reviews()
+    let_be_overdue(Scene(f"sqlite:///{folder / 'guardkit.db'}"), review)
+    assert guard.desk.emergencies.note_overdue() == 1
+    guard.desk.emergencies.close_review(
+        approval.request.id,
+        identity="rosa.secret@example.com",
+        verdict=ReviewVerdict.JUSTIFIED,
+        comment="reason-secret",
+        via="web",
+    )
 
 
 def a_question(folder: Path, telemetry: Telemetry, run: Mode) -> None:

@@ -41,10 +41,12 @@ PEOPLE = PeopleDirectory(
     [
         Person(id="dana-4711", email="dana.secret@example.com", roles=("manager",)),
         Person(id="kim-0815", email="kim.secret@example.com"),
+        Person(id="otto-2342", email="otto.secret@example.com"),
+        Person(id="rosa-5665", email="rosa.secret@example.com"),
     ]
 )
 SECRETS = (
-    "dana-4711", "dana.secret", "kim-0815", "kim.secret", "prompt-secret", "argument-secret", "result-secret",
+    "dana-4711", "dana.secret", "kim-0815", "kim.secret", "otto-2342", "rosa-5665", "prompt-secret", "argument-secret", "result-secret",
     "thought-secret", "answer-secret", "reason-secret", "error-secret", "edited-secret", "question-secret",
     "why-secret",
 )  # fmt: skip
@@ -72,6 +74,11 @@ POLICY = {
             "expires_in": "8h",
             "on_expiry": "reject",
             "valid_for": "30m",
+            "break_glass": {
+                "people": ["otto.secret@example.com"],
+                "valid_for": "10m",
+                "review_by": {"people": ["rosa.secret@example.com"], "within": "2d"},
+            },
         }
     },
 }

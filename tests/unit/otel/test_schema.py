@@ -139,14 +139,14 @@ def test_an_event_is_on_the_span_around_it_too(seen: Seen) -> None:
     assert on_spans == set(EVENTS) - {names.CONTENT}
 
 
-def test_only_an_emergency_stop_is_severe(seen: Seen) -> None:
+def test_only_emergencies_are_severe(seen: Seen) -> None:
     severe = {
         str(one.log_record.event_name)
         for one in seen.records.get_finished_logs()
         if one.log_record.severity_text == "ERROR"
         or (one.log_record.severity_number and one.log_record.severity_number.value >= 17)
     }
-    assert severe == {names.EMERGENCY_STOP}
+    assert severe == {names.EMERGENCY_STOP, names.GLASS_BROKEN, names.REVIEW_OVERDUE}
 
 
 def test_metrics_are_in_their_units_and_buckets(seen: Seen) -> None:

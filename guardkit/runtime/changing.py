@@ -1,0 +1,119 @@
+"""Changing an approval as the desk does it: read, judge, store; audited in the same transaction, refusals too."""
+
+from collections.abc import Callable, Sequence
+from typing import NoReturn, Protocol, TypeAlias
+
+from guardkit.core.approvals import Approval, ApprovalDecision
+from guardkit.core.audit import AuditEvent
+from guardkit.core.people import Assurance
+from guardkit.core.ports import Approvals, Audit, Stops
+from guardkit.core.reviews import Reviews
+from guardkit.core.values import Json, JsonObject
+from guardkit.errors import DecisionRefusedError, UnknownApprovalError
+from guardkit.runtime.events import Telemetry
+from guardkit.runtime.telling import settled
+
+ATTEMPTS = 8
+"""How often a decision is tried again because somebody else's came between reading and storing."""
+
+_REASON_LIMIT = 4000
+
+Change: TypeAlias = Callable[[Approval, float], tuple[Approval, Sequence[AuditEvent]]]
+
+
+class DeskStore(Approvals, Audit, Stops, Reviews, Protocol):
+    """What the desk needs of a store."""
+
+    def now(self) -> float:
+        """Seconds since the epoch, by the database's clock."""
+        ...
+
+
+class Changes:
+    """Changes approvals.
+
+    Args:
+        store: where approvals and the audit chain are.
+        telemetry: sees them settled.
+    """
+
+    def __init__(self, store: DeskStore, telemetry: Telemetry) -> None:
+        self._store = store
+        self._telemetry = telemetry
+
+    def make(self, approval_id: str, change: Change) -> Approval:
+        """Read, change and store, again as long as somebody else's change comes between.
+
+        Raises:
+            UnknownApprovalError: there is none with this id.
+            DecisionRefusedError: `conflict`; and whatever `change` raises.
+        """
+        for _ in range(ATTEMPTS):
+            approval = self._store.find(approval_id)
+            if approval is None:
+                raise UnknownApprovalError("there is no such approval")
+            after, events = change(approval, self._store.now())
+            if self._store.settle(after, approval.version, events):
+                settled(self._telemetry, approval, after)
+                return after
+        raise DecisionRefusedError(
+            "conflict", "others are deciding on this approval at the same moment", remedy="try again"
+        )
+
+    def refuse_stranger(self, approval_id: str, assurance: Assurance, via: str) -> NoReturn:
+        """Refuse somebody whom the directory does not know, audited."""
+        approval = self._store.find(approval_id)
+        if approval is not None:
+            self.audit_refusal(approval, "unknown_identity", assurance=assurance.value, via=via)
+        raise DecisionRefusedError("not_an_approver", "nobody is known by this identity")
+
+    def audit_refusal(self, approval: Approval, why: str, **data: Json) -> None:
+        """Write down that an answer did not count."""
+        event = event_of("approval.refused", approval, why=why, **data)
+        self._store.append(approval.request.tenant, [event])
+
+
+def event_of(kind: str, approval: Approval, **data: Json) -> AuditEvent:
+    """An event of the audit log about an approval."""
+    request = approval.request
+    facts: JsonObject = {
+        "approval": request.id,
+        "action": request.action.id,
+        "tool": request.action.tool,
+        "state": approval.state.value,
+        "digest": approval.digest,
+        "policy_version": request.policy_version,
+    }
+    return AuditEvent(kind=kind, thread_id=request.thread_id, turn=request.turn, data=facts | data)
+
+
+def facts_of(decision: ApprovalDecision) -> JsonObject:
+    """What the audit log keeps of a decision. The signature covers the rest, reason and arguments included."""
+    return {
+        "decision": decision.kind,
+        "person": decision.person,
+        **({} if decision.on_behalf_of is None else {"for": decision.on_behalf_of}),
+        "assurance": decision.assurance.value,
+        "via": decision.via,
+        "delivery": decision.delivery,
+        "stage": decision.stage,
+        "decided_digest": decision.digest,
+        "key_id": decision.key_id,
+        "signature": decision.signature,
+    }
+
+
+def check_words(reason: str | None) -> None:
+    """See that somebody's words can be kept.
+
+    Raises:
+        DecisionRefusedError: `reason_invalid`.
+    """
+    if reason is None:
+        return
+    if len(reason) > _REASON_LIMIT:
+        raise DecisionRefusedError(
+            "reason_invalid", f"the reason has {len(reason)} characters, {_REASON_LIMIT} are allowed"
+        )
+    if any(char == "\0" or "\ud800" <= char <= "\udfff" for char in reason):
+        raise DecisionRefusedError("reason_invalid", "the reason holds NUL or a lone surrogate")

@@ -1,0 +1,41 @@
+"""The part of the store that keeps reviews: each method of `Reviews`, one transaction."""
+
+from collections.abc import Sequence
+
+from guardkit.core.audit import AuditEvent
+from guardkit.core.reviews import Review, checked_change
+from guardkit.sql import reviews
+from guardkit.sql.database import Database
+
+
+class ReviewStore:
+    """Reviews of broken glasses in one SQL database."""
+
+    database: Database
+
+    def review(self, tenant: str, approval_id: str) -> Review | None:
+        """The review of an approval; `None` where the glass was not broken, or in another tenant."""
+        with self.database.reading() as connection:
+            return reviews.find(connection, tenant, approval_id)
+
+    def reviews(
+        self, tenant: str | None = None, *, closed: bool | None = None, limit: int = 100
+    ) -> Sequence[Review]:
+        """Reviews, longest due first; of every tenant when `tenant` is `None`."""
+        with self.database.reading() as connection:
+            return reviews.listed(connection, tenant, closed=closed, limit=limit)
+
+    def unnoted_reviews(self, limit: int = 100) -> Sequence[Review]:
+        """Reviews that are overdue, not closed, and not noted as overdue, longest due first."""
+        with self.database.reading() as connection:
+            return reviews.unnoted(connection, limit)
+
+    def change_review(self, before: Review, after: Review, events: Sequence[AuditEvent]) -> bool:
+        """Store a review that was closed, or noted as overdue, if nobody changed it since it was read.
+
+        Raises:
+            InputError: something else was changed, or a closed one.
+        """
+        checked_change(before, after)
+        with self.database.writing() as connection:
+            return reviews.change(connection, before, after, events)
