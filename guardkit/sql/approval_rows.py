@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, Select, and_, insert, or_, select, updat
 
 from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
 from guardkit.core.places import Place
-from guardkit.sql import dialects
+from guardkit.sql import dialects, listing_rows
 from guardkit.sql.codec import damaged, dump, dump_json, load, load_json, unwrap, wrap
 from guardkit.sql.tables import approvals
 
@@ -31,6 +31,7 @@ def write_new(connection: Connection, approval: Approval) -> None:
             **_changing(approval),
         )
     )
+    listing_rows.write(connection, approval)
 
 
 def write_changed(connection: Connection, approval: Approval) -> None:
@@ -38,6 +39,7 @@ def write_changed(connection: Connection, approval: Approval) -> None:
     connection.execute(
         update(approvals).where(approvals.c.id == approval.request.id).values(**_changing(approval))
     )
+    listing_rows.rewrite(connection, approval)
 
 
 def _changing(approval: Approval) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from guardkit.testing.contracts.approvals import ApprovalsContract
 from guardkit.testing.contracts.audit import AuditContract
 from guardkit.testing.contracts.channel import ApprovalChannelContract
 from guardkit.testing.contracts.effects import EffectsContract
+from guardkit.testing.contracts.listings import ListingsContract
 from guardkit.testing.contracts.queue import QueueContract
 from guardkit.testing.contracts.records import ChannelRecordsContract
 from guardkit.testing.contracts.replies import RepliesContract
@@ -33,6 +34,7 @@ __all__ = [
     "AuditContract",
     "ChannelRecordsContract",
     "EffectsContract",
+    "ListingsContract",
     "QueueContract",
     "RepliesContract",
     "RunsContract",
@@ -47,6 +49,7 @@ class StoreContract(
     RunsContract,
     ThreadsContract,
     ApprovalsContract,
+    ListingsContract,
     EffectsContract,
     AuditContract,
     StopsContract,
