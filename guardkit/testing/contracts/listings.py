@@ -1,5 +1,6 @@
 """The contract of the port `Listings`."""
 
+import time
 from typing import Any
 
 from guardkit.core.approvals import Approval, ApprovalState, close
@@ -24,12 +25,11 @@ def _asked(store: Store, thread_id: str, *, tenant: str = TENANT, **more: Any) -
     run = samples.opened(store, thread_id, tenant=tenant).run
     (approval,) = store.register(run, [samples.request(run, **more)], [])
     store.close_run(run, samples.closing("paused"), [])
+    time.sleep(0.01)
     return approval
 
 
-def _found(
-    store: Store, of: ListName, person: Person = ADA, *, limit: int = 50, **asked: Any
-) -> list[str]:
+def _found(store: Store, of: ListName, person: Person = ADA, *, limit: int = 50, **asked: Any) -> list[str]:
     return [one.approval.request.thread_id for one in _listed(store, of, person, limit=limit, **asked)]
 
 
@@ -58,6 +58,7 @@ class ListingsContract:
         for approval in (second, first):
             closed = close(approval, ApprovalState.CANCELLED, store.now())
             store.settle(closed, approval.version, [])
+            time.sleep(0.01)
         expect(_found(store, ListName.OPEN), [], "what is open")
         expect(_found(store, ListName.WAITING), [], "what waits")
         expect(_found(store, ListName.HISTORY), ["a", "b"], "the history")
@@ -69,7 +70,7 @@ class ListingsContract:
         ben = Person(id="ben")
         expect(_found(store, ListName.WAITING, ben), [], "before the first stage has answered")
         expect(_found(store, ListName.OPEN, ben), ["a"], "what is open")
-        after = samples.decided(approval, store.now())
+        after = samples.said(store, approval)
         store.settle(after, approval.version, [])
         expect(_found(store, ListName.WAITING, ben), ["a"], "afterwards")
         expect(_found(store, ListName.WAITING), [], "for who has answered")
@@ -130,5 +131,5 @@ class ListingsContract:
 
     def test_a_limit_out_of_range_is_refused(self, store: Store) -> None:
         for limit in (0, 1001):
-            query = ListQuery(list=ListName.OPEN)
-            refused(InputError, lambda n=limit: store.find_listed(TENANT, ["k"], query, limit=n))
+            with refused(InputError, f"a limit of {limit}"):
+                store.find_listed(TENANT, ["k"], ListQuery(list=ListName.OPEN), limit=limit)
