@@ -240,6 +240,13 @@ def facets(request: ApprovalRequest) -> dict[str, str]:
     }
 
 
+def is_found_by(request: ApprovalRequest, search: str) -> bool:
+    """Whether a search finds an approval; see `ListQuery.search`."""
+    hashes = facets(request)
+    named = any(hashes[f"{kind}_hash"] == facet(kind, search) for kind in ("tool", "agent", "requester"))
+    return named or request.id.startswith(search) or request.thread_id.startswith(search)
+
+
 def facet(kind: str, name: str) -> str:
     """A name that may be long or a person's, as it is looked for."""
     plain = name.removesuffix(_EMBEDDED) if kind == "agent" else name

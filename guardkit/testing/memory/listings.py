@@ -3,7 +3,16 @@
 from collections.abc import Sequence
 
 from guardkit.core.approvals import Approval
-from guardkit.core.listings import Listed, ListPlace, ListQuery, facet, list_limit, listings
+from guardkit.core.listings import (
+    Listed,
+    ListPlace,
+    ListQuery,
+    facet,
+    facets,
+    is_found_by,
+    list_limit,
+    listings,
+)
 from guardkit.testing.memory.state import MemoryState
 
 
@@ -51,24 +60,14 @@ def _place(approval: Approval, query: ListQuery, keys: frozenset[str], now: floa
 
 def _is_wanted(approval: Approval, at: float, query: ListQuery) -> bool:
     request = approval.request
-    names = {"tool": request.action.tool, "agent": request.agent, "requester": request.principal.id}
+    hashes = facets(request)
     asked = {"tool": query.tool, "agent": query.agent, "requester": query.requester}
-    said = query.search
     return (
-        all(asked[kind] is None or _same(kind, asked[kind], name) for kind, name in names.items())
+        all(name is None or facet(kind, name) == hashes[f"{kind}_hash"] for kind, name in asked.items())
         and query.thread in (None, request.thread_id)
         and query.state in (None, approval.state)
         and (query.asked_before is None or request.requested_at < query.asked_before)
         and (query.since is None or at >= query.since)
         and (query.until is None or at < query.until)
-        and (
-            said is None
-            or request.id.startswith(said)
-            or request.thread_id.startswith(said)
-            or any(_same(kind, said, name) for kind, name in names.items())
-        )
+        and (query.search is None or is_found_by(request, query.search))
     )
-
-
-def _same(kind: str, asked: str | None, name: str) -> bool:
-    return asked is not None and facet(kind, asked) == facet(kind, name)
