@@ -11,7 +11,7 @@ import pytest
 
 from guardkit.core.listings import ListName, ListQuery
 from guardkit.core.people import Assurance
-from guardkit.core.stages import ApprovalStage
+from guardkit.core.stages import ApprovalStage, Escalation
 from guardkit.errors import InputError
 from tests.web.claims import BYSTANDER, DESK_STAGE, FINANCE_STAGE, FIRST, SECOND, THIRD, Claims
 from tests.web.visits import Inbox, Visit, text_of
@@ -287,8 +287,8 @@ def test_the_lists_hold_exactly_what_the_desk_would_take() -> None:
                 approvers=tuple(dice.sample(names, dice.randint(0, 2))),
                 groups=tuple(dice.sample(("claims-desk", "finance-desk", "ops"), dice.randint(0, 2))),
                 channels=("desk",),
-                assurance="local_operator",
-                escalations=({"after": 50.0, "groups": ("finance-desk",), "channels": ("desk",)},)
+                assurance=Assurance.LOCAL_OPERATOR,
+                escalations=(Escalation(after=50.0, groups=("finance-desk",), channels=("desk",)),)
                 if dice.random() < 0.4
                 else (),
             )

@@ -86,7 +86,7 @@ class ListingsContract:
         _asked(store, "Claim-2", expires_in=None)
         now, of = store.now(), ListName.WAITING
         both = ["claim-1", "Claim-2"]
-        for asked, expected in (
+        cases: list[tuple[dict[str, Any], list[str]]] = [
             ({"tool": "pay_claim"}, both),
             ({"tool": "pay"}, []),
             ({"agent": "agent"}, both),
@@ -108,7 +108,8 @@ class ListingsContract:
             ({"search": "_laim"}, []),
             ({"search": "%"}, []),
             ({"search": "claim-", "tool": "other"}, []),
-        ):
+        ]
+        for asked, expected in cases:
             expect(_found(store, of, **asked), expected, f"what {asked} finds")
 
     def test_pages_go_on_in_both_directions(self, store: Store) -> None:
