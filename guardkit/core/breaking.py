@@ -18,6 +18,14 @@ def broken(approval: Approval) -> ApprovalDecision | None:
     return next((said for said in approval.decisions if said.kind == "break_glass"), None)
 
 
+def concerns(approval: Approval, person: Person) -> bool:
+    """Whether an approval is for this person's eyes because of emergencies: they may break its glass, or review it."""
+    glass = approval.request.break_glass
+    if glass is None or not person.active or person.tenant != approval.request.tenant:
+        return False
+    return glass.names(person) or (broken(approval) is not None and glass.may_review(person))
+
+
 def requesters(request: ApprovalRequest) -> tuple[str, ...]:
     """Identities of whoever the run acts for, and of whoever else started or steered the turn."""
     return tuple(dict.fromkeys((request.principal.id, *request.excluded)))

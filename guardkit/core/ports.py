@@ -11,6 +11,7 @@ from guardkit.core.anomalies import Anomaly, Watch
 from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
 from guardkit.core.audit import AuditEntry, AuditEvent, AuditHead
 from guardkit.core.effects import ClaimResult, EffectRecord, EffectState
+from guardkit.core.finding import Finding
 from guardkit.core.no_result import NoResult
 from guardkit.core.places import Place
 from guardkit.core.replies import Replies
@@ -30,7 +31,6 @@ from guardkit.core.runs import (
     ThreadRow,
     Turn,
 )
-from guardkit.core.threads import Threads
 from guardkit.core.tokens import Tokens
 from guardkit.core.values import Json
 
@@ -365,7 +365,7 @@ class Anomalies(StandingAnomalies, Protocol):
 
 
 class Store(
-    Runs, Threads, Approvals, Effects, Audit, Stops, Queue, ChannelRecords, Tokens, Replies, Reviews, Protocol
+    Runs, Finding, Approvals, Effects, Audit, Stops, Queue, ChannelRecords, Tokens, Replies, Reviews, Protocol
 ):
     """Everything durable, in one database."""
 

@@ -4,7 +4,6 @@ A list is ordered by last activity, newest first; threads of one instant by id. 
 shown, never how many were: threads that are added meanwhile shift nothing.
 """
 
-import base64
 import math
 import re
 from collections.abc import Sequence
@@ -12,11 +11,12 @@ from typing import Any, Protocol
 
 from pydantic import ValidationInfo, field_validator, model_validator
 
-from guardkit.core.digest import canonical, parse, sha256
+from guardkit.core import cursors
+from guardkit.core.digest import sha256
 from guardkit.core.principals import Principal
 from guardkit.core.runs import ThreadRow, TurnStatus
-from guardkit.core.values import Json, Value
-from guardkit.errors import CanonicalError, InputError
+from guardkit.core.values import Value
+from guardkit.errors import InputError
 
 PAGE_LIMIT = 1000
 """The most threads of one page."""
@@ -25,9 +25,6 @@ NAME_LIMIT = 256
 """The most characters of a name that is looked for."""
 
 _UNKEPT = re.compile("[\x00\ud800-\udfff]")
-_CURSOR = re.compile(r"[A-Za-z0-9_-]{1,3000}", re.ASCII)
-_LATEST = 2**53
-"""Microseconds since the epoch that no place is beyond."""
 
 
 class ThreadQuery(Value):
@@ -80,7 +77,7 @@ class ThreadQuery(Value):
     @model_validator(mode="after")
     def _in_order(self) -> "ThreadQuery":
         for name, at in (("since", self.since), ("until", self.until)):
-            if at is not None and not (math.isfinite(at) and 0 <= at * 1e6 < _LATEST):
+            if at is not None and not (math.isfinite(at) and 0 <= at * 1e6 < cursors.LATEST):
                 raise InputError(f"{name} is {at!r}", remedy="give seconds since the epoch, from 0 on")
         if self.since is not None and self.until is not None and self.until <= self.since:
             raise InputError(
@@ -124,8 +121,7 @@ class ThreadPlace(Value):
 
     def cursor(self, query: ThreadQuery) -> str:
         """The place as opaque text, bound to the query."""
-        said: list[Json] = [round(self.active_at * 1e6), self.thread_id, _of(query)]
-        return base64.urlsafe_b64encode(canonical(said)).decode().rstrip("=")
+        return cursors.written([round(self.active_at * 1e6), self.thread_id, _of(query)])
 
     @classmethod
     def read(cls, cursor: str, query: ThreadQuery) -> "ThreadPlace":
@@ -134,16 +130,10 @@ class ThreadPlace(Value):
         Raises:
             InputError: no page has given such a cursor, or one of another tenant or with other filters has.
         """
-        if not _CURSOR.fullmatch(cursor):
-            raise _malformed()
-        try:
-            said = parse(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), path="cursor")
-        except (CanonicalError, ValueError):
-            raise _malformed() from None
-        match said:
+        match cursors.read(cursor):
             case [bool(), *_]:
                 raise _malformed()
-            case [int() as at, str() as thread_id, str() as of] if 0 <= at < _LATEST and thread_id:
+            case [int() as at, str() as thread_id, str() as of] if 0 <= at < cursors.LATEST and thread_id:
                 if of != _of(query):
                     raise InputError(
                         "cursor is of a list of another tenant or with other filters",

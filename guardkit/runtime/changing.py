@@ -5,6 +5,7 @@ from typing import NoReturn, Protocol, TypeAlias
 
 from guardkit.core.approvals import Approval, ApprovalDecision
 from guardkit.core.audit import AuditEvent
+from guardkit.core.listings import Listings
 from guardkit.core.people import Assurance
 from guardkit.core.ports import Approvals, Audit, Stops
 from guardkit.core.reviews import Reviews
@@ -21,7 +22,7 @@ _REASON_LIMIT = 4000
 Change: TypeAlias = Callable[[Approval, float], tuple[Approval, Sequence[AuditEvent]]]
 
 
-class DeskStore(Approvals, Audit, Stops, Reviews, Protocol):
+class DeskStore(Approvals, Listings, Audit, Stops, Reviews, Protocol):
     """What the desk needs of a store."""
 
     def now(self) -> float:

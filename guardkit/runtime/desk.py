@@ -18,20 +18,21 @@ from guardkit.core.approvals import (
 )
 from guardkit.core.audit import AuditEvent
 from guardkit.core.edits import edit_problems
+from guardkit.core.listings import ListName, ListQuery
 from guardkit.core.people import Assurance, Directory, Person
 from guardkit.core.signing import Signer
-from guardkit.core.stages import Wait
 from guardkit.core.values import JsonObject
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
 from guardkit.runtime.changing import Changes, DeskStore, check_words, event_of, facts_of
 from guardkit.runtime.emergencies import Emergencies
 from guardkit.runtime.events import Attributes, NoTelemetry, Telemetry
+from guardkit.runtime.lists import ListPage, Lists
 from guardkit.runtime.pace import Pace
-from guardkit.runtime.speaking import Speakers
+from guardkit.runtime.speaking import Speakers, is_over
 from guardkit.runtime.telling import answered, settled
 
 LISTED = 1000
-"""Approvals of a tenant that are looked through for somebody's list, newest first."""
+"""How much of what waits for somebody is told at once."""
 
 _NOTE_LIMIT = 500
 
@@ -59,6 +60,7 @@ class Desk:
         self._store = store
         self._directory = directory
         self._speakers = Speakers(directory)
+        self._lists = Lists(store, self._speakers)
         self._signer = signer
         self._telemetry = telemetry or NoTelemetry()
         self._pace = Pace()
@@ -184,7 +186,7 @@ class Desk:
             stage = request.stages[self._speakers.seat(approval, person, now).stage]
         except DecisionRefusedError as error:
             return error
-        if _is_over(approval, now):
+        if is_over(approval, now):
             return DecisionRefusedError("expired", "the time to decide is over")
         if not assurance.reaches(stage.assurance):
             return DecisionRefusedError(
@@ -212,24 +214,35 @@ class Desk:
             person: the directory's record.
             now: seconds since the epoch, by the database's clock; asked for if not given.
         """
-        return self._concerns(approval, person, self._store.now() if now is None else now)
+        return self._speakers.concerns(approval, person, self._store.now() if now is None else now)
 
     def waiting(self, person: Person) -> Sequence[Approval]:
-        """The approvals that this person may decide now, newest first, among the tenant's latest 1,000 open ones."""
-        now = self._store.now()
-        return [
-            approval
-            for approval in self._store.listed(
-                tenant=person.tenant, states=[ApprovalState.PENDING], limit=LISTED
-            )
-            if self._may_answer(approval, person, now) and not _is_over(approval, now)
-        ]
+        """What this person may decide now, first due first: the first 1,000 of it."""
+        waiting = ListQuery(list=ListName.WAITING)
+        return self._lists.some(person, waiting, self._store.now(), LISTED)
 
-    def visible(self, person: Person, states: Sequence[ApprovalState] | None = None) -> Sequence[Approval]:
-        """The approvals that this person may look at, newest first, among the tenant's latest 1,000 in these states."""
-        listed = self._store.listed(tenant=person.tenant, states=states, limit=LISTED)
-        now = self._store.now()
-        return [approval for approval in listed if self._concerns(approval, person, now)]
+    def page(
+        self, person: Person, query: ListQuery, *, limit: int = 25, cursor: str | None = None
+    ) -> ListPage:
+        """A part of one of a person's lists.
+
+        Go on by the page's own cursors: what is decided meanwhile leaves a list and shifts nothing in it. A page may
+        hold fewer than `limit` although more follow, where much that may concern somebody turns out not to.
+
+        Args:
+            person: the directory's record.
+            query: which list, and what of it.
+            limit: how many at most, 1 to 1000.
+            cursor: `next` or `previous` of another page of the same list.
+
+        Raises:
+            InputError: `limit` or `cursor` cannot be used, or the cursor is of another list.
+        """
+        return self._lists.page(person, query, self._store.now(), limit=limit, cursor=cursor)
+
+    def count(self, person: Person, query: ListQuery, most: int = 100) -> int:
+        """How much stands in a person's list; `most` also where it is more."""
+        return len(self._lists.some(person, query, self._store.now(), most))
 
     def expire(self, limit: int = 100) -> int:
         """Close open approvals whose time is over. Returns how many were closed."""
@@ -261,36 +274,9 @@ class Desk:
 
         return self._changes.make(approval_id, cancelled)
 
-    def _may_answer(self, approval: Approval, person: Person, now: float) -> bool:
-        try:
-            self._speakers.seat(approval, person, now)
-        except DecisionRefusedError:
-            return False
-        return True
-
-    def _concerns(self, approval: Approval, person: Person, now: float) -> bool:
-        """Whether it is for this person's eyes. Who may answer only after a time may look only then."""
-        request = approval.request
-        if request.tenant != person.tenant or not person.active:
-            return False
-        wait = Wait(since=request.requested_at, at=now)
-        if any(said.person == person.id for said in approval.decisions):
-            return True
-        if any(stage.admits(person, wait) for stage in request.stages):
-            return True
-        if self.emergencies.concerns(approval, person):
-            return True
-        away = tuple(self._speakers.away(approval, person, now))
-        return any(stage.seats(person, absent, now, wait) for absent in away for stage in request.stages)
-
 
 def _check_edit(approval: Approval, args: JsonObject) -> None:
     problems = edit_problems(approval.request.args_schema, args)
     if problems:
         said = "; ".join(f"{problem.path} {problem.message}" for problem in problems[:5])
         raise DecisionRefusedError("edit_invalid", said)
-
-
-def _is_over(approval: Approval, now: float) -> bool:
-    request = approval.request
-    return request.expires_at is not None and request.on_expiry != "keep" and now >= request.expires_at

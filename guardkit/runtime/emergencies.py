@@ -155,14 +155,6 @@ class Emergencies:
             return DecisionRefusedError("assurance_too_low", "breaking the glass needs a surer sign-in")
         return None
 
-    def concerns(self, approval: Approval, person: Person) -> bool:
-        """Whether an approval is for this person's eyes because of emergencies: they may break its glass, or review it."""
-        glass = approval.request.break_glass
-        if glass is None or not person.active or person.tenant != approval.request.tenant:
-            return False
-        broken = any(said.kind == "break_glass" for said in approval.decisions)
-        return glass.names(person) or (broken and glass.may_review(person))
-
     # --- reviews ---
 
     def reviews(self, person: Person, *, closed: bool | None = False) -> Sequence[Review]:

@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from guardkit.core import breaking
 from guardkit.core.approvals import Approval, stage_for
 from guardkit.core.people import Directory, Person, Roster
+from guardkit.core.stages import Wait
 from guardkit.errors import DecisionRefusedError
 
 
@@ -61,15 +63,51 @@ class Speakers:
     def away(self, approval: Approval, person: Person, now: float) -> Iterator[Person]:
         """Those whose delegate this person is now, where the approval takes answers of delegates."""
         request = approval.request
-        if not request.delegable or not isinstance(self._directory, Roster):
+        if not request.delegable or request.tenant != person.tenant:
             return
-        for one in self._directory.people_of(request.tenant):
-            excluded = any(one.answers_to(identity) for identity in request.excluded)
-            if one.active and not excluded and one.delegates_to(person, now):
+        for one in self.all_away(person, now):
+            if not any(one.answers_to(identity) for identity in request.excluded):
                 yield one
+
+    def all_away(self, person: Person, now: float) -> Iterator[Person]:
+        """Those whose delegate this person is now, wherever a policy takes answers of delegates."""
+        if not isinstance(self._directory, Roster):
+            return
+        for one in self._directory.people_of(person.tenant):
+            if one.active and one.delegates_to(person, now):
+                yield one
+
+    def may_answer(self, approval: Approval, person: Person, now: float) -> bool:
+        """Whether this person may answer now, for themselves or for somebody who is away."""
+        try:
+            self.seat(approval, person, now)
+        except DecisionRefusedError:
+            return False
+        return not is_over(approval, now)
+
+    def concerns(self, approval: Approval, person: Person, now: float) -> bool:
+        """Whether it is for this person's eyes. Who may answer only after a time may look only then."""
+        request = approval.request
+        if request.tenant != person.tenant or not person.active:
+            return False
+        wait = Wait(since=request.requested_at, at=now)
+        if any(said.person == person.id for said in approval.decisions):
+            return True
+        if any(stage.admits(person, wait) for stage in request.stages):
+            return True
+        if breaking.concerns(approval, person):
+            return True
+        away = tuple(self.away(approval, person, now))
+        return any(stage.seats(person, absent, now, wait) for absent in away for stage in request.stages)
 
     def _others(self, approval: Approval) -> tuple[Person, ...]:
         if not approval.request.delegable:
             return ()
         found = (self._directory.find(voice) for voice in sorted(approval.answered()))
         return tuple(person for person in found if person is not None)
+
+
+def is_over(approval: Approval, now: float) -> bool:
+    """Whether the time to decide is over."""
+    request = approval.request
+    return request.expires_at is not None and request.on_expiry != "keep" and now >= request.expires_at

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, Select, and_, insert, or_, select, updat
 from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
 from guardkit.core.places import Place
 from guardkit.errors import StorageError
-from guardkit.sql import dialects
+from guardkit.sql import dialects, listing_rows
 from guardkit.sql.codec import damaged, dump, dump_json, load, load_json, unwrap, wrap
 from guardkit.sql.tables import approvals
 
@@ -33,6 +33,7 @@ def write_new(connection: Connection, approval: Approval) -> None:
             **_changing(approval),
         )
     )
+    listing_rows.write(connection, approval)
 
 
 def write_changed(connection: Connection, before: Approval, after: Approval) -> None:
@@ -40,6 +41,7 @@ def write_changed(connection: Connection, before: Approval, after: Approval) -> 
     was, changing = _changing(before), _changing(after)
     changed = {name: value for name, value in changing.items() if value != was[name]}
     connection.execute(update(approvals).where(approvals.c.id == after.request.id).values(**changed))
+    listing_rows.rewrite(connection, after)
 
 
 def _changing(approval: Approval) -> dict[str, Any]:

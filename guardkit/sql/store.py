@@ -45,9 +45,9 @@ from guardkit.sql import (
 from guardkit.sql.api_store import ApiStore
 from guardkit.sql.database import Database
 from guardkit.sql.engines import Target
+from guardkit.sql.finding_store import FindingStore
 from guardkit.sql.news import News
 from guardkit.sql.review_store import ReviewStore
-from guardkit.sql.thread_store import ThreadStore
 
 
 def _limit(limit: int) -> int:
@@ -56,7 +56,7 @@ def _limit(limit: int) -> int:
     return limit
 
 
-class SQLStore(ApiStore, ThreadStore, ReviewStore):
+class SQLStore(ApiStore, FindingStore, ReviewStore):
     """Everything durable, in one SQL database; implements `guardkit.core.ports.Store`.
 
     Args:

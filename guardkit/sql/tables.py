@@ -116,6 +116,33 @@ approvals = Table(
 )
 """One row a question to people. `request` never changes; `version` counts the changes of the rest."""
 
+listings = Table(
+    "gk_listings",
+    metadata,
+    Column(
+        "approval_id",
+        name(64),
+        ForeignKey("gk_approvals.id", name="gk_listings_approval", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("list", name(16), primary_key=True),
+    Column("who", name(32), primary_key=True),
+    Column("tenant", name(TENANT_LENGTH), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("until", Moment, nullable=False),
+    Column("state", name(16), nullable=False),
+    Column("requested_at", Moment, nullable=False),
+    Column("thread_id", name(NAME_LENGTH), nullable=False),
+    Column("tool_hash", name(32), nullable=False),
+    Column("agent_hash", name(32), nullable=False),
+    Column("requester_hash", name(32), nullable=False),
+    Index("gk_listings_order", "tenant", "who", "list", "at", "approval_id"),
+    **TABLE,
+)
+"""One row a place of an approval in the lists of those who hold a key, `who`; see `guardkit.core.listings`. It repeats
+what the approval says: whoever changes one writes the other."""
+
 deliveries = Table(
     "gk_deliveries",
     metadata,

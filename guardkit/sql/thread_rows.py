@@ -83,7 +83,7 @@ def _chosen(connection: Connection, query: ThreadQuery) -> Select[Any]:
     if query.until is not None:
         chosen = chosen.where(threads.c.active_at < query.until)
     if query.prefix is not None:
-        chosen = chosen.where(_begins_with(connection, query.prefix))
+        chosen = chosen.where(begins_with(connection, threads.c.thread_id, query.prefix))
     if query.pending is not None:
         # What is pending is of the latest turn: a new one and the end of one withdraw it.
         waiting = threads.c.thread_id.in_(
@@ -95,8 +95,8 @@ def _chosen(connection: Connection, query: ThreadQuery) -> Select[Any]:
     return chosen
 
 
-def _begins_with(connection: Connection, prefix: str) -> ColumnElement[bool]:
-    name = threads.c.thread_id
+def begins_with(connection: Connection, name: ColumnElement[Any], prefix: str) -> ColumnElement[bool]:
+    """Whether a name begins with a prefix, byte by byte."""
     if family(connection) != "sqlite":
         return name.startswith(prefix, autoescape=True)
     # SQLite's LIKE takes "A" for "a".

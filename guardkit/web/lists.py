@@ -1,35 +1,24 @@
 """The lists: what waits for somebody, what is open, what is over."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from guardkit.core.approvals import Approval, ApprovalState
-from guardkit.core.people import Person
+from guardkit.core.listings import ListName, ListQuery
 from guardkit.core.ports import Store
-from guardkit.core.presentation import Presentation, present
-from guardkit.runtime.desk import LISTED, Desk
+from guardkit.core.presentation import present
+from guardkit.errors import InputError
+from guardkit.runtime.desk import Desk
+from guardkit.web.filters import AGES, DUES, SPANS, STATES, Filters
 from guardkit.web.pages import Pages
 from guardkit.web.problems import bad_request
 from guardkit.web.reception import Reception
 from guardkit.web.settings import WebSettings
 
-_SETTLED = [state for state in ApprovalState if state.settled]
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A part of a list."""
-
-    items: tuple[Presentation, ...]
-    number: int
-    last: int
-    total: int
-    full: bool
-    """Whether the list may be longer than what is looked through."""
+COUNTED = 100
+"""How far a list is counted; where it is longer, the page says so."""
 
 
 class Lists:
@@ -55,41 +44,42 @@ class Lists:
     def routes(self) -> Sequence[BaseRoute]:
         """A page for each list."""
         return [
-            Route("/", self._page_of("waiting", self._desk.waiting), methods=["GET"]),
-            Route("/open", self._page_of("open", self._open), methods=["GET"]),
-            Route("/history", self._page_of("history", self._over), methods=["GET"]),
+            Route("/", self._page_of(ListName.WAITING), methods=["GET"]),
+            Route("/open", self._page_of(ListName.OPEN), methods=["GET"]),
+            Route("/history", self._page_of(ListName.HISTORY), methods=["GET"]),
         ]
 
-    def _open(self, person: Person) -> Sequence[Approval]:
-        return self._desk.visible(person, [ApprovalState.PENDING])
-
-    def _over(self, person: Person) -> Sequence[Approval]:
-        return self._desk.visible(person, _SETTLED)
-
-    def _page_of(
-        self, view: str, find: Callable[[Person], Sequence[Approval]]
-    ) -> Callable[[Request], Response]:
+    def _page_of(self, view: ListName) -> Callable[[Request], Response]:
         def show(request: Request) -> Response:
-            visitor = self._reception.visitor(request)
-            page = self._cut(find(visitor.person), request.query_params.get("page", "1"))
-            waiting = page.total if view == "waiting" else len(self._desk.waiting(visitor.person))
+            person = (visitor := self._reception.visitor(request)).person
+            now = self._store.now()
+            filters = Filters.read(view, request.query_params, now)
+            try:
+                page = self._desk.page(
+                    person,
+                    filters.query,
+                    limit=self._settings.page_size,
+                    cursor=request.query_params.get("cursor"),
+                )
+            except InputError:
+                raise bad_request("The link is not one that a page of this list has made.") from None
+            found = self._desk.count(person, filters.query, COUNTED)
+            waiting = ListQuery(list=ListName.WAITING)
+            same = filters.query == waiting
             return self._pages.render(
                 "list.html",
                 visitor=visitor,
-                view=view,
-                page=page,
-                waiting=waiting,
-                listed=LISTED,
-                now=self._store.now(),
+                view=view.value,
+                items=[present(approval) for approval in page.approvals],
+                previous=None if page.previous is None else filters.link(page.previous),
+                next=None if page.next is None else filters.link(page.next),
+                begun=filters.link() if "cursor" in request.query_params else None,
+                waiting=found if same else self._desk.count(person, waiting, COUNTED),
+                found=found,
+                counted=COUNTED,
+                filters=filters,
+                choices={"age": AGES, "due": DUES, "within": SPANS, "state": STATES},
+                now=now,
             )
 
         return show
-
-    def _cut(self, found: Sequence[Approval], number: str) -> Page:
-        if not (number.isascii() and number.isdecimal() and 0 < len(number) < 7):
-            raise bad_request("The number of the page is not a number.")
-        size = self._settings.page_size
-        last = max(1, -(-len(found) // size))
-        at = min(max(1, int(number)), last)
-        items = tuple(present(approval) for approval in found[(at - 1) * size : at * size])
-        return Page(items, at, last, len(found), len(found) >= LISTED)

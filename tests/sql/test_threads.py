@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import event, insert, text
+from sqlalchemy import insert, text
 
 import guardkit.sql
 from guardkit.core.principals import Principal
@@ -21,6 +20,7 @@ from guardkit.sql.codec import dump
 from guardkit.sql.tables import approvals, threads, turns
 from guardkit.sql.thread_rows import found_by
 from guardkit.testing.contracts import samples
+from tests.sql.plans import plans, scans
 
 TENANTS, EACH = 8, 1000
 STATUSES = list(TurnStatus)
@@ -79,59 +79,6 @@ def fill(database: Database) -> None:
     analyse = {"sqlite": "ANALYZE", "postgresql": "ANALYZE"}
     with database.writing() as connection:
         connection.execute(text(analyse.get(connection.dialect.name, "ANALYZE TABLE gk_threads, gk_turns")))
-
-
-def plans(database: Database, ask: Any) -> list[str]:
-    """How the database goes about the statements of a call, a line a step."""
-    said: list[tuple[str, Any]] = []
-
-    def note(_: Any, __: Any, statement: str, parameters: Any, *rest: Any) -> None:
-        if "gk_threads" in statement:
-            said.append((statement, parameters))
-
-    event.listen(database.engine, "before_cursor_execute", note)
-    try:
-        ask()
-    finally:
-        event.remove(database.engine, "before_cursor_execute", note)
-    word = {"sqlite": "EXPLAIN QUERY PLAN ", "postgresql": "EXPLAIN "}.get(
-        database.engine.dialect.name, "EXPLAIN FORMAT=JSON "
-    )
-    steps: list[str] = []
-    with database.reading() as connection:
-        for statement, parameters in said:
-            for row in connection.exec_driver_sql(word + statement, parameters):
-                steps.append(str(row[3] if word.startswith("EXPLAIN QUERY") else row[0]))
-    assert steps
-    return steps
-
-
-def tables_of(plan: Any) -> Iterator[dict[str, Any]]:
-    """What MariaDB says of each table in a plan."""
-    if isinstance(plan, dict):
-        if "table_name" in plan:
-            yield plan
-        for part in plan.values():
-            yield from tables_of(part)
-    elif isinstance(plan, list):
-        for part in plan:
-            yield from tables_of(part)
-
-
-def scans(database: Database, steps: list[str]) -> list[str]:
-    """The steps that read a whole table of guardkit's, or a whole index."""
-    match database.engine.dialect.name:
-        case "sqlite":
-            return [step for step in steps if step.startswith("SCAN gk_")]
-        case "postgresql":
-            return [step for step in steps if "Seq Scan on gk_" in step]
-        case _:
-            return [
-                f"{one['table_name']}: {one['access_type']}"
-                for step in steps
-                for one in tables_of(json.loads(step))
-                if one["access_type"] in ("ALL", "index") and not str(one["table_name"]).startswith("<")
-            ]
 
 
 ASKED: list[dict[str, Any]] = [

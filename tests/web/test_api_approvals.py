@@ -231,6 +231,18 @@ def test_the_list_is_filtered(office: Office, claims: Claims) -> None:
     assert listed(ana, agent="nobody") == []
     assert listed(ana, thread=pays[1].request.thread_id) == [pays[1].request.id]
     assert listed(ana, for_me="true") == [mail.request.id, pays[1].request.id]
+    assert listed(ana, requester="req@corp.example", tool="send_mail") == [mail.request.id]
+    assert listed(ana, requester="req") == []
+    assert listed(ana, search=pays[0].request.id[:10]) == [pays[0].request.id]
+    assert listed(ana, search=pays[1].request.thread_id) == [pays[1].request.id]
+    assert listed(ana, search="send_mail") == [mail.request.id]
+    assert listed(ben, search=pays[0].request.id) == [], "a search shows nobody more"
+    asked = datetime.fromtimestamp(pays[1].request.requested_at, UTC).isoformat()
+    assert listed(ana, asked_before=asked) == [pays[0].request.id]
+    never = claims.ask(stages=(TOKEN_STAGE,), expires_in=None)
+    due = datetime.fromtimestamp(mail.request.expires_at or 0, UTC).isoformat()
+    assert listed(ana, due_before=due) == [pays[1].request.id, pays[0].request.id]
+    claims.decide(never, assurance=Assurance.OIDC)
     assert listed(ben) == [mail.request.id], "only what is for one's eyes"
     assert listed(ben, for_me="true") == [], "the first stage waits for others"
 

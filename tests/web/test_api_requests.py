@@ -181,7 +181,8 @@ def test_what_cannot_be_read_is_told_and_changes_nothing(
     [
         "limit=0", "limit=101", "limit=1e1", "limit=+1", "limit=%D9%A1", "limit=1&limit=2", "for_me=yes", "state=open",
         "agent=", "agent=%00", "agent=%ff", "more=1", "cursor=!", "cursor=AAAA", "cursor=WzFlMzAwLCJhIl0",
-        "cursor=WzEsIlwwIl0", "cursor=W3RydWUsImEiXQ", "%", "a&b",
+        "cursor=WzEsIlwwIl0", "cursor=W3RydWUsImEiXQ", "%", "a&b", "due_before=soon", "asked_before=2026-11-28",
+        "search=", "requester=%00",
     ],
 )  # fmt: skip
 def test_parameters_that_cannot_be_used_are_told(office: Office, query: str) -> None:

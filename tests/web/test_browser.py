@@ -19,6 +19,7 @@ from selenium.common.exceptions import (
     WebDriverException,
 )
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -34,10 +35,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 
 @contextlib.contextmanager
-def served(claims: Claims) -> Iterator[Inbox]:
+def served(claims: Claims, **settings: Any) -> Iterator[Inbox]:
     """The inbox on a free port of loopback."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        inbox = Inbox(claims, url=f"http://127.0.0.1:{listening.getsockname()[1]}")
+        inbox = Inbox(claims, url=f"http://127.0.0.1:{listening.getsockname()[1]}", **settings)
         with running(inbox.app, listening):
             yield inbox
 
@@ -255,6 +256,53 @@ def test_a_keyboard_is_enough(inbox: Inbox, chromium: str) -> None:
         driver.switch_to.active_element.send_keys(Keys.ENTER)
         waits_for(driver, "Approved by Ana Silva")
     assert inbox.claims.now(approval).state is ApprovalState.APPROVED
+
+
+def access(driver: Any, key: str) -> None:
+    """An access key, as somebody presses it."""
+    ActionChains(driver).key_down(Keys.ALT).send_keys(key).key_up(Keys.ALT).perform()
+
+
+def test_lists_are_filtered_searched_and_paged_by_the_keyboard(chromium: str) -> None:
+    claims = Claims()
+    for number in range(5):
+        claims.ask(thread_id=f"storm-{number}")
+    claims.ask(thread_id="flood-1", tool="send_letter")
+    with served(claims, page_size=2) as inbox, browser(chromium, scripts=False) as driver:
+        driver.get(inbox.link.link_for(FIRST.id))
+        press(driver, "Continue as Ana Silva")
+        waits_for(driver, "6 in this list")
+        access(driver, "n")
+        waits_for(driver, "storm-2")
+        access(driver, "n")
+        waits_for(driver, "flood-1")
+        access(driver, "p")
+        waits_for(driver, "storm-3")
+        access(driver, "s")
+        assert driver.switch_to.active_element.get_attribute("name") == "q"
+        driver.switch_to.active_element.send_keys("storm-", Keys.ENTER)
+        waits_for(driver, "5 found")
+        access(driver, "n")
+        waits_for(driver, "storm-2")
+        assert driver.find_element(By.NAME, "q").get_attribute("value") == "storm-"
+        press(driver, "Show the whole list")
+        waits_for(driver, "6 in this list")
+        access(driver, "f")
+        waits_for(driver, "Filter the list")
+        driver.find_element(By.ID, "by-tool").send_keys("send_letter", Keys.ENTER)
+        waits_for(driver, "1 found")
+        waits_for(driver, "flood-1")
+        access(driver, "i")
+        waits_for(driver, "Your decision")
+        driver.get(f"{inbox.settings.origin}/")
+        waits_for(driver, "6 in this list")
+        access(driver, "h")
+        waits_for(driver, "Nothing was decided yet.")
+        access(driver, "o")
+        waits_for(driver, "6 in this list")
+        driver.get(f"{inbox.settings.origin}/?cursor=x")
+        waits_for(driver, "This request cannot be understood")
+        assert [text for text in complaints(driver) if "status of 400" not in text] == []
 
 
 @pytest.mark.promise("P6")

@@ -330,23 +330,6 @@ def test_a_value_that_does_not_exist_is_a_page(inbox: Inbox, ana: Visit, part: s
     assert ana.get(f"/approvals/{inbox.claims.ask().request.id}/{part}").status_code == 404
 
 
-@pytest.mark.parametrize("number", ["0", "-1", "x", "²", "1.5", "9999999", "٣"])
-def test_a_page_number_that_is_none_is_told(ana: Visit, number: str) -> None:
-    assert ana.client.get("/", params={"page": number}).status_code == (200 if number == "0" else 400)
-
-
-def test_long_lists_have_pages(claims: Claims) -> None:
-    inbox = Inbox(claims, page_size=2)
-    asked = [claims.ask() for _ in range(5)]
-    ana = inbox.visit()
-    first, last = ana.get("/").text, ana.get("/?page=3").text
-    assert all(approval.request.id in first for approval in asked[-2:]), "the newest first"
-    assert "Page 1 of 3" in text_of(first)
-    assert asked[0].request.id in last
-    assert asked[1].request.id not in last
-    assert ana.get("/?page=99").text == last
-
-
 def test_how_long_it_waits_is_said(inbox: Inbox, ana: Visit) -> None:
     inbox.claims.ask(expires_in=3 * 3600)
     inbox.claims.ask(expires_in=None)

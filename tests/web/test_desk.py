@@ -9,7 +9,8 @@ import pytest
 from guardkit.core.approvals import Approval, ApprovalState, edited_digest, waiting_since
 from guardkit.core.audit import AuditEvent, verify
 from guardkit.core.consuming import still_holds
-from guardkit.core.people import Assurance
+from guardkit.core.listings import ListName, ListQuery
+from guardkit.core.people import Assurance, Person
 from guardkit.core.stages import Escalation
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
 from guardkit.runtime.changing import ATTEMPTS
@@ -391,16 +392,20 @@ def test_the_lists_hold_what_concerns_somebody(claims: Claims) -> None:
     def ids(approvals: Any) -> list[str]:
         return [approval.request.id for approval in approvals]
 
+    def seen(person: Person, of: ListName, **asked: Any) -> list[str]:
+        return ids(desk.page(person, ListQuery(list=of, **asked)).approvals)
+
     desk = claims.desk
     assert ids(desk.waiting(FIRST)) == [both.request.id]
     assert ids(desk.waiting(SECOND)) == [money.request.id]
     assert ids(desk.waiting(REQUESTER)) == []
     assert ids(desk.waiting(BYSTANDER)) == []
-    assert ids(desk.visible(FIRST)) == [done.request.id, both.request.id]
-    assert ids(desk.visible(FIRST, [ApprovalState.REJECTED])) == [done.request.id]
-    assert ids(desk.visible(SECOND)) == [money.request.id, both.request.id]
-    assert ids(desk.visible(BYSTANDER)) == []
-    assert len(desk.visible(OUTSIDER)) == 1
+    assert seen(FIRST, ListName.OPEN) == [both.request.id]
+    assert seen(FIRST, ListName.HISTORY) == [done.request.id]
+    assert seen(FIRST, ListName.HISTORY, state="consumed") == []
+    assert seen(SECOND, ListName.OPEN) == [both.request.id, money.request.id], "first due first"
+    assert seen(BYSTANDER, ListName.OPEN) == seen(BYSTANDER, ListName.HISTORY) == []
+    assert len(seen(OUTSIDER, ListName.OPEN)) == 1
 
 
 def test_what_somebody_decided_stays_visible_to_them(claims: Claims) -> None:

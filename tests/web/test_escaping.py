@@ -21,11 +21,11 @@ HOSTILE = (
 
 TAGS = frozenset(
     "a article aside blockquote body button caption code dd del details div dl dt form h1 h2 h3 head header html img "
-    "input ins label li link main meta nav ol option p select span strong summary table tbody td textarea th thead "
+    "input ins kbd label li link main meta nav ol option p select span strong summary table tbody td textarea th thead "
     "time title tr ul section".split()
 )
 ATTRIBUTES = frozenset(
-    "action alt aria-current aria-describedby aria-hidden aria-invalid aria-label aria-labelledby autocomplete autofocus "
+    "accesskey action alt aria-current aria-describedby aria-hidden aria-invalid aria-label aria-labelledby autocomplete autofocus "
     "class content data-head datetime download for height href id inputmode lang maxlength method name novalidate open "
     "rel required role rows scope selected spellcheck src tabindex type value width charset".split()
 )
@@ -169,7 +169,9 @@ def test_hostile_text_stays_text_after_an_edit(inbox: Inbox, ana: Visit, hostile
 def test_hostile_text_in_an_address_is_not_repeated(inbox: Inbox, ana: Visit) -> None:
     for path in (
         "/approvals/%3Cscript%3E",
-        "/?page=%3Cscript%3E",
+        "/?cursor=%3Cscript%3E",
+        "/?q=%3Cscript%3E&tool=%3Cscript%3E",
+        "/?due=%3Cscript%3E",
         "/sign-in?token=%3Cscript%3E",
         "/%3Cscript%3E",
     ):

@@ -19,6 +19,7 @@ from guardkit.testing.contracts.audit import AuditContract
 from guardkit.testing.contracts.calendars import CalendarsContract
 from guardkit.testing.contracts.channel import ApprovalChannelContract
 from guardkit.testing.contracts.effects import EffectsContract
+from guardkit.testing.contracts.listings import ListingsContract
 from guardkit.testing.contracts.queue import QueueContract
 from guardkit.testing.contracts.records import ChannelRecordsContract
 from guardkit.testing.contracts.replies import RepliesContract
@@ -36,6 +37,7 @@ __all__ = [
     "CalendarsContract",
     "ChannelRecordsContract",
     "EffectsContract",
+    "ListingsContract",
     "QueueContract",
     "RepliesContract",
     "ReviewsContract",
@@ -52,6 +54,7 @@ class StoreContract(
     ThreadsContract,
     ApprovalsContract,
     CalendarsContract,
+    ListingsContract,
     EffectsContract,
     AuditContract,
     StopsContract,

@@ -3,6 +3,7 @@
 from guardkit.testing.memory.api import MemoryApi
 from guardkit.testing.memory.approvals import MemoryApprovals
 from guardkit.testing.memory.effects import MemoryEffects
+from guardkit.testing.memory.listings import MemoryListings
 from guardkit.testing.memory.queue import MemoryAudit, MemoryQueue, MemoryStops
 from guardkit.testing.memory.records import MemoryRecords
 from guardkit.testing.memory.reviews import MemoryReviews
@@ -16,6 +17,7 @@ class MemoryStore(
     MemoryRuns,
     MemoryThreads,
     MemoryApprovals,
+    MemoryListings,
     MemoryEffects,
     MemoryAudit,
     MemoryStops,

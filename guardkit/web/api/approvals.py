@@ -3,11 +3,13 @@
 import base64
 import binascii
 import re
+from datetime import datetime
 
 from pydantic import ValidationError
 
 from guardkit.core.approvals import Approval, ApprovalState
 from guardkit.core.digest import canonical, parse
+from guardkit.core.listings import is_found_by
 from guardkit.core.people import Assurance, Person
 from guardkit.core.places import Place
 from guardkit.core.ports import Store
@@ -107,6 +109,10 @@ class Approvals:
         return (
             query.agent in (None, request.agent)
             and query.tool in (None, request.action.tool)
+            and query.requester in (None, request.principal.id)
+            and (query.search is None or is_found_by(request, query.search))
+            and _is_before(request.requested_at, query.asked_before)
+            and _is_before(request.expires_at, query.due_before)
             and (person is None or self._desk.may_look(approval, person, now))
             and (
                 not query.for_me
@@ -188,6 +194,10 @@ class Approvals:
             (entry.event.kind, entry.event.data.get("by")) == ("approval.cancelled", person.id)
             for entry in trail(self._store, approval).entries
         )
+
+
+def _is_before(at: float | None, limit: datetime | None) -> bool:
+    return limit is None or (at is not None and at < limit.timestamp())
 
 
 def _person(caller: Caller) -> Person:

@@ -81,7 +81,17 @@ class ApprovalsQuery(Value):
 
     agent: Name | None = None
     tool: Name | None = None
+    requester: Name | None = None
+    """Whom the turn acts for."""
+
     thread: Name | None = None
+    search: Name | None = None
+    """The beginning of its id or of its thread's, or the whole name of its tool, its agent or its requester."""
+
+    asked_before: Instant | None = None
+    due_before: Instant | None = None
+    """Only those that are due, and before then."""
+
     limit: Limit = 25
     """The most items of the page. It may hold fewer although more follow."""
 

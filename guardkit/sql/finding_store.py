@@ -1,14 +1,15 @@
-"""The part of the store that finds threads: each method of `Threads`, one transaction."""
+"""The part of the store that finds threads and approvals for people: each method of `Finding`, one transaction."""
 
 from collections.abc import Sequence
 
+from guardkit.core.listings import Listed, ListPlace, ListQuery
 from guardkit.core.threads import ThreadCount, ThreadPage, ThreadQuery, ThreadSummary
-from guardkit.sql import thread_rows
+from guardkit.sql import approval_rows, listing_rows, thread_rows
 from guardkit.sql.database import Database
 
 
-class ThreadStore:
-    """Finds threads in one SQL database."""
+class FindingStore:
+    """Finds threads and approvals in one SQL database."""
 
     database: Database
 
@@ -30,3 +31,23 @@ class ThreadStore:
         """A tenant's thread; `None` where it has none of that id."""
         with self.database.reading() as connection:
             return thread_rows.find(connection, tenant, thread_id)
+
+    def find_listed(
+        self,
+        tenant: str,
+        keys: Sequence[str],
+        query: ListQuery,
+        *,
+        limit: int = 50,
+        place: ListPlace | None = None,
+    ) -> Sequence[Listed]:
+        """Approvals that stand in a list under one of the keys now, each once, from a place on.
+
+        Raises:
+            InputError: `limit` is out of range.
+        """
+        with self.database.reading() as connection:
+            places = listing_rows.found(connection, tenant, keys, query, limit=limit, place=place)
+            approvals = approval_rows.of_tenant(connection, tenant, [place.id for place in places])
+        known = {approval.request.id: approval for approval in approvals}
+        return [Listed(at=place.at, approval=known[place.id]) for place in places if place.id in known]
