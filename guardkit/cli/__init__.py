@@ -15,6 +15,7 @@ from guardkit.cli import (
     openapi,
     operate,
     processes,
+    retention,
     safekeeping,
     stops,
     tail,
@@ -41,6 +42,9 @@ app.command()(openapi.openapi)
 operate.db.command("check")(safekeeping.db_check)
 operate.db.command("backup")(safekeeping.db_backup)
 operate.db.command("import")(takeover.db_import)
+operate.db.command("prune")(retention.db_prune)
+operate.db.command("size")(retention.db_size)
+operate.db.add_typer(retention.hold, name="hold")
 app.add_typer(operate.db, name="db")
 app.add_typer(anomalies.app, name="anomalies")
 app.add_typer(approvals.app, name="approvals")

@@ -4,22 +4,27 @@ from guardkit.sql.anomalies import SQLAnomalies
 from guardkit.sql.backups import back_up
 from guardkit.sql.database import Database
 from guardkit.sql.inspection import Inspected, inspect_database
+from guardkit.sql.retention import SQLRetention
 from guardkit.sql.revisions import current_revision, head_revision, standing, upgrade
 from guardkit.sql.saver import SQLAlchemySaver
+from guardkit.sql.sizes import DatabaseSize, database_size
 from guardkit.sql.standing import Standing
 from guardkit.sql.store import SQLStore
 from guardkit.sql.takeover import ImportedThread, import_threads
 
 __all__ = [
     "Database",
+    "DatabaseSize",
     "ImportedThread",
     "Inspected",
     "SQLAlchemySaver",
     "SQLAnomalies",
+    "SQLRetention",
     "SQLStore",
     "Standing",
     "back_up",
     "current_revision",
+    "database_size",
     "head_revision",
     "import_threads",
     "inspect_database",
