@@ -16,6 +16,8 @@ _SEVERITIES = {
     "approval.void": 6,
     "channel.refused": 6,
     "effect.reconciled": 5,
+    "hold.lifted": 5,
+    "retention.pruned": 4,
     "stop.set": 8,
     "stop.lifted": 5,
     "turn.ended": 4,
