@@ -139,7 +139,7 @@ def _pages(connection: Connection) -> tuple[Measured, dict[str, int]] | None:
         case _:
             statement = text(
                 "SELECT m.tbl_name, sum(s.pgsize) FROM dbstat s JOIN sqlite_master m ON m.name = s.name "
-                "WHERE s.aggregate AND substr(m.tbl_name, 1, 3) = 'gk_' GROUP BY m.tbl_name"
+                "WHERE s.aggregate = TRUE AND substr(m.tbl_name, 1, 3) = 'gk_' GROUP BY m.tbl_name"
             )
             try:
                 return "dbstat", _read(connection, statement)
