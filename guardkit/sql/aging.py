@@ -80,7 +80,7 @@ def parts(age: Age) -> Sequence[Part]:
             return [*asked, Part(table=approvals, where=gone)]
         case RetentionKind.DELIVERIES:
             sent = func.coalesce(deliveries.c.delivered_at, deliveries.c.next_at)
-            over = [approvals.c.state.not_in(_OPEN)]
+            over: list[ColumnElement[bool]] = [approvals.c.state.not_in(_OPEN)]
             if age.asked_before is not None:
                 over.append(~and_(*_settled(age.asked_before)))
             return [
