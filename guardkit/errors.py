@@ -5,6 +5,7 @@
     │   ├── MissingKeyError             a signing or link key is not configured
     │   ├── PolicyError                 a policy file, with file, line and remedy
     │   ├── ConstitutionError           a constitution file, likewise
+    │   ├── RetentionError              a retention file, likewise
     │   └── CompileError                a graph that cannot be guarded
     │       ├── UndeclaredToolError     a tool that neither a decorator nor the policy names
     │       └── CanaryError             a blocked canary tool would have run
@@ -19,6 +20,7 @@
     │   ├── BusyError                   another run holds the thread
     │   ├── StaleRunError               the run lost its lease; nothing was written
     │   └── FingerprintError            the graph's code changed while the thread was paused
+    ├── LegalHoldError                  what is under a legal hold is not removed
     ├── StorageError                    the database cannot be reached or refuses
     │   ├── AuditError                  the audit log cannot be written or does not verify
     │   └── MissingDataError            a stored value that must exist is gone
@@ -98,6 +100,12 @@ class ConstitutionError(_FileError):
     """A constitution that cannot be applied as written; attributes as in `PolicyError`."""
 
     code = "constitution"
+
+
+class RetentionError(_FileError):
+    """A retention file that cannot be applied as written; attributes as in `PolicyError`."""
+
+    code = "retention"
 
 
 class CompileError(ConfigurationError):
@@ -200,6 +208,20 @@ class FingerprintError(RunError):
     """The graph's code changed while the thread was paused."""
 
     code = "fingerprint"
+
+
+class LegalHoldError(GuardkitError):
+    """Something is under a legal hold, so nothing of it is removed until the hold is lifted.
+
+    Attributes:
+        hold: id of the hold.
+    """
+
+    code = "legal_hold"
+
+    def __init__(self, message: str, *, hold: str, remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.hold = hold
 
 
 class StorageError(GuardkitError):

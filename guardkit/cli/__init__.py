@@ -14,6 +14,7 @@ from guardkit.cli import (
     openapi,
     operate,
     processes,
+    retention,
     reviews,
     safekeeping,
     stops,
@@ -43,6 +44,9 @@ operate.db.command("downgrade")(downgrading.db_downgrade)
 operate.db.command("backup")(safekeeping.db_backup)
 operate.db.command("roles")(safekeeping.db_roles)
 operate.db.command("import")(takeover.db_import)
+operate.db.command("prune")(retention.db_prune)
+operate.db.command("size")(retention.db_size)
+operate.db.add_typer(retention.hold, name="hold")
 app.add_typer(operate.db, name="db")
 app.add_typer(anomalies.app, name="anomalies")
 app.add_typer(approvals.app, name="approvals")

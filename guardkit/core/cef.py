@@ -17,6 +17,8 @@ _SEVERITIES = {
     "channel.refused": 6,
     "database.downgraded": 8,
     "effect.reconciled": 5,
+    "hold.lifted": 5,
+    "retention.pruned": 4,
     "stop.set": 8,
     "stop.lifted": 5,
     "turn.ended": 4,

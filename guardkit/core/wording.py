@@ -258,6 +258,12 @@ _WORDS: Mapping[str, Words] = {
     "turn.ended": lambda data: (f"ended without a result: {_plainly(data, 'reason')}", "held"),
     "stop.set": lambda data: (f"stop {_stop(data)} set by {_text(data, 'by')}", "bad"),
     "stop.lifted": lambda data: (f"stop {_stop(data)} lifted by {_text(data, 'by')}", "good"),
+    "hold.set": lambda data: (f"legal hold {_text(data, 'hold')} set by {_text(data, 'by')}", "held"),
+    "hold.lifted": lambda data: (f"legal hold {_text(data, 'hold')} lifted by {_text(data, 'by')}", "plain"),
+    "retention.pruned": lambda data: (
+        f"old {_plainly(data, 'kind')} of {_text(data, 'threads')} threads removed by {_text(data, 'by')}",
+        "plain",
+    ),
     "channel.refused": lambda data: (
         f"{_text(data, 'channel')} refused a callback: {_plainly(data, 'why')}",
         "held",

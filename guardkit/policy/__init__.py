@@ -18,6 +18,7 @@ from guardkit.policy.lint import Finding, lint
 from guardkit.policy.paused import still_stands, while_paused
 from guardkit.policy.people import PeopleDirectory
 from guardkit.policy.policy import Policy
+from guardkit.policy.retention import Retention
 from guardkit.policy.routes import ApprovalRoute
 from guardkit.policy.tools import ToolSchema
 
@@ -36,6 +37,7 @@ __all__ = [
     "Principle",
     "PrincipleTest",
     "QuietHours",
+    "Retention",
     "RouteEntry",
     "SourceRules",
     "StageEntry",

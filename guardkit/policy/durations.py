@@ -14,21 +14,21 @@ _FORM = re.compile(r"(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([
 _BUSINESS = re.compile(r"([1-9][0-9]{0,3}) business (minute|hour|day)s?")
 _REMEDY = "write it like 90s, 30m, 8h or 1h30m"
 _EITHER = "write it like 30m, 8h, 1h30m, 4 business hours or 2 business days"
-_LONGEST = 10 * 366 * 86400
+_YEAR = 366 * 86400
 
 
-def parse_duration(text: str) -> float:
+def parse_duration(text: str, *, longest_years: int = 10) -> float:
     """Seconds of a duration: whole days, hours, minutes and seconds, largest first, e.g. `1h30m`.
 
     Raises:
-        ValueError: not of that form, zero, or longer than ten years.
+        ValueError: not of that form, zero, or longer than it may be.
     """
     found = _FORM.fullmatch(text)
     if found is None or not text:
         raise ValueError(f"{text!r} is not a duration")
     seconds = sum(int(part) * unit for part, unit in zip(found.groups("0"), UNITS.values(), strict=True))
-    if not 0 < seconds <= _LONGEST:
-        raise ValueError(f"{text!r} is not between one second and ten years")
+    if not 0 < seconds <= longest_years * _YEAR:
+        raise ValueError(f"{text!r} is not between one second and {longest_years} years")
     return float(seconds)
 
 

@@ -14,9 +14,9 @@ from typing import Any, TypeAlias, cast
 import yaml
 
 from guardkit.core.values import Json, JsonObject
-from guardkit.errors import ConstitutionError, PolicyError
+from guardkit.errors import ConstitutionError, PolicyError, RetentionError
 
-FileError: TypeAlias = type[PolicyError] | type[ConstitutionError]
+FileError: TypeAlias = type[PolicyError] | type[ConstitutionError] | type[RetentionError]
 Where: TypeAlias = tuple[str | int, ...]
 """The way to an entry: keys and list indices from the top."""
 

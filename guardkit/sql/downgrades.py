@@ -212,7 +212,7 @@ def _shape(inspector: Inspector) -> _Shape:
 
 
 def _declared(undone: list[Script], what: str) -> dict[str, Any]:
-    """What migrations say about themselves: `REFILLED` columns, which the upgrade fills from others; `UNREADABLE` rows."""
+    """What migrations say about themselves: `REFILLED` tables and columns, which the upgrade fills from others; `UNREADABLE` rows."""
     declared: dict[str, Any] = {}
     for script in undone:
         declared |= getattr(script.module, what, {})
@@ -224,7 +224,7 @@ def _lost(
 ) -> Generator[Rows]:
     for name in sorted(before):
         if name not in after:
-            if rows := _count(connection, name):
+            if name not in refilled and (rows := _count(connection, name)):
                 yield Rows(what=name, rows=rows)
             continue
         for lost in sorted(before[name] - after[name]):

@@ -302,6 +302,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
 
         Raises:
             BusyError: a guarded run holds the thread.
+            LegalHoldError: the thread is under a legal hold.
         """
         with self.database.writing() as connection:
             upkeep.delete_thread(connection, self.tenant, names.thread(thread_id))
@@ -316,6 +317,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         Raises:
             BusyError: a guarded run holds one of their threads; nothing was deleted.
             InputError: a checkpoint that stays needs them to rebuild a `DeltaChannel`; nothing was deleted.
+            LegalHoldError: one of their threads is under a legal hold; nothing was deleted.
         """
         with self.database.writing() as connection:
             upkeep.delete_for_runs(connection, self._seal, self.tenant, run_ids)
@@ -352,6 +354,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         Raises:
             BusyError: a guarded run holds one of the threads; nothing was deleted.
             InputError: no such strategy.
+            LegalHoldError: one of the threads is under a legal hold; nothing was deleted.
         """
         with self.database.writing() as connection:
             upkeep.prune(connection, self._seal, self.tenant, [names.thread(t) for t in thread_ids], strategy)

@@ -158,3 +158,27 @@ anomalies = Table(
     **TABLE,
 )
 """One row an anomaly. Settling it ends its standing."""
+
+
+holds = Table(
+    "gk_holds",
+    metadata,
+    Column("id", name(NAME_LENGTH), primary_key=True),
+    Column("tenant", name(TENANT_LENGTH), nullable=False),
+    Column("thread_id", name(NAME_LENGTH)),
+    Column("set_by", text(), nullable=False),
+    Column("why", text(), nullable=False),
+    Column("set_at", Moment, nullable=False),
+    Column("lifted_at", Moment),
+    Column("lifted_by", text()),
+    Column("lifted_why", text()),
+    Index("gk_holds_tenant", "tenant", "thread_id"),
+    **TABLE,
+)
+"""Legal holds; one without a thread is on its whole tenant. One that is lifted stays, with who lifted it."""
+
+
+hold_gate = Table(
+    "gk_hold_gate", metadata, Column("id", Integer, primary_key=True, autoincrement=False), **TABLE
+)
+"""One row: removals share it, setting a hold takes it alone, so no removal overlaps the setting of a hold."""

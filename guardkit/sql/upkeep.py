@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, and_, bindparam, delete, insert, literal, select, update
 
 from guardkit.errors import BusyError, InputError
-from guardkit.sql import chains, lease
+from guardkit.sql import chains, holds, lease
 from guardkit.sql.chains import Pair
 from guardkit.sql.checkpoints import Stored, body_of, metadata_of
 from guardkit.sql.packing import packed, rebuilt
@@ -25,7 +25,13 @@ _At = tuple[str, str]
 
 
 def delete_thread(connection: Connection, tenant: str, thread_id: str) -> None:
-    """Delete a thread's checkpoints, values and writes."""
+    """Delete a thread's checkpoints, values and writes.
+
+    Raises:
+        BusyError: a run holds the thread.
+        LegalHoldError: it is under a legal hold.
+    """
+    holds.require_none(connection, tenant, [thread_id])
     lease.require_free(connection, tenant, thread_id)
     for table in _TABLES:
         connection.execute(delete(table).where(table.c.tenant == tenant, table.c.thread_id == thread_id))
@@ -53,16 +59,22 @@ def delete_for_runs(connection: Connection, seal: Seal, tenant: str, run_ids: Se
 
     Raises:
         InputError: a checkpoint that stays is rebuilt from one of them.
+        LegalHoldError: one of their threads is under a legal hold.
     """
     if not run_ids:
         return
     gone = set(run_ids)
-    touched = connection.execute(
-        select(checkpoints.c.thread_id)
-        .where(checkpoints.c.tenant == tenant, checkpoints.c.run_id.in_(list(gone)))
-        .distinct()
-    ).scalars()
-    for thread_id in sorted(touched):
+    holds.share_gate(connection)
+    touched = sorted(
+        connection.execute(
+            select(checkpoints.c.thread_id)
+            .where(checkpoints.c.tenant == tenant, checkpoints.c.run_id.in_(list(gone)))
+            .distinct()
+        ).scalars()
+    )
+    if touched:
+        holds.require_none(connection, tenant, touched)
+    for thread_id in touched:
         lease.require_free(connection, tenant, thread_id)
         stored = _of_thread(connection, tenant, thread_id)
         kept = [row for row in stored if row.run_id not in gone]
@@ -80,9 +92,12 @@ def prune(connection: Connection, seal: Seal, tenant: str, thread_ids: Sequence[
 
     Raises:
         InputError: there is no such strategy.
+        LegalHoldError: one of the threads is under a legal hold.
     """
     if strategy not in ("keep_latest", "delete"):
         raise InputError(f"strategy is {strategy!r}", remedy="keep_latest or delete")
+    if thread_ids:
+        holds.require_none(connection, tenant, thread_ids)
     for thread_id in sorted(set(thread_ids)):
         if strategy == "delete":
             delete_thread(connection, tenant, thread_id)

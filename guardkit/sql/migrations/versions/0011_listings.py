@@ -5,7 +5,7 @@ whether it waits for them, and the next answer leaves the right ones. What a pro
 still runs has no place in a list until somebody answers it; it is found by its link, its channels and the HTTP API.
 
 Revision ID: 0011
-Revises: 0009
+Revises: 0010
 """
 
 import hashlib
@@ -18,9 +18,12 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
+
+REFILLED = {"gk_listings": "gk_approvals"}
+"""Tables that `upgrade` fills, and where from."""
 
 TABLE: dict[str, Any] = {
     "mysql_engine": "InnoDB",

@@ -1,7 +1,7 @@
 """Reviews of broken glasses.
 
 Revision ID: 0012
-Revises: 0009
+Revises: 0011
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy.dialects.mysql import LONGTEXT
 
 revision = "0012"
-down_revision = "0009"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
