@@ -8,6 +8,7 @@
 import copy
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from types import CoroutineType
 from typing import Any, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -79,11 +80,13 @@ class NodeCallable(RunnableCallable):
             return super().invoke(input, config, **kwargs)
         return cast("Any", self.func)(input, config)
 
-    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        """As `RunnableCallable.ainvoke`."""
+    def ainvoke(
+        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> "CoroutineType[Any, Any, Any]":
+        """As `RunnableCallable.ainvoke`; the function's own coroutine, and none around it."""
         if self.afunc is None or config is None:
-            return await super().ainvoke(input, config, **kwargs)
-        return await cast("Any", self.afunc)(input, config)
+            return super().ainvoke(input, config, **kwargs)
+        return cast("Any", self.afunc)(input, config)
 
 
 def node_runnable(

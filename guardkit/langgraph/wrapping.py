@@ -18,7 +18,7 @@ from guardkit.langgraph.messages import held_in, identify, turnwise
 from guardkit.langgraph.net import under_net
 from guardkit.langgraph.node import NODE, RUN, Node
 from guardkit.langgraph.stopping import NoResultStop
-from guardkit.runtime.driver import AsyncHost, Offload, SyncHost, aask, adrive, ask, drive
+from guardkit.runtime.driver import AsyncHost, Offload, SyncHost, adrive, ask, asked, awaited, drive
 from guardkit.runtime.ending import end, stopped
 from guardkit.runtime.events import NoTelemetry, watched
 from guardkit.runtime.gate import verdict_of
@@ -103,7 +103,9 @@ def wrapped(bound: Runnable[Any, Any], *, name: str, root: bool, host: NodeHost)
             var_child_runnable_config.reset(outer)
             NODE.reset(token)
         if checks and session.ended is None:
-            found = await aask(_calls(node, checks, output), session.services.check_timeout)
+            found, waiting = asked(_calls(node, checks, output))
+            if waiting:
+                await awaited(found, waiting, session.services.check_timeout)
             if found.count(None) != len(found):
                 await adrive(_judge(session, checks, found), async_host)
         return output if session.ended is None else _left(session, output, root)

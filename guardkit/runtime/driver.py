@@ -98,13 +98,8 @@ def _sync(need: Need, host: SyncHost) -> Any:
             assert_never(need)
 
 
-async def aask(calls: Sequence[Callable[[], Any]], timeout: float) -> list[Any]:
-    """As `ask`; what is to be awaited is awaited together. What is there at once costs no coroutine.
-
-    Args:
-        calls: the questions.
-        timeout: seconds that each may take; one that takes longer answers with its `TimeoutError`.
-    """
+def asked(calls: Sequence[Callable[[], Any]]) -> tuple[list[Any], list[int]]:
+    """As `ask`, and the places of those answers that are still to be awaited: see `awaited`."""
     results: list[Any] = []
     waiting: list[int] = []
     for index, call in enumerate(calls):
@@ -115,12 +110,17 @@ async def aask(calls: Sequence[Callable[[], Any]], timeout: float) -> list[Any]:
         results.append(got)
         if got is not None and inspect.isawaitable(got):
             waiting.append(index)
-    if waiting:
-        await _gathered(results, waiting, timeout)
-    return results
+    return results, waiting
 
 
-async def _gathered(results: list[Any], waiting: Sequence[int], timeout: float) -> None:
+async def awaited(results: list[Any], waiting: Sequence[int], timeout: float) -> None:
+    """Await some answers together, and put what they give in their places.
+
+    Args:
+        results: the answers.
+        waiting: the places of those to be awaited.
+        timeout: seconds that each may take; one that takes longer answers with its `TimeoutError`.
+    """
     found = await asyncio.gather(*(_awaited(results[index], timeout) for index in waiting))
     for index, result in zip(waiting, found, strict=True):
         results[index] = result
@@ -138,7 +138,10 @@ async def _async(need: Need, host: AsyncHost) -> Any:
         case InStore():
             return await host.offload(need.do)
         case Ask():
-            return await aask(need.calls, need.timeout)
+            results, waiting = asked(need.calls)
+            if waiting:
+                await awaited(results, waiting, need.timeout)
+            return results
         case RunTool():
             running = host.run_tool(need.args, need.effect)
             return await (running if need.timeout is None else asyncio.wait_for(running, need.timeout))
