@@ -175,7 +175,13 @@ def main() -> None:
                 )
         guard.database.close()
     keep(
-        "node", {"unit": "us thread CPU", "nodes": [SHORT, LONG], "target_added_per_node": TARGET, "results": results}
+        "node",
+        {
+            "unit": "us thread CPU",
+            "nodes": [SHORT, LONG],
+            "target_added_per_node": TARGET,
+            "results": results,
+        },
     )
 
 

@@ -1,7 +1,7 @@
 """What is old: which threads rest, and which rows of theirs have a kind's age.
 
-A thread rests when its latest turn is over, no run holds it, no worker has to look at it, no question of it is open, no
-effect of it is under way or in doubt, and no legal hold is on it. A thread whose last activity is not known does not.
+A thread rests when its latest turn is over, no run holds it, no worker has to look at it, no question and no review of it
+is open, no effect of it is under way or in doubt, and no legal hold is on it. A thread whose last activity is not known does not.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from guardkit.core.effects import EffectState
 from guardkit.core.retention import RetentionKind
 from guardkit.core.runs import TurnStatus
 from guardkit.sql import holds
-from guardkit.sql.side_tables import posts
+from guardkit.sql.side_tables import posts, reviews
 from guardkit.sql.tables import approvals, blobs, checkpoints, deliveries, effects, threads, turns, writes
 
 _OVER = (TurnStatus.DONE.value, TurnStatus.ENDED.value, TurnStatus.FAILED.value)
@@ -76,7 +76,9 @@ def parts(age: Age) -> Sequence[Part]:
             return [Part(table=turns, where=(turns.c.input.is_not(None),))]
         case RetentionKind.APPROVALS:
             gone = _settled(before)
-            asked = [Part(table=table, where=gone, of_approvals=True) for table in (deliveries, posts)]
+            asked = [
+                Part(table=table, where=gone, of_approvals=True) for table in (deliveries, posts, reviews)
+            ]
             return [*asked, Part(table=approvals, where=gone)]
         case RetentionKind.DELIVERIES:
             sent = func.coalesce(deliveries.c.delivered_at, deliveries.c.next_at)
@@ -127,6 +129,8 @@ def resting(age: Age, tenant: str, now: float) -> Select[str]:
     chosen = select(threads.c.thread_id).join(turns, latest)
     of = (approvals.c.tenant == tenant, approvals.c.thread_id == threads.c.thread_id)
     asked = exists().where(*of, approvals.c.state.in_(_OPEN))
+    of = (reviews.c.tenant == tenant, reviews.c.thread_id == threads.c.thread_id)
+    reviewed = exists().where(*of, reviews.c.closed_at.is_(None))
     of = (effects.c.tenant == tenant, effects.c.thread_id == threads.c.thread_id)
     acting = exists().where(*of, effects.c.state.in_(_UNSETTLED))
     chosen = chosen.where(
@@ -137,6 +141,7 @@ def resting(age: Age, tenant: str, now: float) -> Select[str]:
         threads.c.due_at.is_(None),
         threads.c.dead_letter.is_(None),
         ~asked.correlate(threads),
+        ~reviewed.correlate(threads),
         ~acting.correlate(threads),
         ~exists().where(*holds.covering(tenant, threads.c.thread_id)).correlate(threads),
         or_(*(_has(part, tenant) for part in parts(age))),

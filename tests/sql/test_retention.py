@@ -13,9 +13,13 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
+from guardkit.core.approvals import ApprovalDecision
 from guardkit.core.audit import verify
+from guardkit.core.breaking import break_glass
 from guardkit.core.effects import Claimed, EffectState, KeyTaken
+from guardkit.core.people import Assurance
 from guardkit.core.retention import LegalHold, Pruned, RetentionKind
+from guardkit.core.reviews import Closed, ReviewVerdict
 from guardkit.errors import InputError, LegalHoldError
 from guardkit.policy import Retention
 from guardkit.sql import Database, SQLAlchemySaver, SQLRetention, SQLStore, inspect_database, upgrade
@@ -198,6 +202,27 @@ def in_doubt(database: Database, store: SQLStore) -> None:
     _to_no_worker(database)
 
 
+def under_review(database: Database, store: SQLStore) -> None:
+    run = store.open_run(samples.opening("t"), []).run
+    (asked,) = store.register(run, [samples.request(run, 7, break_glass=samples.GLASS)], [])
+    said = ApprovalDecision(
+        approval_id=asked.request.id,
+        digest=asked.digest,
+        kind="break_glass",
+        person=samples.BEN.id,
+        assurance=Assurance.OIDC,
+        via="web",
+        reason="the house is on fire",
+        stage=0,
+        decided_at=store.now(),
+    )
+    broken = break_glass(asked, said, samples.BEN, [])
+    assert store.settle(broken, asked.version, [])
+    paid(store, run, broken, "urgent", EffectState.DONE)
+    store.close_run(run, samples.closing("done"), [])
+    _to_no_worker(database)
+
+
 def given_up(database: Database, store: SQLStore) -> None:
     run = store.open_run(samples.opening("t"), []).run
     (asked,) = store.register(run, [samples.request(run, 7)], [])
@@ -237,7 +262,7 @@ def _to_no_worker(database: Database) -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        running, died, paused, asking, approved, in_doubt, given_up, of_an_older_release, of_unknown_age, held,
+        running, died, paused, asking, approved, in_doubt, under_review, given_up, of_an_older_release, of_unknown_age, held,
         of_a_held_tenant,
     ],
     ids=lambda make: make.__name__,
@@ -259,6 +284,19 @@ def test_a_thread_that_does_not_rest_is_not_touched(
     assert not rows(retaining.preview(EVERYTHING))
     assert not rows(retaining.prune(EVERYTHING, by="cron", batch=1))
     assert dump(database) == before
+
+
+def test_a_review_that_is_closed_goes_with_its_question(database: Database) -> None:
+    store = SQLStore(database)
+    under_review(database, store)
+    sent(store)
+    (review,) = store.reviews(samples.TENANT)
+    end = Closed(verdict=ReviewVerdict.JUSTIFIED, by="cleo", via="web", comment="it was", at=store.now())
+    assert store.change_review(review, review.model_copy(update={"closed": end}), [])
+    aged(database, 40)
+    (gone,) = SQLRetention(database).prune(retention(approvals="1d"), by="cron")
+    assert (gone.rows["gk_approvals"], gone.rows["gk_reviews"]) == (1, 1)
+    assert list(store.reviews(samples.TENANT)) == []
 
 
 def test_a_failed_or_ended_thread_rests(database: Database) -> None:
