@@ -4,8 +4,10 @@ import time
 from typing import Any
 
 from guardkit.core.approvals import Approval, ApprovalState, close
+from guardkit.core.breaking import break_glass
+from guardkit.core.calendars import BusinessTime, Calendar
 from guardkit.core.listings import Listed, ListName, ListPlace, ListQuery, keys_of
-from guardkit.core.people import Person
+from guardkit.core.people import Assurance, Person
 from guardkit.core.ports import Store
 from guardkit.core.stages import ApprovalStage, Escalation
 from guardkit.errors import InputError
@@ -80,6 +82,45 @@ class ListingsContract:
         _asked(store, "a", stages=(_LATER,))
         expect(_found(store, ListName.WAITING), ["a"], "by an address")
         expect(_found(store, ListName.WAITING, Person(id="n", groups=("night",))), [], "before the time")
+
+    def test_escalations_in_working_time_count_after_it(self, store: Store) -> None:
+        for thread_id, seconds in (("soon", 0.05), ("later", 3600.0)):
+            step = Escalation(after=BusinessTime(seconds=seconds), groups=("night",), channels=("desk",))
+            working = Calendar(name="desk", zone="UTC", week=(((0, 1440),),) * 7)
+            _asked(
+                store,
+                thread_id,
+                stages=(_LATER.model_copy(update={"escalations": (step,), "calendar": working}),),
+            )
+        time.sleep(0.1)
+        night = Person(id="n", groups=("night",))
+        for of in (ListName.WAITING, ListName.OPEN):
+            expect(_found(store, of, night), ["soon"], "after the working time")
+
+    def test_who_may_break_the_glass_finds_it_and_who_reviews_finds_it_broken(self, store: Store) -> None:
+        stage = ApprovalStage(approvers=("ada",), channels=("desk",))
+        approval = _asked(store, "a", stages=(stage,), break_glass=samples.GLASS)
+        ben, cleo = (one.model_copy(update={"groups": ()}) for one in (samples.BEN, samples.CLEO))
+        expect(_found(store, ListName.WAITING, ben), [], "what waits for who may break it")
+        expect(_found(store, ListName.OPEN, ben), ["a"], "what is open for who may break it")
+        for of in (ListName.OPEN, ListName.HISTORY):
+            expect(_found(store, of, cleo), [], "what concerns who would review it")
+        said = samples.said(store, approval).decisions[0]
+        broken = break_glass(
+            approval,
+            said.model_copy(
+                update={
+                    "kind": "break_glass",
+                    "person": "ben",
+                    "reason": "the house is on fire",
+                    "assurance": Assurance.OIDC,
+                }
+            ),
+            ben,
+            [],
+        )
+        store.settle(broken, approval.version, [])
+        expect(_found(store, ListName.HISTORY, cleo), ["a"], "the history of who reviews it")
 
     def test_lists_are_filtered(self, store: Store) -> None:
         first = _asked(store, "claim-1", expires_in=100.0)
