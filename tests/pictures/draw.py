@@ -127,10 +127,13 @@ def card(driver: Any, folder: Path, renderer: Path) -> None:
 def inbox(driver: Any) -> None:
     claims = Claims()
     approval = claims.ask(dict(ASKED))
+    for number, (recipient, amount) in enumerate((("Jonas Weber", "2310.50"), ("Aiko Tanaka", "1099.00"))):
+        claims.ask({**ASKED, "recipient": recipient, "amount": amount, "claim_id": f"C-{2042 + number}"})
     with served(claims) as there:
         driver.get(there.link.link_for(FIRST.id))
         press(driver, "Continue as Ana Silva")
         waits_for(driver, "Maria Okafor")
+        shot(driver, "inbox-list.png", "body")
         driver.get(f"{there.settings.origin}/approvals/{approval.request.id}")
         waits_for(driver, "Your decision")
         shot(driver, "inbox.png", "main")
