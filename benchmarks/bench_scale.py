@@ -7,7 +7,8 @@ for one page (25 approvals, and the count up to 100), of what waits and of the h
 process. The server is `GUARDKIT_TEST_POSTGRES`, as its superuser; without one there is nothing to do. Results go to
 `benchmarks/results/scale.json`.
 
-Run: make bench, or python benchmarks/bench_scale.py [few pending] [many pending] [decided] [rounds]
+Run: make bench, or python benchmarks/bench_scale.py [few pending] [many pending] [decided] [rounds]. With --small it measures
+a handful, to see that it runs, and keeps nothing.
 """
 
 from __future__ import annotations
@@ -160,7 +161,8 @@ def measured(database: Database) -> dict[str, Callable[[], object]]:
 
 
 def main() -> None:
-    given = [int(argument) for argument in sys.argv[1:]]
+    small = sys.argv[1:] == ["--small"]
+    given = [300, 400, 500, 3] if small else [int(argument) for argument in sys.argv[1:]]
     few, many, decided, count = (*given, *(1000, 100_000, 1_000_000, 60)[len(given) :])
     server = os.environ.get("GUARDKIT_TEST_POSTGRES")
     if server is None:
@@ -192,6 +194,8 @@ def main() -> None:
         said = "" if not judged or times <= TARGET else "ABOVE TARGET"
         print(f"{name:20} {sides['few']}   {sides['many']}   {times:5.2f} times {said}", flush=True)
     sizes = {"few_pending": few, "many_pending": many, "decided": decided}
+    if small:
+        return
     keep("scale", {"unit": "ms", "target": TARGET, **sizes, "rounds": count, "results": results})
 
 

@@ -1,4 +1,4 @@
-"""The benchmark of persistence runs, with everything in it, on what is here."""
+"""The benchmarks of persistence and of scale run, with everything in them, on what is here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-PROGRAM = Path(__file__).resolve().parents[2] / "benchmarks" / "bench_persistence.py"
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+PROGRAM = BENCHMARKS / "bench_persistence.py"
 
 
 @pytest.mark.postgres
@@ -37,3 +38,18 @@ def test_a_small_run_measures_ours_the_official_ones_and_the_driver(
         assert f": {whose} " in done.stdout
     for line in done.stdout.splitlines():
         assert "steps_per_second" in line
+
+
+@pytest.mark.postgres
+def test_a_small_crowd_is_measured_beside_a_smaller_one(postgres_url: str) -> None:
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "bench_scale.py"), "--small"],
+        env={**os.environ, "GUARDKIT_TEST_POSTGRES": postgres_url},
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for what in ("claim of due work", "inbox page", "search of the inbox", "page of the history"):
+        assert f"\n{what}" in done.stdout
