@@ -230,7 +230,7 @@ class Broken(MemoryStore):
     error: Exception = RuntimeError("secret text of a user")
     dead = False
 
-    def listed(self, **filters: Any) -> Any:
+    def find_listed(self, *args: Any, **filters: Any) -> Any:
         raise self.error
 
     def now(self) -> float:

@@ -177,10 +177,11 @@ class RunsContract:
         )
 
     def test_a_run_whose_lease_was_taken_changes_nothing(self, store: Store) -> None:
-        stale = samples.opened(store, lease_seconds=_SHORT).run
+        stale = samples.opened(store).run
         claimed = store.claim(
             stale, key="k", tool="pay", digest="d" * 64, action_id="a", approval=None, events=[]
         )
+        store.renew(stale, _SHORT)
         _outlive(_SHORT)
         taker = store.open_run(samples.opening(new_turn=False), []).run
         holds(taker.token > stale.token, f"the token grows, after {claimed!r}")
@@ -188,8 +189,9 @@ class RunsContract:
         store.renew(taker, 30.0)
 
     def test_a_run_whose_lease_ran_out_changes_nothing(self, store: Store) -> None:
-        stale = samples.opened(store, lease_seconds=_SHORT).run
+        stale = samples.opened(store).run
         store.claim(stale, key="k", tool="pay", digest="d" * 64, action_id="a", approval=None, events=[])
+        store.renew(stale, _SHORT)
         _outlive(_SHORT)
         self._is_stale(store, stale)
 
