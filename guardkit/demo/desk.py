@@ -64,7 +64,7 @@ def claims_desk(folder: Path) -> ClaimsDesk:
     @guard.read(trust="trusted")
     def slow_survey(step: int) -> str:
         """Look at one page of a long survey."""
-        time.sleep(0.3)
+        time.sleep(1.0)  # with the budget of steps it lasts 40 s, in which a slow machine can set a stop
         return f"page {step} of the survey is unremarkable"
 
     @guard.effect(key=lambda a: a.claim_id, timeout=30)
