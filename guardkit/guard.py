@@ -55,7 +55,7 @@ from guardkit.runtime.session import Services
 from guardkit.runtime.tools import ToolSpec
 from guardkit.runtime.watching import Watching
 from guardkit.sql import Database, SQLAlchemySaver, SQLAnomalies, SQLStore
-from guardkit.worker import Elsewhere, Worker
+from guardkit.worker import Resumer, Worker
 
 
 class Guard(Declarations):
@@ -372,7 +372,7 @@ class Guard(Declarations):
         )
 
     def worker(
-        self, *graphs: GuardedGraph, remote: Mapping[str, Elsewhere] | None = None, **options: Any
+        self, *graphs: GuardedGraph, remote: Mapping[str, Resumer] | None = None, **options: Any
     ) -> Worker:
         """A worker for these graphs, or for all that were compiled but those that `remote` names, which run elsewhere.
 

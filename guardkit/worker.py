@@ -63,7 +63,7 @@ class Done:
         return not (self.delivered or self.expired or self.resumed or self.failed or self.dead)
 
 
-class Elsewhere(Protocol):
+class Resumer(Protocol):
     """An agent whose graph does not run in this process; see `guardkit.langgraph.remote`."""
 
     async def resume(self, thread: DueThread) -> None:
@@ -109,7 +109,7 @@ class Worker:
         desk: Desk,
         channels: Mapping[str, ApprovalChannel],
         offload: Offload,
-        remote: Mapping[str, Elsewhere] | None = None,
+        remote: Mapping[str, Resumer] | None = None,
         poll: float = 0.5,
         attempts: int = 6,
         backoff: float = 1.0,

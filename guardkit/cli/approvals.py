@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 import sys
 from itertools import islice
 from typing import Annotated
@@ -11,8 +10,8 @@ import typer
 
 from guardkit.channels import Console
 from guardkit.cli import deciding, watching
-from guardkit.cli.base import directory_of, err, out, settings, store
-from guardkit.cli.deciding import ApprovalId, AsJson, directory
+from guardkit.cli.base import directory, err, out, settings, store
+from guardkit.cli.deciding import ApprovalId, AsJson
 from guardkit.cli.ending import dumped, ending, write
 from guardkit.cli.finding import found as find
 from guardkit.cli.listing import Agent, Filters, For, Shown, Tenant, Thread, Tool, WaitsFor, print_list
@@ -142,15 +141,12 @@ def approvals_break_glass(
     digest: Annotated[str, typer.Option(help="The digest that was shown; another one is refused.")],
 ) -> None:
     """Settle a question alone in an emergency, where the policy names the person, at assurance local_operator."""
+    deciding.check_digest(digest)
     configured = settings()
     with store() as found:
         approval = find(found, approval_id)
-        if not re.fullmatch(r"[0-9a-f]{12,64}", digest) or not approval.digest.startswith(digest):
-            raise InputError(
-                f"--digest is not that of approval {approval_id!r}, or has fewer than 12 hex digits",
-                remedy="see guardkit approvals show",
-            )
-        desk = Desk(found, directory_of(configured), configured.keys.decision_signer())
+        deciding.check_shown(approval, digest)
+        desk = Desk(found, directory(), configured.keys.decision_signer())
         result = desk.emergencies.break_glass(
             approval.request.id,
             identity=person,

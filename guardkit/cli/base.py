@@ -47,16 +47,16 @@ def settings() -> Settings:
     return load_settings(os.environ, Path.cwd())
 
 
-def directory_of(configured: Settings) -> Directory:
+def directory() -> Directory:
     """The people of the configured policy.
 
     Raises:
         ConfigurationError: it names no directory.
     """
-    directory = Policy.from_file(configured.need_policy()).directory
-    if directory is None:
+    people = Policy.from_file(settings().need_policy()).directory
+    if people is None:
         raise ConfigurationError("the policy names no directory of people")
-    return directory
+    return people
 
 
 @contextmanager

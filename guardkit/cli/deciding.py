@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from guardkit.channels import Console
 from guardkit.cli.asking import at_a_terminal, confirmed, words
-from guardkit.cli.base import out, settings, store
+from guardkit.cli.base import directory, out, settings, store
 from guardkit.cli.editing import Edited, Edits, changed
 from guardkit.cli.ending import Status, ending, write
 from guardkit.cli.finding import found as find
@@ -21,8 +21,7 @@ from guardkit.core.presentation import present, presentation_hash
 from guardkit.core.rows import Change
 from guardkit.core.values import Value
 from guardkit.core.visible import one_line
-from guardkit.errors import ConfigurationError, InputError
-from guardkit.policy import Policy
+from guardkit.errors import InputError
 from guardkit.runtime.desk import Desk
 from guardkit.sql import SQLStore
 
@@ -132,16 +131,17 @@ def check_digest(digest: str | None) -> None:
         raise InputError("--digest takes 12 hex digits or more", remedy="see guardkit approvals show")
 
 
-def directory() -> Directory:
-    """The people of the configured policy.
+def check_shown(approval: Approval, digest: str | None) -> None:
+    """Refuse a digest that is not the approval's any more.
 
     Raises:
-        ConfigurationError: there are none.
+        InputError: it is another one.
     """
-    people = Policy.from_file(settings().need_policy()).directory
-    if people is None:
-        raise ConfigurationError("the policy names no directory of people")
-    return people
+    if digest is not None and not approval.digest.startswith(digest):
+        raise InputError(
+            f"approval {approval.request.id!r} is about another action now: digest {approval.digest[:12]}",
+            remedy="somebody edited it: see guardkit approvals show",
+        )
 
 
 def approve(
@@ -223,11 +223,7 @@ def decide(
     desk = _desk_of(directory())
     with store() as found:
         approval = find(found, approval_id)
-        if digest is not None and not approval.digest.startswith(digest):
-            raise InputError(
-                f"approval {approval.request.id!r} is about another action now: digest {approval.digest[:12]}",
-                remedy="somebody edited it: see guardkit approvals show",
-            )
+        check_shown(approval, digest)
         view = present(approval)
         out.print(f"{escape(view.title)}  {view.digest_short}")
         result = desk(found).decide(

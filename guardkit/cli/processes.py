@@ -11,7 +11,7 @@ import typer
 
 from guardkit import logs
 from guardkit.cli.base import load
-from guardkit.cli.elsewhere import remote_agents
+from guardkit.cli.remotes import remote_agents
 from guardkit.cli.surroundings import (
     LogFormatOption,
     MetricsPort,

@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from guardkit.cli.base import directory_of, out, settings, store
+from guardkit.cli.base import directory, out, settings, store
 from guardkit.core.presentation import utc
 from guardkit.core.reviews import Review, ReviewVerdict
 from guardkit.core.visible import one_line
@@ -57,7 +57,7 @@ def reviews_close(
     """Close a review with a verdict, as somebody who neither broke the glass nor asked."""
     configured = settings()
     with store() as found:
-        desk = Desk(found, directory_of(configured), configured.keys.decision_signer())
+        desk = Desk(found, directory(), configured.keys.decision_signer())
         after = desk.emergencies.close_review(
             approval_id, identity=person, verdict=verdict, comment=comment, via="cli"
         )

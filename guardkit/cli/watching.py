@@ -8,8 +8,8 @@ from typing import Annotated, Literal, TypeAlias
 import typer
 
 from guardkit.channels import Console
-from guardkit.cli.base import store
-from guardkit.cli.deciding import AsJson, directory
+from guardkit.cli.base import directory, store
+from guardkit.cli.deciding import AsJson
 from guardkit.cli.ending import write
 from guardkit.cli.listing import Agent, Filters, For, Shown, Tenant, Thread, Tool, WaitsFor
 from guardkit.cli.readers import Asked, until_nobody_reads, wait

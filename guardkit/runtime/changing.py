@@ -6,7 +6,7 @@ from typing import NoReturn, Protocol, TypeAlias
 from guardkit.core.approvals import Approval, ApprovalDecision
 from guardkit.core.audit import AuditEvent
 from guardkit.core.listings import Listings
-from guardkit.core.people import Assurance
+from guardkit.core.people import Assurance, Person
 from guardkit.core.ports import Approvals, Audit, Stops
 from guardkit.core.reviews import Reviews
 from guardkit.core.values import Json, JsonObject
@@ -61,6 +61,36 @@ class Changes:
             "conflict", "others are deciding on this approval at the same moment", remedy="try again"
         )
 
+    def said(self, approval_id: str, person: Person, change: Change, **about: Json) -> Approval:
+        """As `make`, for what a person says. What is refused is audited, without anything that the person wrote.
+
+        Args:
+            approval_id: which one.
+            person: the directory's record.
+            change: what they say comes to.
+            about: what the audit of a refusal says as well.
+
+        Raises:
+            UnknownApprovalError: there is none with this id in the person's tenant.
+            DecisionRefusedError: `conflict`; and whatever `change` raises.
+        """
+        seen: Approval | None = None
+
+        def judged(approval: Approval, at: float) -> tuple[Approval, Sequence[AuditEvent]]:
+            nonlocal seen
+            seen = approval
+            if approval.request.tenant != person.tenant:
+                raise UnknownApprovalError("there is no such approval")
+            return change(approval, at)
+
+        try:
+            return self.make(approval_id, judged)
+        except (DecisionRefusedError, UnknownApprovalError) as error:
+            if seen is not None:
+                why = error.reason if isinstance(error, DecisionRefusedError) else "other_tenant"
+                self.audit_refusal(seen, why, person=person.id, **about)
+            raise
+
     def refuse_stranger(self, approval_id: str, assurance: Assurance, via: str) -> NoReturn:
         """Refuse somebody whom the directory does not know, audited."""
         approval = self._store.find(approval_id)
@@ -102,6 +132,18 @@ def facts_of(decision: ApprovalDecision) -> JsonObject:
         "key_id": decision.key_id,
         "signature": decision.signature,
     }
+
+
+def check_version(approval: Approval, version: int | None) -> None:
+    """See that nobody has answered since an approval was shown; `None` where a digest says enough.
+
+    Raises:
+        DecisionRefusedError: `version_mismatch`.
+    """
+    if version not in (None, approval.version):
+        raise DecisionRefusedError(
+            "version_mismatch", "others have answered since it was shown", remedy="look at it again"
+        )
 
 
 def check_words(reason: str | None) -> None:

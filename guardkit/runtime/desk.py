@@ -23,7 +23,14 @@ from guardkit.core.people import Assurance, Directory, Person
 from guardkit.core.signing import Signer
 from guardkit.core.values import JsonObject
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
-from guardkit.runtime.changing import Changes, DeskStore, check_words, event_of, facts_of
+from guardkit.runtime.changing import (
+    Changes,
+    DeskStore,
+    check_version,
+    check_words,
+    event_of,
+    facts_of,
+)
 from guardkit.runtime.emergencies import Emergencies
 from guardkit.runtime.events import Attributes, NoTelemetry, Telemetry
 from guardkit.runtime.lists import ListPage, Lists
@@ -112,16 +119,11 @@ class Desk:
             self._changes.refuse_stranger(approval_id, assurance, via)
         seen: Approval | None = None
 
-        def said(approval: Approval, at: float) -> tuple[Approval, list[AuditEvent]]:
+        def decided(approval: Approval, at: float) -> tuple[Approval, list[AuditEvent]]:
             nonlocal seen
             seen = approval
-            if approval.request.tenant != person.tenant:
-                raise UnknownApprovalError("there is no such approval")
             seat = self._speakers.seat(approval, person, at)
-            if version not in (None, approval.version):
-                raise DecisionRefusedError(
-                    "version_mismatch", "others have answered since it was shown", remedy="look at it again"
-                )
+            check_version(approval, version)
             check_words(reason)
             if args is not None and digest == approval.digest:
                 _check_edit(approval, args)
@@ -145,19 +147,11 @@ class Desk:
             after = decide(approval, decision, person, absent=seat.absent, others=seat.others)
             return after, [event_of("approval.decided", after, **facts_of(decision))]
 
-        try:
-            after = self._changes.make(approval_id, said)
-            how = {names.APPROVAL_CHANNEL: via, names.APPROVAL_ASSURANCE: assurance.value}
-            read = self._read(after, after.args if seen is None else seen.args)
-            answered(
-                self._telemetry, names.DECIDE_APPROVAL, after, {names.APPROVAL_SAID: kind, **how, **read}
-            )
-            return after
-        except (DecisionRefusedError, UnknownApprovalError) as error:
-            if seen is not None:
-                why = error.reason if isinstance(error, DecisionRefusedError) else "other_tenant"
-                self._changes.audit_refusal(seen, why, person=person.id, assurance=assurance.value, via=via)
-            raise
+        after = self._changes.said(approval_id, person, decided, assurance=assurance.value, via=via)
+        how = {names.APPROVAL_CHANNEL: via, names.APPROVAL_ASSURANCE: assurance.value}
+        read = self._read(after, after.args if seen is None else seen.args)
+        answered(self._telemetry, names.DECIDE_APPROVAL, after, {names.APPROVAL_SAID: kind, **how, **read})
+        return after
 
     def _read(self, approval: Approval, args: JsonObject) -> Attributes:
         """What telemetry is told of an approval that nobody can have read."""

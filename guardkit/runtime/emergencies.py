@@ -15,7 +15,7 @@ from guardkit.core.people import Assurance, Directory, Person, Roster, count_as_
 from guardkit.core.reviews import Closed, Review, ReviewVerdict, check_reviewer
 from guardkit.core.signing import Signer
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
-from guardkit.runtime.changing import Changes, DeskStore, check_words, event_of, facts_of
+from guardkit.runtime.changing import Changes, DeskStore, check_version, check_words, event_of, facts_of
 from guardkit.runtime.events import Attributes, Telemetry, spanned
 from guardkit.runtime.telling import answered
 
@@ -79,19 +79,11 @@ class Emergencies:
         person = self._directory.find(identity)
         if person is None:
             self._changes.refuse_stranger(approval_id, assurance, via)
-        seen: Approval | None = None
 
-        def said(approval: Approval, at: float) -> tuple[Approval, list[AuditEvent]]:
-            nonlocal seen
-            seen = approval
-            request = approval.request
-            if request.tenant != person.tenant:
-                raise UnknownApprovalError("there is no such approval")
-            if version not in (None, approval.version):
-                raise DecisionRefusedError(
-                    "version_mismatch", "others have answered since it was shown", remedy="look at it again"
-                )
+        def broken(approval: Approval, at: float) -> tuple[Approval, list[AuditEvent]]:
+            check_version(approval, version)
             check_words(reason)
+            request = approval.request
             decision = ApprovalDecision(
                 approval_id=approval_id,
                 digest=digest,
@@ -117,15 +109,10 @@ class Emergencies:
             )
             return after, [event_of("approval.decided", after, **facts_of(decision)), loud]
 
-        try:
-            after = self._changes.make(approval_id, said)
-        except (DecisionRefusedError, UnknownApprovalError) as error:
-            if seen is not None:
-                why = error.reason if isinstance(error, DecisionRefusedError) else "other_tenant"
-                self._changes.audit_refusal(
-                    seen, why, person=person.id, assurance=assurance.value, via=via, break_glass=True
-                )
-            raise
+        after = self._changes.said(
+            approval_id, person, broken,
+            assurance=assurance.value, via=via, break_glass=True,
+        )  # fmt: skip
         self._tell(after, via, assurance)
         return after
 

@@ -49,6 +49,27 @@ runpy.run_module("guardkit", run_name="__main__", alter_sys=True)
 """`python -m guardkit` that can be interrupted: what a shell starts in the background ignores SIGINT, and so do its children."""
 
 
+@contextmanager
+def following(url: str, folder: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """A command that goes on until it is ended, in a process of its own; what it complains of is in `folder / "stderr"`."""
+    with (folder / "stderr").open("w") as err:
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-c", _INTERRUPTIBLE, *words],
+            cwd=folder,
+            env={"PATH": "/usr/bin:/bin", "GUARDKIT_DATABASE": url},
+            stdout=subprocess.PIPE,
+            stderr=err,
+            text=True,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait(60)
+            if process.stdout is not None:
+                process.stdout.close()
+
+
 @dataclass
 class Line:
     """A command line in a folder with a configuration."""

@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from guardkit.core.principals import Principal
 from guardkit.core.runs import Opening
 from guardkit.sql import Database, SQLStore, audit, dialects, upgrade
 from guardkit.testing import MemoryStore
-from tests.unit.cli.conftest import _INTERRUPTIBLE
+from tests.unit.cli.conftest import following
 
 WRITER = """
 import sys
@@ -39,25 +38,9 @@ def happened(kind: str = "test.happened", thread: str | None = "t", **data: Any)
     return AuditEvent(kind=kind, thread_id=thread, turn=None if thread is None else 1, data=data)
 
 
-@contextmanager
-def tailing(url: str, folder: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
+def tailing(url: str, folder: Path, *words: str) -> AbstractContextManager[subprocess.Popen[str]]:
     """`guardkit tail` in a process of its own."""
-    with (folder / "stderr").open("w") as err:
-        process = subprocess.Popen(
-            [sys.executable, "-u", "-c", _INTERRUPTIBLE, "tail", "--every", "0.1", *words],
-            cwd=folder,
-            env={"PATH": "/usr/bin:/bin", "GUARDKIT_DATABASE": url},
-            stdout=subprocess.PIPE,
-            stderr=err,
-            text=True,
-        )
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait(60)
-            if process.stdout is not None:
-                process.stdout.close()
+    return following(url, folder, "tail", "--every", "0.1", *words)
 
 
 def lines(process: subprocess.Popen[str], count: int) -> list[str]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -21,32 +19,16 @@ from guardkit.core.people import Assurance
 from guardkit.policy import Policy
 from guardkit.sql import Database, SQLStore, upgrade
 from guardkit.testing.contracts import samples
-from tests.unit.cli.conftest import _INTERRUPTIBLE
+from tests.unit.cli.conftest import following
 from tests.unit.cli.office import Office
 
 NEVER = "100000"
 """Seconds between two looks: what is seen earlier was heard of."""
 
 
-@contextmanager
-def watching(url: str, folder: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
+def watching(url: str, folder: Path, *words: str) -> AbstractContextManager[subprocess.Popen[str]]:
     """`guardkit approvals watch --json` in a process of its own."""
-    with (folder / "stderr").open("w") as err:
-        process = subprocess.Popen(
-            [sys.executable, "-u", "-c", _INTERRUPTIBLE, "approvals", "watch", "--json", *words],
-            cwd=folder,
-            env={"PATH": "/usr/bin:/bin", "GUARDKIT_DATABASE": url},
-            stdout=subprocess.PIPE,
-            stderr=err,
-            text=True,
-        )
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait(60)
-            if process.stdout is not None:
-                process.stdout.close()
+    return following(url, folder, "approvals", "watch", "--json", *words)
 
 
 def next_of(process: subprocess.Popen[str]) -> tuple[str, str, str]:

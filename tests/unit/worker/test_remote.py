@@ -9,7 +9,7 @@ import pytest
 from langgraph.pregel.remote import RemoteException, RemoteGraph
 from langgraph_sdk.client import LangGraphClient
 
-from guardkit.cli.elsewhere import remote_agents
+from guardkit.cli.remotes import remote_agents
 from guardkit.core.runs import DueThread
 from guardkit.errors import (
     AgentServerError,

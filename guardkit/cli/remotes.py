@@ -7,10 +7,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from guardkit.errors import ConfigurationError, InputError
-from guardkit.worker import Elsewhere
+from guardkit.worker import Resumer
 
 
-def remote_agents(named: Sequence[str], token_file: Path | None) -> dict[str, Elsewhere]:
+def remote_agents(named: Sequence[str], token_file: Path | None) -> dict[str, Resumer]:
     """The agents by name.
 
     Args:
@@ -22,7 +22,7 @@ def remote_agents(named: Sequence[str], token_file: Path | None) -> dict[str, El
         ConfigurationError: the file cannot be read, or is empty.
         InputError: one is not `AGENT=URL`, or is named twice.
     """
-    agents: dict[str, Elsewhere] = {}
+    agents: dict[str, Resumer] = {}
     token = None if token_file is None else _token(token_file)
     for one in named:
         agent, _, url = one.partition("=")
@@ -46,7 +46,7 @@ def _token(file: Path) -> str:
     return token
 
 
-def _remote(agent: str, url: str, token: str | None) -> Elsewhere:
+def _remote(agent: str, url: str, token: str | None) -> Resumer:
     # Only who works on such an agent pays for importing its client.
     from langgraph.pregel.remote import RemoteGraph  # noqa: PLC0415
 
