@@ -18,6 +18,8 @@ import hypothesis
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
+from guardkit.logs import JsonLines, TextLines
+
 pytest_plugins = ("tests.promises.fixtures", "tests.scan")
 
 PROMISES = frozenset(f"P{number}" for number in range(1, 16))
@@ -74,7 +76,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> None:
-    """Refuse a test that switches loggers off: later ones would look for their words in vain."""
+    """Put back how the process logs, and refuse a test that switches loggers off: later ones look for their words."""
+    root = logging.getLogger()
+    root.handlers[:] = [one for one in root.handlers if not isinstance(one.formatter, JsonLines | TextLines)]
+    logging.captureWarnings(False)
     loggers = [logging.getLogger(name) for name in ("guardkit", "guardkit.web", "guardkit.worker")]
     off = [logger.name for logger in loggers if logger.disabled]
     for logger in loggers:

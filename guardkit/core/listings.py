@@ -199,7 +199,7 @@ def listings(approval: Approval) -> Iterator[Listing]:
     """Where an approval stands, whoever the directory says holds the keys."""
     request = approval.request
     if not approval.state.settled:
-        due = UNDATED + request.requested_at if request.expires_at is None else request.expires_at
+        due = _undated(request.requested_at) if request.expires_at is None else request.expires_at
         due = min(due, FOREVER)
         stage, since = approval.stage(), waiting_since(approval)
         if stage is not None:
@@ -217,6 +217,11 @@ def listings(approval: Approval) -> Iterator[Listing]:
     keys += [(key, 0.0) for key in _emergency_keys(approval)]
     for key, begins in _merged(keys):
         yield Listing(list=of, key=key, at=at, since=begins)
+
+
+def _undated(requested_at: float) -> float:
+    """To the microsecond until the year 2083, as databases keep it: adding floats of this size may be off by one."""
+    return (round(UNDATED * 1e6) + round(requested_at * 1e6)) / 1e6
 
 
 def keys_of(person: Person, absent: Iterable[Person] = ()) -> list[str]:
