@@ -33,13 +33,7 @@ def terminal(office: Office, *words: str, **environment: str) -> Iterator[Termin
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        env={
-            "PATH": "/usr/bin:/bin",
-            "TERM": "xterm",
-            "PYTHONPATH": "/tmp/wt/stages",
-            **office.environment,
-            **environment,
-        },
+        env={"PATH": "/usr/bin:/bin", "TERM": "xterm", **office.environment, **environment},
         start_new_session=True,
     )
     os.close(theirs)
@@ -113,7 +107,6 @@ def test_a_reason_is_asked_for(office: Office) -> None:
         seen.type("y")
         assert seen.end() == 0
     assert office.now(approval).decisions[0].reason == "too much"
-
 
 @pytest.mark.promise("P5")
 @pytest.mark.parametrize("kind", ["approve", "edit"])
