@@ -108,6 +108,7 @@ def test_a_reason_is_asked_for(office: Office) -> None:
         assert seen.end() == 0
     assert office.now(approval).decisions[0].reason == "too much"
 
+
 @pytest.mark.promise("P5")
 @pytest.mark.parametrize("kind", ["approve", "edit"])
 def test_a_demanded_comment_is_asked_for(office: Office, kind: str) -> None:
