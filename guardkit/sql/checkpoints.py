@@ -8,6 +8,7 @@ serializer, so an encrypting one leaves nothing in clear but ids, channel names 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from typing import Any, Self, cast
 
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
@@ -57,6 +58,7 @@ class Place:
         return self.tenant, self.thread_id, self.ns_hash, channel
 
 
+@lru_cache(maxsize=256)
 def ns_hash(ns: str) -> str:
     """The hash of a namespace."""
     return hashlib.sha256(ns.encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -47,6 +47,7 @@ _LOCKED = (
     .where(threads.c.tenant == bindparam("of_tenant"), threads.c.thread_id == bindparam("of_thread"))
     .with_for_update()
 )
+_HOLDER = _LOCKED.with_only_columns(threads.c.lease_owner, threads.c.lease_until)
 
 
 def held(connection: Connection, run: RunRef) -> Held:
@@ -81,7 +82,7 @@ def require_free(connection: Connection, tenant: str, thread_id: str) -> None:
     Raises:
         BusyError: a run holds the thread.
     """
-    row = locked(connection, tenant, thread_id)
+    row = connection.execute(_HOLDER, {"of_tenant": tenant, "of_thread": thread_id}).first()
     if row is not None and row.lease_until is not None and row.lease_until > dialects.now(connection):
         raise busy(thread_id, row.lease_owner, row.lease_until - dialects.now(connection))
 
