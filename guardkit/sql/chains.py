@@ -12,6 +12,7 @@ from sqlalchemy import Connection, TextClause, bindparam, text
 
 from guardkit.errors import MissingDataError
 from guardkit.sql.dialects import family
+from guardkit.sql.hot import Hot
 from guardkit.sql.packing import Link
 from guardkit.sql.sealing import Seal
 
@@ -63,9 +64,11 @@ _SIZES = {
 }
 
 _SIZE = {
-    kind: text(
-        f"SELECT b.channel, b.version, b.base, length(b.value) AS size FROM gk_blobs b "  # noqa: S608
-        f"WHERE {_ROWS} AND b.channel = :channel AND b.version = :version {lock}"
+    kind: Hot(
+        text(
+            f"SELECT b.channel, b.version, b.base, length(b.value) AS size FROM gk_blobs b "  # noqa: S608
+            f"WHERE {_ROWS} AND b.channel = :channel AND b.version = :version {lock}"
+        )
     )
     for kind, lock in _LOCKS.items()
 }
@@ -150,11 +153,12 @@ def standing(
     there: set[Pair] = set()
     if len(wanted) == 1:
         ((channel, version),) = wanted
-        found = connection.execute(_SIZE[kind], {**_keys(place), "channel": channel, "version": version})
+        one = _SIZE[kind].first(connection, {**_keys(place), "channel": channel, "version": version})
+        found = [] if one is None else [one]
     else:
         found = connection.execute(_SIZES[kind], _bound(kind, place, list(wanted)))
-    for row in found:
-        thought = wanted[row.channel, row.version]
-        if thought is None or (thought.stored, thought.base) == (row.size, row.base):
-            there.add((row.channel, row.version))
+    for channel, version, base, size in found:
+        thought = wanted[channel, version]
+        if thought is None or (thought.stored, thought.base) == (size, base):
+            there.add((channel, version))
     return there

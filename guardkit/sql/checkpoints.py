@@ -15,7 +15,7 @@ from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMet
 from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
 
 from guardkit.errors import InputError, StorageError
-from guardkit.sql import chains, dialects, names
+from guardkit.sql import chains, hot, names
 from guardkit.sql.chains import Pair
 from guardkit.sql.columns import NAME_LENGTH
 from guardkit.sql.lineages import Key, Lineage, Lineages, grown, whole
@@ -211,8 +211,8 @@ def store(connection: Connection, prepared: Prepared) -> None:
     """Write a checkpoint. The same one again replaces itself; a channel's version never changes."""
     wanted = prepared.wanted()
     missing = set(wanted) - chains.standing(connection, prepared.row, wanted)
-    dialects.insert_all_new(connection, blobs, prepared.rows(missing))
-    dialects.upsert_all(connection, checkpoints, [prepared.row])
+    hot.insert_all_new(connection, blobs, prepared.rows(missing))
+    hot.upsert_all(connection, checkpoints, [prepared.row])
 
 
 def page(
