@@ -4,7 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Float, Row, and_, bindparam, literal_column, select, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Float,
+    Row,
+    and_,
+    bindparam,
+    literal_column,
+    select,
+    type_coerce,
+)
 
 from guardkit.core.runs import RunRef, TurnStatus
 from guardkit.errors import BusyError, StaleRunError
