@@ -246,7 +246,7 @@ def test_where_an_approval_stood_with_its_first_decisions() -> None:
 @pytest.mark.parametrize("reason", [None, "", " \n\t"])
 @pytest.mark.parametrize("kind", ["approve", "edit"])
 def test_a_demanded_comment_is_needed(kind: str, reason: str | None) -> None:
-    args = {"args": {"claim_id": "C-0", "amount": "2"}} if kind == "edit" else {}
+    args: dict[str, Any] = {"args": {"claim_id": "C-0", "amount": "2"}} if kind == "edit" else {}
     approval = asked(stage("dana"), comment_required=(kind,))
     assert why(approval, DANA, kind, reason=reason, **args) == "reason_required"
     assert said(approval, DANA, kind, **args).state is State.APPROVED
