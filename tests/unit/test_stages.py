@@ -176,6 +176,7 @@ def test_who_changes_places_still_counts() -> None:
     both = [Person(id=name, groups=("a", "b")) for name in ("dana", "ben")]
     settled = said(said(asked(*groups), both[0]), both[1])
     assert given(settled) == [("dana",), ("ben",)]
+    assert still_holds(settled, {one.id: one for one in both}, 2.0) is None, "both fit both"
     swapped: dict[str, Person | None] = {
         "dana": both[0].model_copy(update={"groups": ("b",)}),
         "ben": both[1].model_copy(update={"groups": ("a",)}),
