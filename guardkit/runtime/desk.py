@@ -37,7 +37,7 @@ from guardkit.runtime.events import Attributes, NoTelemetry, Telemetry
 from guardkit.runtime.lists import ListPage, Lists
 from guardkit.runtime.pace import Pace
 from guardkit.runtime.speaking import Speakers, is_over
-from guardkit.runtime.telling import answered, settled, where_of
+from guardkit.runtime.telling import answered, settled
 
 LISTED = 1000
 """How much of what waits for somebody is told at once."""
@@ -155,8 +155,7 @@ class Desk:
         after = self._changes.said(approval_id, person, decided, assurance=assurance.value, via=via)
         how = {names.APPROVAL_CHANNEL: via, names.APPROVAL_ASSURANCE: assurance.value}
         read = self._read(after, after.args if seen is None else seen.args)
-        told = {names.APPROVAL_SAID: kind, **how, **where_of(after), **read}
-        answered(self._telemetry, names.DECIDE_APPROVAL, after, told)
+        answered(self._telemetry, names.DECIDE_APPROVAL, after, {names.APPROVAL_SAID: kind, **how, **read})
         return after
 
     def _read(self, approval: Approval, args: JsonObject) -> Attributes:
