@@ -30,7 +30,7 @@ TENANT = "__guardkit_tenant"
 EMBEDDED = "@embedded"
 """What an agent's name ends in while an unguarded graph is around it."""
 
-OWNER = f"{socket.gethostname()}:{os.getpid()}"
+_HOST = socket.gethostname()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ class Runs:
             tenant=entry.tenant,
             thread_id=entry.thread_id,
             agent=f"{services.agent}{EMBEDDED}" if entry.embedded else services.agent,
-            owner=OWNER,
+            owner=f"{_HOST}:{os.getpid()}",  # a forked process is not the one that imported this
             lease_seconds=self.heartbeat.lease_seconds,
             new_turn=entry.new_turn,
             principal=entry.principal,

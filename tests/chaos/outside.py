@@ -61,7 +61,7 @@ class Bank:
 
     def do(self, tool: str, args: dict[str, Any], effect: Effect) -> str:
         """Have an effect."""
-        self.journal.write("asked for", key=effect.key, process=os.getpid())
+        self.journal.write("asked for", tool=tool, key=effect.key, process=os.getpid())
         self.points.reach("effect", "before")
         self.journal.write(
             "effect",
