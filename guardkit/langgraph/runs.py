@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -149,8 +150,10 @@ class Runs:
             policy_version=services.policy.version,
             run_id=uuid.uuid4().hex,
         )
+        asked_at = time.monotonic()
         opened = services.store.open_run(opening, [_started(opening)])
         session = Session.opened(services, opened, continued=not entry.new_turn)
+        session.held_until = asked_at + opening.lease_seconds
         facts = {**session.facts, names.TURN_CONTINUED: session.continued}
         session.span = services.telemetry.start(f"{names.RUN_TURN} {services.agent}", facts)
         if not entry.new_turn:

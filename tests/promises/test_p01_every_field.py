@@ -67,6 +67,8 @@ def _desk(scene: Scene, ran: list[Ran], *, wider: bool = False) -> tuple[Guard, 
     return guard, guard.compile(agent(lines, [tool("pay"), tool("send")], state=Account))
 
 
+SOMEBODY = Principal(id="lee")
+
 Tamper = Callable[[Scene, GuardedGraph, Any], None]
 
 
@@ -96,9 +98,7 @@ TAMPERS: dict[str, tuple[Tamper, Ran]] = {
     "arguments": (_args, ("pay", 5000, "DE-1")),
     "reads": (_reads, ("pay", 5, "XX-666")),
     "principal": (
-        lambda scene, graph, config: _turn(
-            scene, "principal", dump(Principal(id="kim", verified_by="forged"))
-        ),
+        lambda scene, graph, config: _turn(scene, "principal", dump(SOMEBODY)),
         ("pay", 5, "DE-1"),
     ),
     "salt": (lambda scene, graph, config: _turn(scene, "salt", "0" * 32), ("pay", 5, "DE-1")),
@@ -119,16 +119,16 @@ def test_a_field_that_changed_while_people_thought_is_asked_again(
     if decided:
         decide(guard, first)
     tamper(scene, graph, config)
-    caller = guard.config("t", Principal(id="kim", verified_by="forged")) if field == "principal" else config
+    caller = guard.config("t", SOMEBODY) if field == "principal" else config
     go_on(graph, caller, mode)
     assert ran == []
     [second] = waiting(guard, config)
     assert second.request.id != first.request.id
     assert second.digest != first.digest
-    assert [one.state for one in approvals(guard)] == [ApprovalState.CANCELLED, ApprovalState.PENDING]
     decide(guard, second)
     go_on(graph, caller, mode)
     assert ran == [expected]
+    assert [one.state for one in approvals(guard)] == [ApprovalState.CANCELLED, ApprovalState.CONSUMED]
     assert [one.event.data["digest"] for one in entries(guard, "effect.claimed")] == [second.digest]
 
 

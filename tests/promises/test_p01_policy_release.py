@@ -34,7 +34,7 @@ NAMES = ("pay", "refund", "wire", "close")
 CALLS = (*((name, amount) for name in NAMES for amount in (SMALL, LARGE)), ("pay", 20), ("pay", 30))
 """What each thread asks for in one message: ten calls."""
 
-LIMIT: dict[str, Any] = {"id": "large", "when": "args.amount > 50", "why": "it is much"}
+LIMIT: dict[str, Any] = {"when": "args.amount > 50", "why": "it is much"}
 ROUTE = {"otherwise": "escalate", "approval": "chiefs"}
 
 
@@ -42,8 +42,8 @@ def _policy(scene: Scene, version: str, *, released: bool) -> Policy:
     tools: dict[str, Any] = {
         "pay": ASK,
         "refund": ROUTE,
-        "wire": {**ASK, "rules": [{**LIMIT, "decide": "escalate"}]} if released else ASK,
-        "close": {**ASK, "rules": [{**LIMIT, "decide": "reject"}]} if released else ASK,
+        "wire": {**ASK, "rules": [{**LIMIT, "id": "large-wire", "decide": "escalate"}]} if released else ASK,
+        "close": {**ASK, "rules": [{**LIMIT, "id": "large-close", "decide": "reject"}]} if released else ASK,
     }
     routes = {"managers": route(), "chiefs": route(required=2 if released else 1)}
     return policy_of(
