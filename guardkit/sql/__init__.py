@@ -1,18 +1,6 @@
 """One SQL database for everything durable: leases, turns, approvals, ledger, audit, checkpoints."""
 
-from guardkit.sql.anomalies import SQLAnomalies
-from guardkit.sql.backups import back_up
-from guardkit.sql.database import Database
-from guardkit.sql.downgrades import Downgrade, downgrade, plan_downgrade
-from guardkit.sql.inspection import Inspected, inspect_database
-from guardkit.sql.retention import SQLRetention
-from guardkit.sql.revisions import current_revision, head_revision, standing, upgrade
-from guardkit.sql.roles import roles_script, row_level_security_script
-from guardkit.sql.saver import SQLAlchemySaver
-from guardkit.sql.sizes import DatabaseSize, database_size
-from guardkit.sql.standing import Standing
-from guardkit.sql.store import SQLStore
-from guardkit.sql.takeover import ImportedThread, import_threads
+from guardkit import loading as _loading
 
 __all__ = [
     "Database",
@@ -38,3 +26,32 @@ __all__ = [
     "standing",
     "upgrade",
 ]
+
+_HOMES = {
+    "Database": "guardkit.sql.database",
+    "DatabaseSize": "guardkit.sql.sizes",
+    "Downgrade": "guardkit.sql.downgrades",
+    "ImportedThread": "guardkit.sql.takeover",
+    "Inspected": "guardkit.sql.inspection",
+    "SQLAlchemySaver": "guardkit.sql.saver",
+    "SQLAnomalies": "guardkit.sql.anomalies",
+    "SQLRetention": "guardkit.sql.retention",
+    "SQLStore": "guardkit.sql.store",
+    "Standing": "guardkit.sql.standing",
+    "back_up": "guardkit.sql.backups",
+    "current_revision": "guardkit.sql.revisions",
+    "database_size": "guardkit.sql.sizes",
+    "downgrade": "guardkit.sql.downgrades",
+    "head_revision": "guardkit.sql.revisions",
+    "import_threads": "guardkit.sql.takeover",
+    "inspect_database": "guardkit.sql.inspection",
+    "plan_downgrade": "guardkit.sql.downgrades",
+    "roles_script": "guardkit.sql.roles",
+    "row_level_security_script": "guardkit.sql.roles",
+    "standing": "guardkit.sql.revisions",
+    "upgrade": "guardkit.sql.revisions",
+}
+"""Where each name is, for whoever asks for it first. Type checkers read `__init__.pyi`."""
+
+__getattr__ = _loading.on_demand(__name__, _HOMES)
+__dir__ = _loading.listed(__name__, _HOMES)
