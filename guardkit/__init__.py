@@ -1,5 +1,7 @@
 """guardkit makes LangGraph agents fail safely."""
 
+# pyright: reportUnsupportedDunderAll=false  # the names are in `__init__.pyi`
+
 from importlib.metadata import version as _version
 
 from guardkit import loading as _loading

@@ -1,5 +1,7 @@
 """Ways to reach people."""
 
+# pyright: reportUnsupportedDunderAll=false  # the names are in `__init__.pyi`
+
 from guardkit import loading as _loading
 
 __all__ = ["Console", "Email", "Slack", "Teams", "Webhook"]

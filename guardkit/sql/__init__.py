@@ -1,5 +1,7 @@
 """One SQL database for everything durable: leases, turns, approvals, ledger, audit, checkpoints."""
 
+# pyright: reportUnsupportedDunderAll=false  # the names are in `__init__.pyi`
+
 from guardkit import loading as _loading
 
 __all__ = [

@@ -72,12 +72,14 @@ class Size:
         workers: processes that resume.
         approvals: questions at least.
         faults: workers that are killed or frozen at most.
+        life: seconds after which a worker to which nothing else has happened is killed, from and to.
         seconds: after which a campaign that is not quiet has failed.
     """
 
     workers: int
     approvals: int
     faults: int
+    life: tuple[float, float]
     seconds: float
 
 
@@ -182,9 +184,7 @@ class _Stage:
             Child(_desk, (replace(self._part(in_async=False), number=number),), name="desk")
             for number in range(DESKS)
         ]
-        self._workers = [
-            _Worker(self._part(number % 2 == 1), self._next_fault()) for number in range(size.workers)
-        ]
+        self._workers = [self._hired(in_async=number % 2 == 1) for number in range(size.workers)]
 
     def _part(self, in_async: bool) -> _Part:
         self._started += 1
@@ -193,6 +193,10 @@ class _Stage:
         return _Part(
             folder=self._folder, seed=self._seed, number=self._started, in_async=in_async, place=place
         )
+
+    def _hired(self, *, in_async: bool) -> _Worker:
+        """One more worker, with what is to happen to it."""
+        return _Worker(self._part(in_async), self._next_fault(), self._rng.uniform(*self._size.life))
 
     def _next_fault(self) -> Fault | None:
         if self._left == 0:
@@ -243,7 +247,7 @@ class _Stage:
             for slot, worker in enumerate(self._workers):
                 if not worker.process.alive:
                     self._count(worker)
-                    self._workers[slot] = _Worker(self._part(worker.part.in_async), self._next_fault())
+                    self._workers[slot] = self._hired(in_async=worker.part.in_async)
                 else:
                     self._disturb(worker, now)
             time.sleep(_POLL)
@@ -305,12 +309,13 @@ _OVER = (TurnStatus.DONE, TurnStatus.ENDED)
 class _Worker:
     """A process that resumes, and what happens to it."""
 
-    def __init__(self, part: _Part, fault: Fault | None) -> None:
+    def __init__(self, part: _Part, fault: Fault | None, life: float) -> None:
         self.part = replace(part, fault=fault)
         self.process = Child(_worker, (self.part,), name="worker")
         self.frozen_at: float | None = None
         self.held: dict[str, int] = {}
         self._born = time.monotonic()
+        self._dies_at = self._born + life
         self._woken = False
 
     def wants_to_freeze(self, now: float) -> bool:
@@ -321,9 +326,11 @@ class _Worker:
         return self._is_time(now) if fault.where == "instant" else (place / ARRIVED).exists()
 
     def wants_to_die(self, now: float) -> bool:
-        """Whether its instant has come."""
+        """Whether its instant has come, or it has lived for long enough whatever else was to happen to it."""
         fault = self.part.fault
-        return fault is not None and not fault.freeze and fault.where == "instant" and self._is_time(now)
+        if fault is None:
+            return False
+        return now > self._dies_at or (not fault.freeze and fault.where == "instant" and self._is_time(now))
 
     def _is_time(self, now: float) -> bool:
         return self.part.fault is not None and now - self._born > self.part.fault.nth / 1000
@@ -381,7 +388,9 @@ def _begins(scene: Scene, part: _Part) -> None:
         shape: scene.graph(shape, in_async=part.in_async, name=f"{shape} {part.in_async}")
         for shape in part.scripts
     }
-    threads = [(shape, name, told) for shape, named in part.scripts.items() for name, told in named.items()]
+    threads: list[tuple[Shape, str, Script]] = [
+        (shape, name, told) for shape, named in part.scripts.items() for name, told in named.items()
+    ]
     random.Random(part.seed).shuffle(threads)
 
     def begin(one: tuple[Shape, str, Script]) -> None:
@@ -424,7 +433,7 @@ def _decides(scene: Scene, part: _Part) -> None:
             crowd.answer(approval, rng)
         if not waiting:
             time.sleep(_POLL)
-    everything = scene.guard.store.listed(limit=_EVERYTHING)
+    everything = list(scene.guard.store.listed(limit=_EVERYTHING))
     rng.shuffle(everything)
     for approval in everything:
         crowd.answer(approval, rng)

@@ -59,7 +59,7 @@ def _desk(scene: Scene, ran: list[Ran], *, wider: bool = False) -> tuple[Guard, 
             ran.append((name, amount, account))
             return "moved"
 
-        function = wide if wider else narrow
+        function: Any = wide if wider else narrow
         function.__name__ = name
         return guard.effect(function, reads=("account",))
 
