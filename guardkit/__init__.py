@@ -1,6 +1,7 @@
 """guardkit makes LangGraph agents fail safely."""
 
-# pyright: reportUnsupportedDunderAll=false  # the names are in `__init__.pyi`
+# Where the names are is told in `__init__.pyi`.
+# pyright: reportUnsupportedDunderAll=false
 
 from importlib.metadata import version as _version
 

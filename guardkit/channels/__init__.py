@@ -1,6 +1,7 @@
 """Ways to reach people."""
 
-# pyright: reportUnsupportedDunderAll=false  # the names are in `__init__.pyi`
+# Where the names are is told in `__init__.pyi`.
+# pyright: reportUnsupportedDunderAll=false
 
 from guardkit import loading as _loading
 

@@ -1,8 +1,10 @@
 """One SQL database for everything durable: leases, turns, approvals, ledger, audit, checkpoints."""
 
-# pyright: reportUnsupportedDunderAll=false  # the names are in `__init__.pyi`
+# Where the names are is told in `__init__.pyi`.
+# pyright: reportUnsupportedDunderAll=false
 
 from guardkit import loading as _loading
+from guardkit.sql.revisions import standing  # a module has the same name, and must not be found instead
 
 __all__ = [
     "Database",

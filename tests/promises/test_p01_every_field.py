@@ -61,7 +61,7 @@ def _desk(scene: Scene, ran: list[Ran], *, wider: bool = False) -> tuple[Guard, 
 
         function: Any = wide if wider else narrow
         function.__name__ = name
-        return guard.effect(function, reads=("account",))
+        return guard.effect(reads=("account",))(function)
 
     lines = [calls(("pay", {"amount": 5})), "Done."]
     return guard, guard.compile(agent(lines, [tool("pay"), tool("send")], state=Account))
