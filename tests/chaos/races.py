@@ -38,6 +38,9 @@ DESKS = 3
 _ASLEEP = 5 * LEASE
 """Seconds for which a frozen worker sleeps at most, until somebody has taken what it held."""
 
+_PATIENCE = 300.0
+"""Seconds to wait for the lock on an SQLite file: whoever is frozen may hold it."""
+
 _POLL = 0.05
 _EVERYTHING = 10_000
 
@@ -337,7 +340,8 @@ class _Worker:
 
     def freeze(self) -> None:
         """Stop it, wherever its other threads are: inside of transactions too."""
-        os.kill(self.process.pid, signal.SIGSTOP)
+        with suppress(ProcessLookupError):  # it has come to its end since
+            os.kill(self.process.pid, signal.SIGSTOP)
         if self.part.place is not None:
             (self.part.place / FROZEN).touch()
         self.frozen_at = time.monotonic()
@@ -345,7 +349,8 @@ class _Worker:
     def wake(self) -> None:
         """Let it go on."""
         if self.frozen_at is not None and self.process.alive:
-            os.kill(self.process.pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):
+                os.kill(self.process.pid, signal.SIGCONT)
         self.frozen_at = None
         self._woken = True
 
@@ -354,7 +359,9 @@ class _Worker:
 
 
 def _scene_of(part: _Part) -> Scene:
-    scene = Scene(part.folder, lease_seconds=LEASE, fault=part.fault, place=part.place)
+    scene = Scene(
+        part.folder, lease_seconds=LEASE, fault=part.fault, busy_timeout=_PATIENCE, place=part.place
+    )
     witness.introduce(scene.database.engine)
     return scene
 
