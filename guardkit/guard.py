@@ -24,6 +24,7 @@ from guardkit.checks import (
 )
 from guardkit.core.anomalies import Watch
 from guardkit.core.drafts import Criterion
+from guardkit.core.encryption import Encryption
 from guardkit.core.keys import Keys
 from guardkit.core.outcomes import Outcome, Question
 from guardkit.core.people import Directory
@@ -76,6 +77,7 @@ class Guard(Declarations):
         check_timeout: seconds that an async check may take; a late one blocks.
         watch: whether agents are watched for unusual behaviour, and what follows. Its check joins `action_checks`, and
             its worker looks.
+        encryption: keys for what is stored, where `database` is a URL; a `Database` brings its own.
 
     Raises:
         ConfigurationError: something does not fit together.
@@ -100,6 +102,7 @@ class Guard(Declarations):
         lease_seconds: float = 30.0,
         check_timeout: float = 10.0,
         watch: Watch | None = None,
+        encryption: Encryption | None = None,
     ) -> None:
         super().__init__()
         self.policy = policy if isinstance(policy, Policy) else Policy.from_file(policy)
@@ -111,7 +114,13 @@ class Guard(Declarations):
             )
         self.directory: Directory = directory or self.policy.directory or PeopleDirectory(())
         self.channels = dict(channels or {})
-        self.database = Database(database) if isinstance(database, str) else database
+        if isinstance(database, str):
+            database = Database(database, encryption=encryption)
+        elif encryption is not None:
+            raise ConfigurationError(
+                "encryption is given beside a Database", remedy="give it to the Database instead"
+            )
+        self.database = database
         self.store = SQLStore(self.database)
         self._watch = watch
         self._anomalies = SQLAnomalies(self.database)
@@ -149,6 +158,7 @@ class Guard(Declarations):
             policy=settings.need_policy(),
             keys=settings.keys,
             decide_at=settings.inbox_url,
+            encryption=settings.encryption,
             telemetry=options.pop("telemetry", OpenTelemetry()),
             **options,
         )
