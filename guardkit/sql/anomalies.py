@@ -15,7 +15,7 @@ from guardkit.sql.anomaly_counts import COUNTED, Round, begin, count, fitting, w
 from guardkit.sql.columns import NAME_LENGTH
 from guardkit.sql.database import Database
 from guardkit.sql.engines import Target
-from guardkit.sql.secrecy import opened_values, sealed
+from guardkit.sql.secrecy import opened_values, row_values, sealed
 from guardkit.sql.side_tables import anomalies, watch_counts
 from guardkit.sql.tables import audit_heads
 
@@ -281,6 +281,6 @@ def _row(found: Anomaly) -> dict[str, Any]:
 
 
 def _read(connection: Connection, row: RowMapping) -> Anomaly:
-    fields = {**row, **opened_values(connection, anomalies, dict(row.items()))}
+    fields = {**row, **opened_values(connection, anomalies, row_values(row))}
     count, of = fields.pop("part"), fields.pop("whole")
     return Anomaly.model_validate({**fields, "tool": fields["tool"] or None, "count": count, "of": of})

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Table, select, tuple_, update
 
 from guardkit.errors import SealError
 from guardkit.sql.database import Database
-from guardkit.sql.secrecy import HASHED, SEALED, STATES, Opened, is_constant, sealed_by
+from guardkit.sql.secrecy import HASHED, SEALED, STATES, Opened, is_constant, row_values, sealed_by
 from guardkit.sql.state_places import PLACES
 from guardkit.sql.tables import listings
 from guardkit.sql.vault import HASHED as KEYED, Vault
@@ -45,7 +45,7 @@ def pages(database: Database, table: Table, batch: int) -> Generator[Sequence[Ro
         if after is not None:
             page = page.where(tuple_(*table.primary_key.columns) > tuple_(*after))
         with database.reading() as connection:
-            rows: list[Row] = [dict(row.items()) for row in connection.execute(page).mappings()]
+            rows: list[Row] = [row_values(row) for row in connection.execute(page).mappings()]
         if rows:
             yield rows
         if len(rows) < batch:
@@ -70,7 +70,7 @@ def _write(connection: Connection, vault: Vault, table: Table, wanted: Sequence[
         now = connection.execute(found).mappings().one_or_none()
         if now is None:
             continue
-        values = anew(vault, table, dict(now.items()))
+        values = anew(vault, table, row_values(now))
         if values:
             connection.execute(update(table).where(*one).values(**values))
         written += 1

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, Literal, TypeAlias, cast
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, RowMapping, Table
 from sqlalchemy.sql.schema import Column
 
 from guardkit.sql.side_tables import (
@@ -160,6 +160,11 @@ def sealed_by(vault: Vault, table: Table, values: Mapping[str, Any], of: Any = N
             vault.sealed_bytes(place, value) if isinstance(value, bytes) else vault.sealed_text(place, value)
         )
     return done
+
+
+def row_values(row: RowMapping) -> dict[str, Any]:
+    """The columns of a row by name, as they are stored."""
+    return {str(name): value for name, value in row.items()}
 
 
 def opened_values(connection: Connection, table: Table, row: Mapping[str, Any]) -> dict[str, Any]:

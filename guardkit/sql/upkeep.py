@@ -16,6 +16,7 @@ from guardkit.sql.chains import Pair
 from guardkit.sql.checkpoints import Stored, body_of, metadata_of
 from guardkit.sql.packing import packed, rebuilt
 from guardkit.sql.sealing import Seal
+from guardkit.sql.secrecy import row_values
 from guardkit.sql.state_places import PLACES
 from guardkit.sql.tables import blobs, checkpoints, writes
 
@@ -65,7 +66,7 @@ def _copy_sealed(connection: Connection, seal: Seal, tenant: str, source: str, t
     for table in _TABLES:
         chosen = select(table).where(table.c.tenant == tenant, table.c.thread_id == source)
         found = connection.execute(chosen).mappings().all()
-        rows = [moved(seal, table, dict(row.items()), {"thread_id": target}) for row in found]
+        rows = [moved(seal, table, row_values(row), {"thread_id": target}) for row in found]
         for start in range(0, len(rows), _SOME):
             connection.execute(insert(table), rows[start : start + _SOME])
 

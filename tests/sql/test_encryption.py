@@ -30,7 +30,7 @@ from guardkit.sql import (
     upgrade,
 )
 from guardkit.sql.resealing import TABLES, keys_of as keys_in, pages
-from guardkit.sql.secrecy import HASHED, OPEN, SEALED, STATES, is_constant, secrecy
+from guardkit.sql.secrecy import HASHED, OPEN, SEALED, STATES, is_constant, row_values, secrecy
 from guardkit.sql.side_tables import metadata, sealing
 from guardkit.sql.state_places import PLACES
 from guardkit.sql.tables import approvals, audit, blobs, turns
@@ -53,10 +53,10 @@ COLUMNS = sorted(
         pytest.param("mariadb_url", id="mariadb", marks=pytest.mark.mariadb),
     ]
 )
-def url(request: pytest.FixtureRequest) -> Iterator[str]:
+def url(request: pytest.FixtureRequest) -> str:
     made: str = request.getfixturevalue(request.param)
     upgrade(made)
-    yield made
+    return made
 
 
 def everything(url: str) -> bytes:
@@ -82,9 +82,15 @@ def found_in(data: bytes) -> set[str]:
     return {one for one in WORDS if one.encode() in low or one.encode().hex().encode() in low}
 
 
+def refused(url: str, encryption: Encryption | None, kind: type[Exception], says: str) -> None:
+    """See that a database is not opened."""
+    with Database(url, encryption=encryption) as database, pytest.raises(kind, match=says):
+        database.prepare()
+
+
 def cleaned(url: str) -> None:
     """Do away with what deleted and changed rows have left in an SQLite file, as the documentation says."""
-    with Database(url, encryption=None).engine.connect() as connection:
+    with Database(url) as database, database.engine.connect() as connection:
         raw = connection.connection.driver_connection
         assert raw is not None
         raw.execute("VACUUM")
@@ -115,7 +121,7 @@ def test_no_byte_of_an_encrypted_database_tells_what_anybody_wrote(url: str) -> 
         told = seen(database)
         checked = check_encryption(database)
         assert [one for one in inspect_database(database) if not one.ok] == []
-    missing = [one for one in WORDS if one not in repr(told) and one not in (word("reply"),)]
+    missing = [one for one in WORDS if one not in repr(told) and one != word("reply")]
     assert [one for one in missing if not one.startswith("planted-stop") and "lifted" not in one] == []
     assert found_in(everything(url)) == set()
     assert all(one.bad == 0 and "" not in one.keys for one in checked), checked
@@ -136,8 +142,7 @@ def test_what_is_there_is_encrypted_and_reads_as_before(url: str) -> None:
         live(database, "acme")
         before = [seen(database), seen(database, "acme")]
     key = encryption_key()
-    with pytest.raises(ConfigurationError, match="guardkit db encrypt"):
-        Database(url, encryption=keys(key)).prepare()
+    refused(url, keys(key), ConfigurationError, "guardkit db encrypt")
     with Database(url, encryption=keys(key, accepts_plain=True)) as database:
         assert [seen(database), seen(database, "acme")] == before, "before anything is encrypted"
         done = encrypt_database(database, by="ops", batch=7)
@@ -150,8 +155,7 @@ def test_what_is_there_is_encrypted_and_reads_as_before(url: str) -> None:
     if url.startswith("sqlite"):
         cleaned(url)
     assert found_in(everything(url)) == set()
-    with pytest.raises(MissingKeyError, match="GUARDKIT_ENCRYPTION_KEY"):
-        Database(url).prepare()
+    refused(url, None, MissingKeyError, "GUARDKIT_ENCRYPTION_KEY")
     with Database(url, encryption=keys(key)) as database:
         assert [seen(database), seen(database, "acme")] == before
         assert all(one.bad == 0 for one in check_encryption(database))
@@ -210,8 +214,7 @@ def test_a_new_key_takes_over_and_the_old_one_is_needed_no_more(url: str) -> Non
         live(database)
         before = seen(database)
         found = hashes(database)
-    with pytest.raises(SealError, match="does not have"):
-        Database(url, encryption=keys(new)).prepare()
+    refused(url, keys(new), SealError, "does not have")
     with Database(url, encryption=keys(new, old)) as database:
         assert seen(database) == before
         live(database, mark="2")
@@ -304,7 +307,7 @@ def test_a_difference_is_bound_to_what_it_rests_on(sqlite_url: str) -> None:
         with database.reading() as connection:
             row = connection.execute(select(blobs).where(blobs.c.base.is_not(None))).mappings().first()
         assert row is not None
-        written(database, blobs, dict(row.items()), {"base": None})
+        written(database, blobs, row_values(row), {"base": None})
         assert [one.table for one in check_encryption(database) if one.bad] == ["gk_blobs"]
 
 
@@ -314,7 +317,8 @@ def test_a_thread_is_copied_and_pruned_under_its_own_seal(url: str) -> None:
         saver = SQLAlchemySaver(database)
         saver.copy_thread("saved-1", "copy")
         one, other = (saver.get_tuple({"configurable": {"thread_id": name}}) for name in ("saved-1", "copy"))
-        assert one is not None and other is not None
+        assert one is not None
+        assert other is not None
         assert (one.checkpoint, one.metadata) == (other.checkpoint, other.metadata)
         saver.prune(["copy"])
         assert saver.get_tuple({"configurable": {"thread_id": "copy"}}) == other
@@ -327,13 +331,11 @@ def test_the_secret_is_nobody_elses(sqlite_url: str) -> None:
         live(database)
         with database.writing() as connection:
             connection.execute(update(sealing).values(secret="c2VjcmV0"))
-    with pytest.raises(SealError, match="in clear"):
-        Database(sqlite_url, encryption=keys(key, accepts_plain=True)).prepare()
-    with Database(sqlite_url).engine.connect() as connection:
+    refused(sqlite_url, keys(key, accepts_plain=True), SealError, "in clear")
+    with Database(sqlite_url) as database, database.engine.connect() as connection:
         connection.execute(text("DELETE FROM gk_sealing"))
         connection.commit()
-    with pytest.raises(ConfigurationError, match="is not encrypted"):
-        Database(sqlite_url, encryption=keys(key)).prepare()
+    refused(sqlite_url, keys(key), ConfigurationError, "is not encrypted")
 
 
 def test_without_a_key_nothing_is_written_that_looks_encrypted(sqlite_url: str) -> None:
