@@ -24,7 +24,6 @@ from guardkit.checks import (
 )
 from guardkit.core.anomalies import Watch
 from guardkit.core.drafts import Criterion
-from guardkit.core.encryption import Encryption
 from guardkit.core.keys import Keys
 from guardkit.core.outcomes import Outcome, Question
 from guardkit.core.people import Directory
@@ -63,7 +62,7 @@ class Guard(Declarations):
     """Guards LangGraph agents.
 
     Args:
-        database: SQLAlchemy URL, e.g. `sqlite:///claims.db`, or a `Database`.
+        database: SQLAlchemy URL, e.g. `sqlite:///claims.db`, or a `Database`, e.g. one with encryption keys.
         policy: a policy file, or a `Policy`.
         channels: approval channels by the names that the policy uses. The web inbox needs none.
         keys: this process's keys; an agent whose policy asks people needs at least `decision_public_keys`.
@@ -77,7 +76,6 @@ class Guard(Declarations):
         check_timeout: seconds that an async check may take; a late one blocks.
         watch: whether agents are watched for unusual behaviour, and what follows. Its check joins `action_checks`, and
             its worker looks.
-        encryption: keys for what is stored, where `database` is a URL; a `Database` brings its own.
 
     Raises:
         ConfigurationError: something does not fit together.
@@ -102,7 +100,6 @@ class Guard(Declarations):
         lease_seconds: float = 30.0,
         check_timeout: float = 10.0,
         watch: Watch | None = None,
-        encryption: Encryption | None = None,
     ) -> None:
         super().__init__()
         self.policy = policy if isinstance(policy, Policy) else Policy.from_file(policy)
@@ -114,13 +111,7 @@ class Guard(Declarations):
             )
         self.directory: Directory = directory or self.policy.directory or PeopleDirectory(())
         self.channels = dict(channels or {})
-        if isinstance(database, str):
-            database = Database(database, encryption=encryption)
-        elif encryption is not None:
-            raise ConfigurationError(
-                "encryption is given beside a Database", remedy="give it to the Database instead"
-            )
-        self.database = database
+        self.database = Database(database) if isinstance(database, str) else database
         self.store = SQLStore(self.database)
         self._watch = watch
         self._anomalies = SQLAnomalies(self.database)
@@ -154,11 +145,10 @@ class Guard(Declarations):
         """
         settings = load_settings(os.environ, Path(folder))
         return cls(
-            settings.need_database(),
+            Database(settings.need_database(), encryption=settings.encryption),
             policy=settings.need_policy(),
             keys=settings.keys,
             decide_at=settings.inbox_url,
-            encryption=settings.encryption,
             telemetry=options.pop("telemetry", OpenTelemetry()),
             **options,
         )

@@ -19,8 +19,11 @@ _SECRETS = {
     "audit_key": "GUARDKIT_AUDIT_KEY",
     "web_secret": "GUARDKIT_WEB_SECRET",
 }
-_ENCRYPTION_KEY, _OLD_KEYS = "encryption_key", "encryption_old_keys"
-_ACCEPTS_PLAIN = "encryption_accepts_plain"
+_SEALING = {
+    "encryption_key": "GUARDKIT_ENCRYPTION_KEY",
+    "encryption_old_keys": "GUARDKIT_ENCRYPTION_OLD_KEYS",
+}
+_FLAGS = {"encryption_accepts_plain": "GUARDKIT_ENCRYPTION_ACCEPTS_PLAIN"}
 _LISTS = {
     "decision_public_keys": "GUARDKIT_DECISION_PUBLIC_KEYS",
     "audit_public_keys": "GUARDKIT_AUDIT_PUBLIC_KEYS",
@@ -125,16 +128,18 @@ def _given(
 def _encryption(
     environment: Mapping[str, str], folder: Path, written: dict[str, object]
 ) -> Encryption | None:
-    key = _given(environment, folder, written, _ENCRYPTION_KEY, "GUARDKIT_ENCRYPTION_KEY")
-    old = _given(environment, folder, written, _OLD_KEYS, "GUARDKIT_ENCRYPTION_OLD_KEYS") or ""
-    said = written.pop(_ACCEPTS_PLAIN, False)
-    plain = environment.get("GUARDKIT_ENCRYPTION_ACCEPTS_PLAIN") or str(said).lower()
+    key, old = (
+        _given(environment, folder, written, name, variable) or "" for name, variable in _SEALING.items()
+    )
+    ((flag, variable),) = _FLAGS.items()
+    said = written.pop(flag, False)
+    plain = environment.get(variable) or str(said).lower()
     if plain not in ("true", "false"):
-        raise ConfigurationError(f"{_ACCEPTS_PLAIN} is {plain!r}", remedy="true or false")
+        raise ConfigurationError(f"{flag} is {plain!r}", remedy="true or false")
     if not key:
         if old or plain == "true":
             raise ConfigurationError(
-                f"{_OLD_KEYS if old else _ACCEPTS_PLAIN} is set, and no key encrypts",
+                f"{'encryption_old_keys' if old else flag} is set, and no key encrypts",
                 remedy="set GUARDKIT_ENCRYPTION_KEY",
             )
         return None

@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import update
 from typer.testing import CliRunner, Result
 
-from guardkit import Guard, Policy
+from guardkit import Guard
 from guardkit.cli import app
-from guardkit.core.encryption import Encryption, encryption_key
+from guardkit.core.encryption import encryption_key
 from guardkit.core.settings import load_settings
-from guardkit.errors import ConfigurationError, GuardkitError, MissingKeyError, SealError
+from guardkit.errors import ConfigurationError, MissingKeyError, SealError
 from guardkit.sql import Database, SQLStore
 from guardkit.sql.tables import turns
 from guardkit.testing.contracts import samples
@@ -128,6 +128,3 @@ def test_a_guard_encrypts_with_the_key_of_its_settings(
         database.prepare()
     with Database(sqlite_url, encryption=keys(key)) as database:
         assert SQLStore(database).turn("default", "t") is not None
-        policy = Policy.from_file(tmp_path / "policy.yaml")
-        with pytest.raises(GuardkitError, match="beside a Database"):
-            Guard(database, policy=policy, encryption=Encryption.generate())
