@@ -294,6 +294,10 @@ _WORDS: Mapping[str, Words] = {
         f"database taken back to revision {_text(data, 'to')} by {_text(data, 'by')}",
         "bad",
     ),
+    "database.encrypted": lambda data: (
+        f"database encrypted with key {_text(data, 'key')} by {_text(data, 'by')}",
+        "plain",
+    ),
     "message": message,
     "claim": claim,
 }

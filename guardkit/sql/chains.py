@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, TextClause, bindparam, text
 
 from guardkit.errors import MissingDataError
+from guardkit.sql import state_places
 from guardkit.sql.dialects import family
 from guardkit.sql.hot import Hot
 from guardkit.sql.packing import Link
@@ -108,7 +109,12 @@ def links(
         return {}
     kind = family(connection)
     found = connection.execute(_CHAINS[kind], _bound(kind, place, pairs))
-    return {(row.channel, row.version): seal.link(row) for row in found}
+    return {
+        (row.channel, row.version): seal.link(
+            state_places.blob(place, row.channel, row.version, row.base), row
+        )
+        for row in found
+    }
 
 
 def path(known: Mapping[Pair, Link], channel: str, version: str) -> tuple[Link, ...]:

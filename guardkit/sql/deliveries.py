@@ -12,6 +12,7 @@ from guardkit.core.runs import Delivery, Message
 from guardkit.core.values import Json
 from guardkit.errors import InputError
 from guardkit.sql import approval_rows, dialects, names, news
+from guardkit.sql.secrecy import opened, sealed
 from guardkit.sql.tables import approvals, deliveries
 
 _HANDED_OUT = 60.0
@@ -159,7 +160,7 @@ def of_thread(connection: Connection, tenant: str, thread_id: str) -> list[Messa
             escalation=_escalation(row, asked[row.approval_id]),
             attempts=row.attempts,
             delivered_at=row.delivered_at,
-            error=row.error,
+            error=opened(connection, deliveries, row).error,
         )
         for row in rows
     ]
@@ -251,4 +252,10 @@ def delivered(connection: Connection, delivery: Delivery, *, error: str | None, 
         connection.execute(change.values(state=state, delivered_at=now, rendered=rendered, error=None))
     elif row.state == _WAITING:
         wait = min(_HANDED_OUT * 2 ** max(row.attempts - 1, 0), _LONGEST_WAIT)
-        connection.execute(change.values(next_at=now + wait, error=names.plain(error, 500)))
+        said = sealed(
+            connection,
+            deliveries,
+            {"error": names.plain(error, 500)},
+            {"id": delivery.id, "tenant": delivery.tenant},
+        )
+        connection.execute(change.values(next_at=now + wait, **said))
