@@ -59,14 +59,20 @@ def directory() -> Directory:
     return people
 
 
+def database() -> Database:
+    """The configured database. Whoever asks for it closes it.
+
+    Raises:
+        ConfigurationError: none is configured.
+    """
+    return Database.from_settings(settings())
+
+
 @contextmanager
 def store() -> Generator[SQLStore]:
-    """The configured database."""
-    database = Database(settings().need_database())
-    try:
-        yield SQLStore(database)
-    finally:
-        database.close()
+    """What is durable, in the configured database."""
+    with database() as found:
+        yield SQLStore(found)
 
 
 def load(spec: str) -> tuple[Guard, list[GuardedGraph]]:

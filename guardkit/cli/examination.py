@@ -14,7 +14,8 @@ from guardkit.core.values import Value
 from guardkit.errors import ConfigurationError, GuardkitError
 from guardkit.langgraph.canary import check_insides
 from guardkit.policy import Policy
-from guardkit.sql import standing
+from guardkit.sql import Database, standing
+from guardkit.sql.news import try_news
 
 PACKAGES = ("guardkit", "langgraph", "langchain-core", "langgraph-checkpoint", "sqlalchemy", "pydantic")
 
@@ -34,6 +35,7 @@ def examine(settings: Settings) -> list[Finding]:
         _try("versions", _versions),
         _try("langgraph insides", _insides),
         _try("database", lambda: _database(settings)),
+        _try("news", lambda: _news(settings)),
         _try("policy", lambda: _policy(settings)),
         *_keys(settings),
     ]
@@ -90,10 +92,16 @@ def _insides() -> str:
 
 
 def _database(settings: Settings) -> str:
-    found = standing(settings.need_database())
+    with Database.from_settings(settings) as configured:
+        found = standing(configured)
     if not found.fits:
         raise ConfigurationError(str(found))
     return str(found)
+
+
+def _news(settings: Settings) -> str:
+    with Database.from_settings(settings) as configured:
+        return try_news(configured)
 
 
 def _policy(settings: Settings) -> str:

@@ -13,12 +13,12 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from guardkit.cli.base import Operator, out, settings
+from guardkit.cli.base import Operator, database, out
 from guardkit.core.retention import LegalHold
 from guardkit.core.visible import one_line
 from guardkit.errors import InputError
 from guardkit.policy import Retention
-from guardkit.sql import Database, SQLRetention, database_size
+from guardkit.sql import SQLRetention, database_size
 
 hold = typer.Typer(no_args_is_help=True, help="Legal holds: what must be kept.")
 
@@ -28,8 +28,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 
 @contextmanager
 def _retention() -> Generator[SQLRetention]:
-    with Database(settings().need_database()) as database:
-        yield SQLRetention(database)
+    with database() as configured:
+        yield SQLRetention(configured)
 
 
 def db_prune(
@@ -80,8 +80,8 @@ def db_size(
     as_json: AsJson = False,
 ) -> None:
     """Say how large the tables are, and the largest threads. Reads every row."""
-    with Database(settings().need_database()) as database:
-        size = database_size(database, tenant=tenant, threads=threads)
+    with database() as configured:
+        size = database_size(configured, tenant=tenant, threads=threads)
     if as_json:
         sys.stdout.write(size.model_dump_json() + "\n")
         return

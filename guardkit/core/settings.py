@@ -24,6 +24,8 @@ _LISTS = {
 }
 _PLAIN = {
     "database": "GUARDKIT_DATABASE",
+    "database_schema": "GUARDKIT_DATABASE_SCHEMA",
+    "database_listen": "GUARDKIT_DATABASE_LISTEN",
     "policy": "GUARDKIT_POLICY",
     "inbox_url": "GUARDKIT_INBOX_URL",
 }
@@ -34,6 +36,12 @@ class Settings(Value):
 
     database: str | None = None
     """SQLAlchemy URL. `GUARDKIT_DATABASE`."""
+
+    database_schema: str | None = None
+    """The PostgreSQL schema that the tables are in. `GUARDKIT_DATABASE_SCHEMA`."""
+
+    database_listen: str | None = None
+    """URL of the same database for `LISTEN`, past a pooler. `GUARDKIT_DATABASE_LISTEN`."""
 
     policy: str | None = None
     """Path of the policy file. `GUARDKIT_POLICY`."""

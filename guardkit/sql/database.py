@@ -11,13 +11,15 @@ from contextlib import contextmanager
 from functools import partial
 from typing import ParamSpec, Self, TypeVar
 
-from sqlalchemy import Connection, Engine, Pool
+from sqlalchemy import URL, Connection, Engine, Pool
 
+from guardkit.core.settings import Settings
 from guardkit.errors import ConfigurationError, StorageError
-from guardkit.sql import dialects, names, schema
+from guardkit.sql import dialects, names, namespaces, schema as tables
 from guardkit.sql.commits import Commits
 from guardkit.sql.engines import Target, alone, backend, name_tenant, reading, writing
 from guardkit.sql.faults import told
+from guardkit.sql.listening import Listening, listening
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,13 +37,22 @@ class Database:
         threads: how many calls of async callers run at once.
         tenant: on PostgreSQL the only tenant of this process, named to the server in each transaction for row-level security.
             Checkpoints are then put in transactions of several statements.
+        listen: URL of the same database for `LISTEN` on PostgreSQL, past a pooler in transaction mode.
+        schema: of PostgreSQL, that the tables are in; by default the first of the server's `search_path`. `upgrade` makes it.
 
     Raises:
         ConfigurationError: `target` names no database that guardkit can keep its promises on.
     """
 
     def __init__(
-        self, target: Target, *, busy_timeout: float = 30.0, threads: int = 8, tenant: str | None = None
+        self,
+        target: Target,
+        *,
+        busy_timeout: float = 30.0,
+        threads: int = 8,
+        tenant: str | None = None,
+        schema: str | None = None,
+        listen: str | URL | None = None,
     ) -> None:
         if not busy_timeout > 0:
             raise ConfigurationError(f"busy_timeout is {busy_timeout!r}", remedy="give seconds, more than 0")
@@ -50,7 +61,10 @@ class Database:
         self.on_fault: Callable[[str], None] = _nobody
         """Told the type of every `StorageError` that leaves a transaction."""
 
-        self._backend = backend(target, busy_timeout=busy_timeout, connections=threads + 1)
+        self._backend = backend(target, busy_timeout=busy_timeout, connections=threads + 1, schema=schema)
+        self.listening: Listening = listening(self._backend, listen)
+        """How news of other processes' commits come in; see `guardkit.sql.news`."""
+
         self._names_tenant = tenant is not None
         if tenant is not None:
             if self._backend.engine.dialect.name != "postgresql":
@@ -63,6 +77,15 @@ class Database:
         self._threads = threads
         self._begin_life()
         _DATABASES.add(self)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """The database that is configured.
+
+        Raises:
+            ConfigurationError: none is, or guardkit cannot keep its promises on it.
+        """
+        return cls(settings.need_database(), schema=settings.database_schema, listen=settings.database_listen)
 
     def _begin_life(self) -> None:
         self._ready = False
@@ -93,6 +116,11 @@ class Database:
         return self._backend.location
 
     @property
+    def schema(self) -> str | None:
+        """The schema that the tables are in; `None` where the server decides."""
+        return namespaces.of_engine(self.engine)
+
+    @property
     def is_sqlite(self) -> bool:
         """Whether it is an SQLite file, which has one writer at a time."""
         return self._backend.sqlite
@@ -108,7 +136,7 @@ class Database:
             return
         with self._setup:
             if not self._ready:
-                schema.ensure(self._backend)
+                tables.ensure(self._backend)
                 self._ready = True
 
     @contextmanager
@@ -161,7 +189,7 @@ class Database:
             StorageError: the database cannot be reached.
         """
         self.prepare()
-        found = schema.look(self.engine)
+        found = tables.look(self.engine)
         if found.tables != "current":
             raise ConfigurationError(str(found))
 

@@ -22,7 +22,7 @@ from sqlalchemy.exc import OperationalError
 
 from guardkit.core.values import Value
 from guardkit.errors import InputError
-from guardkit.sql import dialects, names
+from guardkit.sql import dialects, names, namespaces
 from guardkit.sql.database import Database
 from guardkit.sql.engines import Target
 from guardkit.sql.side_tables import metadata
@@ -94,6 +94,7 @@ def database_size(
     found = database if isinstance(database, Database) else Database(database)
     try:
         with found.reading() as connection:
+            namespaces.enter(connection)
             pages = _pages(connection) if tenant is None else None
             measured, sizes = pages or ("contents", None)
             tables = [
