@@ -32,7 +32,7 @@ class Listening:
         if self.engine is None:
             return None
         taken = self.engine.raw_connection()
-        connection = taken.driver_connection
+        connection: Any = taken.driver_connection
         taken.detach()  # it waits, and the pool makes another
         try:
             if goes_through_a_pooler(connection):
