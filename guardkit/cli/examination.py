@@ -36,6 +36,7 @@ def examine(settings: Settings) -> list[Finding]:
         _try("langgraph insides", _insides),
         _try("database", lambda: _database(settings)),
         _try("news", lambda: _news(settings)),
+        *_replica(settings),
         _try("policy", lambda: _policy(settings)),
         *_keys(settings),
     ]
@@ -102,6 +103,17 @@ def _database(settings: Settings) -> str:
 def _news(settings: Settings) -> str:
     with Database.from_settings(settings) as configured:
         return try_news(configured)
+
+
+def _replica(settings: Settings) -> list[Finding]:
+    if settings.database_replica is None:
+        return []
+
+    def look() -> str:
+        with Database.from_settings(settings) as configured:
+            return "" if configured.replica is None else configured.replica.standing()
+
+    return [_try("replica", look)]
 
 
 def _policy(settings: Settings) -> str:

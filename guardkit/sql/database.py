@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,13 +14,14 @@ from typing import ParamSpec, Self, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, Pool
 
-from guardkit.core.settings import Settings
+from guardkit.core.settings import REPLICA_LAG, Settings
 from guardkit.errors import ConfigurationError, StorageError
-from guardkit.sql import dialects, names, namespaces, schema as tables
+from guardkit.sql import dialects, names, schema as tables
 from guardkit.sql.commits import Commits
 from guardkit.sql.engines import Target, alone, backend, name_tenant, reading, writing
 from guardkit.sql.faults import told
 from guardkit.sql.listening import Listening, listening
+from guardkit.sql.replicas import Replica, UnfitError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,6 +40,8 @@ class Database:
         tenant: on PostgreSQL the only tenant of this process, named to the server in each transaction for row-level security.
             Checkpoints are then put in transactions of several statements.
         listen: URL of the same database for `LISTEN` on PostgreSQL, past a pooler in transaction mode.
+        replica: URL of a streaming replica on PostgreSQL, from which lists are read; see `look`.
+        replica_lag: seconds that what is read there may be old.
         schema: of PostgreSQL, that the tables are in; by default the first of the server's `search_path`. `upgrade` makes it.
 
     Raises:
@@ -53,6 +57,8 @@ class Database:
         tenant: str | None = None,
         schema: str | None = None,
         listen: str | URL | None = None,
+        replica: str | URL | None = None,
+        replica_lag: float = REPLICA_LAG,
     ) -> None:
         if not busy_timeout > 0:
             raise ConfigurationError(f"busy_timeout is {busy_timeout!r}", remedy="give seconds, more than 0")
@@ -73,6 +79,16 @@ class Database:
                     remedy="give a tenant on PostgreSQL only",
                 )
             name_tenant(self._backend.engine, names.tenant(tenant))
+        self._replica: Replica | None = None
+        if replica is not None:
+            self._replica = Replica(
+                replica,
+                self._backend,
+                tenant=tenant,
+                connections=threads,
+                max_lag=replica_lag,
+                now=self.now,
+            )
         self._busy_timeout = busy_timeout
         self._threads = threads
         self._begin_life()
@@ -85,10 +101,17 @@ class Database:
         Raises:
             ConfigurationError: none is, or guardkit cannot keep its promises on it.
         """
-        return cls(settings.need_database(), schema=settings.database_schema, listen=settings.database_listen)
+        return cls(
+            settings.need_database(),
+            schema=settings.database_schema,
+            listen=settings.database_listen,
+            replica=settings.database_replica,
+            replica_lag=settings.database_replica_lag or REPLICA_LAG,
+        )
 
     def _begin_life(self) -> None:
         self._ready = False
+        self._wrote_at: float | None = None
         self._setup = threading.Lock()
         self._hiring = threading.Lock()
         self._commits: Commits | None = None
@@ -103,6 +126,10 @@ class Database:
         pool: Pool = self._backend.engine.pool
         _INHERITED.append((pool, self._commits))
         self._backend.engine.dispose(close=False)
+        if self._replica is not None:
+            _INHERITED.append((self._replica.backend.engine.pool, None))
+            self._replica.backend.engine.dispose(close=False)
+            self._replica.begin_life()
         self._begin_life()
 
     @property
@@ -118,7 +145,7 @@ class Database:
     @property
     def schema(self) -> str | None:
         """The schema that the tables are in; `None` where the server decides."""
-        return namespaces.of_engine(self.engine)
+        return self._backend.schema
 
     @property
     def is_sqlite(self) -> bool:
@@ -151,6 +178,33 @@ class Database:
             with told(self.location, sqlite=self.is_sqlite), reading(self.engine) as connection:
                 yield connection
 
+    def look(self, read: Callable[[Connection], T]) -> T:
+        """Read what people look at, and nothing rests on: from the replica, if there is one and it will do.
+
+        It does when nothing that this process has written is missing there, and what is read is no older than `replica_lag`.
+        Otherwise, and where it fails, it is read from the primary.
+
+        Args:
+            read: reads in a transaction; it may be called twice.
+
+        Raises:
+            StorageError: the database cannot be reached, or refuses.
+        """
+        if self._replica is not None:
+            with self._noted():
+                self.prepare()
+            try:
+                return self._replica.read(read, wrote_at=self._wrote_at)
+            except UnfitError:
+                pass
+        with self.reading() as connection:
+            return read(connection)
+
+    @property
+    def replica(self) -> Replica | None:
+        """From which lists are read, if there is one."""
+        return self._replica
+
     @contextmanager
     def writing(self, *, durable: bool = True) -> Generator[Connection]:
         """A transaction that may write; committed unless an exception leaves it. Keep it short.
@@ -163,7 +217,7 @@ class Database:
         Raises:
             StorageError: the database cannot be reached, or refuses; nothing was written.
         """
-        with self._noted():
+        with self._noted(), self._remembered():
             self.prepare()
             with told(self.location, sqlite=self.is_sqlite):
                 if self._commits is None:
@@ -172,6 +226,14 @@ class Database:
                 else:
                     with self._commits.writing(durable=durable) as connection:
                         yield connection
+
+    @contextmanager
+    def _remembered(self) -> Generator[None]:
+        """Know when this process has last written; where a commit fails, it may have."""
+        try:
+            yield
+        finally:
+            self._wrote_at = time.monotonic()
 
     @contextmanager
     def _noted(self) -> Generator[None]:
@@ -205,7 +267,7 @@ class Database:
         Raises:
             StorageError: the database cannot be reached, or refuses.
         """
-        with self._noted():
+        with self._noted(), self._remembered():
             self.prepare()
             with told(self.location, sqlite=False), alone(self.engine) as connection:
                 yield connection
@@ -236,6 +298,8 @@ class Database:
             executor.shutdown()
         if self._backend.owned:
             self._backend.engine.dispose()
+        if self._replica is not None:
+            self._replica.backend.engine.dispose()
 
     def __enter__(self) -> Self:
         return self

@@ -51,6 +51,9 @@ class Backend:
     """The database as it may be shown: without a password."""
 
     sqlite: bool
+    schema: str | None
+    """Of PostgreSQL, that the tables are in; `None` where the server decides."""
+
     owned: bool
     """Whether the engine was made here, and is disposed of here."""
 
@@ -96,7 +99,7 @@ def backend(target: Target, *, busy_timeout: float, connections: int, schema: st
         placed = {} if schema is None else namespaces.options(schema, others)
         engine = target.execution_options(isolation_level="READ COMMITTED", **placed)
         engine.hide_parameters = True
-        return Backend(engine=engine, location=location, sqlite=False, owned=False)
+        return Backend(engine=engine, location=location, sqlite=False, schema=schema, owned=False)
     engine = driven(
         url,
         isolation_level="READ COMMITTED",
@@ -107,7 +110,7 @@ def backend(target: Target, *, busy_timeout: float, connections: int, schema: st
     )
     event.listen(engine, "checkin", _checked_in)
     event.listen(engine, "checkout", _checked_out)
-    return Backend(engine=engine, location=location, sqlite=False, owned=True)
+    return Backend(engine=engine, location=location, sqlite=False, schema=schema, owned=True)
 
 
 def parsed(target: str | URL) -> URL:
@@ -230,7 +233,7 @@ def _sqlite(url: URL, *, busy_timeout: float, connections: int) -> Backend:
     )
     event.listen(engine, "connect", _connected)
     event.listen(engine, "begin", _begin)
-    return Backend(engine=engine, location=url.database, sqlite=True, owned=True)
+    return Backend(engine=engine, location=url.database, sqlite=True, schema=None, owned=True)
 
 
 def _connected(connection: Any, _record: Any) -> None:
