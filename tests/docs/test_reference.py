@@ -24,6 +24,7 @@ from guardkit.policy.constitution import Principle
 from guardkit.policy.document import (
     Budgets,
     EscalationEntry,
+    ExemptionEntry,
     PolicyDocument,
     RouteEntry,
     SourceRules,
@@ -120,6 +121,7 @@ def test_every_reason_of_a_no_result_has_its_word() -> None:
         ("Tool", ToolEntry),
         ("Rule", ToolRule),
         ("Route", RouteEntry),
+        ("Exemption", ExemptionEntry),
         ("Broken glass", BreakGlassEntry),
         ("Review", ReviewEntry),
         ("Escalation over time", EscalationEntry),
