@@ -8,13 +8,14 @@ serializer, so an encrypting one leaves nothing in clear but ids, channel names 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from typing import Any, Self, cast
 
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
 from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
 
 from guardkit.errors import InputError, StorageError
-from guardkit.sql import chains, dialects, names, state_places
+from guardkit.sql import chains, hot, names, state_places
 from guardkit.sql.chains import Pair
 from guardkit.sql.columns import NAME_LENGTH
 from guardkit.sql.lineages import Key, Lineage, Lineages, grown, whole
@@ -57,6 +58,7 @@ class Place:
         return self.tenant, self.thread_id, self.ns_hash, channel
 
 
+@lru_cache(maxsize=256)
 def ns_hash(ns: str) -> str:
     """The hash of a namespace."""
     return hashlib.sha256(ns.encode("utf-8", "surrogatepass")).hexdigest()[:32]
@@ -215,8 +217,8 @@ def store(connection: Connection, prepared: Prepared) -> None:
     """Write a checkpoint. The same one again replaces itself; a channel's version never changes."""
     wanted = prepared.wanted()
     missing = set(wanted) - chains.standing(connection, prepared.row, wanted)
-    dialects.insert_all_new(connection, blobs, prepared.rows(missing))
-    dialects.upsert_all(connection, checkpoints, [prepared.row])
+    hot.insert_all_new(connection, blobs, prepared.rows(missing))
+    hot.upsert_all(connection, checkpoints, [prepared.row])
 
 
 def page(

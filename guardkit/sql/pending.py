@@ -6,7 +6,7 @@ from typing import Any
 from langgraph.checkpoint.base import WRITES_IDX_MAP, writes_sort_key
 from sqlalchemy import Connection, select
 
-from guardkit.sql import dialects, names, state_places
+from guardkit.sql import hot, names, state_places
 from guardkit.sql.checkpoints import Place, at
 from guardkit.sql.sealing import Seal
 from guardkit.sql.tables import writes
@@ -48,8 +48,8 @@ def row(seal: Seal, keys: Mapping[str, Any], value: Any) -> dict[str, Any]:
 
 def store(connection: Connection, made: Sequence[Mapping[str, Any]]) -> None:
     """Write what `rows` made. Of ordinary writes the first holds, of special ones (negative index) the last."""
-    dialects.insert_all_new(connection, writes, [row for row in made if row["idx"] >= 0])
-    dialects.upsert_all(connection, writes, [row for row in made if row["idx"] < 0])
+    hot.insert_all_new(connection, writes, [row for row in made if row["idx"] >= 0])
+    hot.upsert_all(connection, writes, [row for row in made if row["idx"] < 0])
 
 
 def of(
