@@ -8,6 +8,8 @@ import hashlib
 import hmac
 from collections.abc import Collection, Mapping
 
+from pydantic import Field
+
 from guardkit.core.digest import canonical
 from guardkit.core.values import Json, JsonObject, Value
 from guardkit.errors import InputError
@@ -30,10 +32,10 @@ class Salts(Value):
     salt: str | None = None
     """Of all values, until one of them is erased: 32 hexadecimal digits."""
 
-    salts: dict[str, str] = {}
+    salts: dict[str, str] = Field(default_factory=dict[str, str])
     """Then of each that is left, by name."""
 
-    erased: dict[str, str] = {}
+    erased: dict[str, str] = Field(default_factory=dict[str, str])
     """Commitments of those that were erased, by name."""
 
     def of(self, name: str) -> str | None:
