@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import Connection, TextClause, bindparam, text
 
 from guardkit.errors import MissingDataError
-from guardkit.sql import namespaces
+from guardkit.sql import namespaces, state_places
 from guardkit.sql.dialects import family
+from guardkit.sql.hot import Hot
 from guardkit.sql.packing import Link
 from guardkit.sql.sealing import Seal
 
@@ -67,6 +68,17 @@ def _sizes(kind: str, prefix: str) -> TextClause:
     )
 
 
+@lru_cache(maxsize=16)
+def _size(kind: str, prefix: str) -> Hot:
+    """Of one value, which is what most steps rest on."""
+    return Hot(
+        text(
+            f"SELECT b.channel, b.version, b.base, length(b.value) AS size FROM {prefix}gk_blobs b "  # noqa: S608
+            f"WHERE {_ROWS} AND b.channel = :channel AND b.version = :version {_LOCKS[kind]}"
+        )
+    )
+
+
 def refs(pairs: Collection[Pair]) -> str:
     """Channels and versions as they are kept."""
     return json.dumps(sorted(pairs), separators=(",", ":"))
@@ -77,9 +89,12 @@ def pairs(refs: str) -> list[Pair]:
     return [(channel, version) for channel, version in json.loads(refs)]
 
 
+def _keys(place: Mapping[str, str]) -> dict[str, Any]:
+    return {name: place[name] for name in ("tenant", "thread_id", "ns_hash")}
+
+
 def _bound(kind: str, place: Mapping[str, str], pairs: Collection[Pair]) -> dict[str, Any]:
-    keys = {name: place[name] for name in ("tenant", "thread_id", "ns_hash")}
-    return keys | ({"pairs": sorted(pairs)} if kind == "mysql" else {"refs": refs(pairs)})
+    return _keys(place) | ({"pairs": sorted(pairs)} if kind == "mysql" else {"refs": refs(pairs)})
 
 
 def links(
@@ -97,7 +112,12 @@ def links(
         return {}
     kind = family(connection)
     found = connection.execute(_chains(kind, namespaces.prefix(connection)), _bound(kind, place, pairs))
-    return {(row.channel, row.version): seal.link(row) for row in found}
+    return {
+        (row.channel, row.version): seal.link(
+            state_places.blob(place, row.channel, row.version, row.base), row
+        )
+        for row in found
+    }
 
 
 def path(known: Mapping[Pair, Link], channel: str, version: str) -> tuple[Link, ...]:
@@ -140,9 +160,17 @@ def standing(
         return set()
     kind = family(connection)
     there: set[Pair] = set()
-    chosen = _sizes(kind, namespaces.prefix(connection))
-    for row in connection.execute(chosen, _bound(kind, place, list(wanted))):
-        thought = wanted[row.channel, row.version]
-        if thought is None or (thought.stored, thought.base) == (row.size, row.base):
-            there.add((row.channel, row.version))
+    if len(wanted) == 1:
+        ((channel, version),) = wanted
+        one = _size(kind, namespaces.prefix(connection)).first(
+            connection, {**_keys(place), "channel": channel, "version": version}
+        )
+        found = [] if one is None else [one]
+    else:
+        chosen = _sizes(kind, namespaces.prefix(connection))
+        found = connection.execute(chosen, _bound(kind, place, list(wanted)))
+    for channel, version, base, size in found:
+        thought = wanted[channel, version]
+        if thought is None or (thought.stored, thought.base) == (size, base):
+            there.add((channel, version))
     return there

@@ -9,19 +9,22 @@ import weakref
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import ParamSpec, Self, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, Pool
 
+from guardkit.core.encryption import Encryption
 from guardkit.core.settings import REPLICA_LAG, Settings
 from guardkit.errors import ConfigurationError, StorageError
-from guardkit.sql import dialects, names, schema as tables
+from guardkit.sql import dialects, names, schema as tables, secret
 from guardkit.sql.commits import Commits
 from guardkit.sql.engines import Target, alone, backend, name_tenant, reading, writing
 from guardkit.sql.faults import told
 from guardkit.sql.listening import Listening, listening
 from guardkit.sql.replicas import Replica, UnfitError
+from guardkit.sql.vault import OPTION, Vault
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,6 +46,7 @@ class Database:
         replica: URL of a streaming replica on PostgreSQL, from which lists are read; see `look`.
         replica_lag: seconds that what is read there may be old.
         schema: of PostgreSQL, that the tables are in; by default the first of the server's `search_path`. `upgrade` makes it.
+        encryption: keys for what is stored. An empty database is encrypted from its first use with them.
 
     Raises:
         ConfigurationError: `target` names no database that guardkit can keep its promises on.
@@ -59,6 +63,7 @@ class Database:
         listen: str | URL | None = None,
         replica: str | URL | None = None,
         replica_lag: float = REPLICA_LAG,
+        encryption: Encryption | None = None,
     ) -> None:
         if not busy_timeout > 0:
             raise ConfigurationError(f"busy_timeout is {busy_timeout!r}", remedy="give seconds, more than 0")
@@ -67,7 +72,11 @@ class Database:
         self.on_fault: Callable[[str], None] = _nobody
         """Told the type of every `StorageError` that leaves a transaction."""
 
-        self._backend = backend(target, busy_timeout=busy_timeout, connections=threads + 1, schema=schema)
+        self.vault = Vault(encryption)
+        """Seals what is stored, and opens it."""
+
+        found = backend(target, busy_timeout=busy_timeout, connections=threads + 1, schema=schema)
+        self._backend = replace(found, engine=found.engine.execution_options(**{OPTION: self.vault}))
         self.listening: Listening = listening(self._backend, listen)
         """How news of other processes' commits come in; see `guardkit.sql.news`."""
 
@@ -107,6 +116,7 @@ class Database:
             listen=settings.database_listen,
             replica=settings.database_replica,
             replica_lag=settings.database_replica_lag or REPLICA_LAG,
+            encryption=settings.encryption,
         )
 
     def _begin_life(self) -> None:
@@ -156,7 +166,9 @@ class Database:
         """Connect, and see that the tables are those of this code. Happens by itself on first use.
 
         Raises:
-            ConfigurationError: the tables are newer than this code, or a server's are missing or older.
+            ConfigurationError: the tables are newer than this code, or a server's are missing or older; or what they hold is
+                encrypted and this process has no key, or the other way round.
+            SealError: they are encrypted with another key.
             StorageError: the database cannot be reached.
         """
         if self._ready:
@@ -164,6 +176,7 @@ class Database:
         with self._setup:
             if not self._ready:
                 tables.ensure(self._backend)
+                secret.unlock(self._backend, self.vault)
                 self._ready = True
 
     @contextmanager

@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from sqlalchemy import URL, Connection, text
@@ -17,6 +18,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from guardkit.errors import ConfigurationError, StorageError
 from guardkit.sql.dialects import FAMILIES
 from guardkit.sql.engines import Backend, backend, name_tenant, parsed, reading
+from guardkit.sql.vault import OPTION
 
 T = TypeVar("T")
 
@@ -81,7 +83,9 @@ class Replica:
             raise ConfigurationError(f"replica_lag is {max_lag!r}", remedy="give seconds, more than 0")
         if "connect_timeout" not in given.query:
             given = given.update_query_dict({"connect_timeout": _CONNECT})
-        self._backend = backend(given, busy_timeout=1.0, connections=connections, schema=primary.schema)
+        found = backend(given, busy_timeout=1.0, connections=connections, schema=primary.schema)
+        vault = primary.engine.get_execution_options().get(OPTION)
+        self._backend = replace(found, engine=found.engine.execution_options(**{OPTION: vault}))
         if tenant is not None:
             name_tenant(self._backend.engine, tenant)
         self._max_lag = max_lag

@@ -25,6 +25,7 @@ from guardkit.testing.contracts.records import ChannelRecordsContract
 from guardkit.testing.contracts.replies import RepliesContract
 from guardkit.testing.contracts.reviews import ReviewsContract
 from guardkit.testing.contracts.runs import RunsContract
+from guardkit.testing.contracts.stages import StagesContract
 from guardkit.testing.contracts.stops import StopsContract
 from guardkit.testing.contracts.threads import ThreadsContract
 from guardkit.testing.contracts.tokens import TokensContract
@@ -42,6 +43,7 @@ __all__ = [
     "RepliesContract",
     "ReviewsContract",
     "RunsContract",
+    "StagesContract",
     "StopsContract",
     "StoreContract",
     "ThreadsContract",
@@ -54,6 +56,7 @@ class StoreContract(
     ThreadsContract,
     ApprovalsContract,
     CalendarsContract,
+    StagesContract,
     ListingsContract,
     EffectsContract,
     AuditContract,
