@@ -69,10 +69,10 @@ def database(*, accepts_plain: bool | None = None) -> Database:
         ConfigurationError: none is configured.
     """
     found = settings()
-    if found.encryption is not None and accepts_plain is not None:
-        accepting = found.encryption.model_copy(update={"accepts_plain": accepts_plain})
-        found = found.model_copy(update={"encryption": accepting})
-    return Database.from_settings(found)
+    encryption = found.encryption
+    if encryption is not None and accepts_plain is not None:
+        encryption = encryption.model_copy(update={"accepts_plain": accepts_plain})
+    return Database.from_settings(found.model_copy(update={"encryption": encryption}))
 
 
 @contextmanager
