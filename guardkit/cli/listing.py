@@ -1,5 +1,6 @@
 """Which approvals are meant, and how a list shows them."""
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,7 +34,33 @@ Tenant = Annotated[str | None, typer.Option(help="Only this tenant.")]
 Thread = Annotated[str | None, typer.Option(help="Only this thread; the whole id.")]
 Agent = Annotated[str | None, typer.Option(help="Only this agent; the whole name.")]
 Tool = Annotated[str | None, typer.Option(help="Only this tool; the whole name.")]
+Mine = Annotated[
+    bool, typer.Option("--mine", help="Only what waits for you now: whom GUARDKIT_PERSON names.")
+]
 For = Annotated[str | None, typer.Option("--for", help="Only what waits for this person now.")]
+
+
+PERSON = "GUARDKIT_PERSON"
+"""The environment variable that says who sits at this command line."""
+
+
+def whose(person: str | None, *, mine: bool) -> str | None:
+    """Whose list is meant, if one person's.
+
+    Raises:
+        InputError: both are said, or it is not configured who `--mine` is.
+    """
+    if not mine:
+        return person
+    if person is not None:
+        raise InputError("--mine and --for exclude each other")
+    named = os.environ.get(PERSON, "").strip()
+    if not named:
+        raise InputError(
+            f"--mine: {PERSON} does not say who you are",
+            remedy=f"set {PERSON} to an identity of the people directory, or use --for",
+        )
+    return named
 
 
 class Shown(Presentation):

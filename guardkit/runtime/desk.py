@@ -23,9 +23,11 @@ from guardkit.core.people import Assurance, Directory, Person
 from guardkit.core.signing import Signer
 from guardkit.core.values import JsonObject
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
+from guardkit.runtime.batches import Batches
 from guardkit.runtime.changing import (
     Changes,
     DeskStore,
+    check_shown,
     check_version,
     check_words,
     event_of,
@@ -55,6 +57,7 @@ class Desk:
 
     Attributes:
         emergencies: where the glass is broken, and where that is reviewed.
+        batches: where several questions are decided on together.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Desk:
         self._pace = Pace()
         self._changes = Changes(store, self._telemetry)
         self.emergencies = Emergencies(store, directory, signer, self._telemetry)
+        self.batches = Batches(store, directory, self._speakers, self._changes, self.decide)
 
     def decide(
         self,
@@ -87,6 +91,7 @@ class Desk:
         args: JsonObject | None = None,
         delivery: str | None = None,
         version: int | None = None,
+        shown: str | None = None,
     ) -> Approval:
         """Take one person's decision: all of it counts, audited in the same transaction, or nothing changes.
 
@@ -105,6 +110,7 @@ class Desk:
             delivery: id of the message that was answered, or of the request that brought it.
             version: the `Approval.version` that was on the person's screen; another one is refused, so that nobody
                 answers without what others have said meanwhile. `None` where a digest says enough.
+            shown: the `presentation_hash` of what was on the person's screen; another one is refused.
 
         Returns:
             The approval as it stands now.
@@ -124,6 +130,7 @@ class Desk:
             seen = approval
             seat = self._speakers.seat(approval, person, at)
             check_version(approval, version)
+            check_shown(approval, shown)
             check_words(reason)
             if args is not None and digest == approval.digest:
                 _check_edit(approval, args)

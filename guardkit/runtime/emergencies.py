@@ -154,6 +154,15 @@ class Emergencies:
         found = self._store.reviews(person.tenant, closed=closed, limit=LISTED)
         return [review for review in found if person.active and review.glass.may_review(person)]
 
+    def review_refusal(self, review: Review, person: Person) -> DecisionRefusedError | None:
+        """Why this person could not close a review now, or `None` when they could."""
+        askers = self._records((review.broken_by, *review.asked_by))
+        try:
+            check_reviewer(review, person, askers, self._store.now())
+        except DecisionRefusedError as error:
+            return error
+        return None
+
     def close_review(
         self,
         approval_id: str,

@@ -16,6 +16,7 @@ from guardkit.core.people import Directory
 from guardkit.core.ports import Store
 from guardkit.runtime.desk import Desk
 from guardkit.web.api.approvals import Approvals
+from guardkit.web.api.batches import Batches
 from guardkit.web.api.bearer import Bearer
 from guardkit.web.api.emergencies import Emergencies
 from guardkit.web.api.openapi import DOCUMENT_PATH, document
@@ -47,6 +48,7 @@ def http_api(
 
     served = (
         *Approvals(desk, store).served(),
+        *Batches(desk).served(),
         *Emergencies(desk, store).served(),
         *Operating(store).served(),
     )

@@ -47,6 +47,8 @@ _ALL = (
     Kind("already_decided", HTTPStatus.CONFLICT, "Your approval already counts"),
     Kind("version_mismatch", HTTPStatus.CONFLICT, "Others have answered since you looked"),
     Kind("digest_mismatch", HTTPStatus.CONFLICT, "The action has changed since you looked"),
+    Kind("shown_mismatch", HTTPStatus.CONFLICT, "It does not look as it did"),
+    Kind("not_whole", HTTPStatus.CONFLICT, "This is decided by itself"),
     Kind("expired", HTTPStatus.CONFLICT, "The time to decide is over"),
     Kind("stopped", HTTPStatus.CONFLICT, "A stop is in force"),
     Kind("conflict", HTTPStatus.CONFLICT, "Others are deciding at this moment"),
