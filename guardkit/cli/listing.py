@@ -1,6 +1,5 @@
 """Which approvals are meant, and how a list shows them."""
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from guardkit.channels.card import shortened_again
-from guardkit.cli.base import out
+from guardkit.cli.base import out, settings
 from guardkit.core.approvals import Approval, ApprovalState
 from guardkit.core.people import Directory, Person
 from guardkit.core.places import Place
@@ -40,10 +39,6 @@ Mine = Annotated[
 For = Annotated[str | None, typer.Option("--for", help="Only what waits for this person now.")]
 
 
-PERSON = "GUARDKIT_PERSON"
-"""The environment variable that says who sits at this command line."""
-
-
 def whose(person: str | None, *, mine: bool) -> str | None:
     """Whose list is meant, if one person's.
 
@@ -54,11 +49,11 @@ def whose(person: str | None, *, mine: bool) -> str | None:
         return person
     if person is not None:
         raise InputError("--mine and --for exclude each other")
-    named = os.environ.get(PERSON, "").strip()
-    if not named:
+    named = settings().person
+    if named is None:
         raise InputError(
-            f"--mine: {PERSON} does not say who you are",
-            remedy=f"set {PERSON} to an identity of the people directory, or use --for",
+            "--mine: nothing says who you are",
+            remedy="set GUARDKIT_PERSON to an identity of the people directory, or use --for",
         )
     return named
 

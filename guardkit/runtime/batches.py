@@ -158,10 +158,6 @@ class Batches:
         return {one.request.id: one for one in found if self._speakers.concerns(one, person, now)}
 
     def _one(self, seen: Seen, approval: Approval | None, asked: _Asked) -> ItemOutcome:
-        if asked.person is not None and approval is None:
-            return ItemOutcome(
-                seen=seen, approval=None, error=UnknownApprovalError("there is no such approval")
-            )
         before = asked.said_before(seen, approval)
         if before is not None:
             return before

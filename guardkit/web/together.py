@@ -17,7 +17,7 @@ from guardkit.core.batches import BATCH_LIMIT, BatchKind, Seen, are_of_one_kind,
 from guardkit.core.listings import ListName, ListQuery
 from guardkit.core.ports import Store
 from guardkit.core.presentation import present, presentation_hash
-from guardkit.errors import DecisionRefusedError, InputError
+from guardkit.errors import DecisionRefusedError, InputError, StorageError
 from guardkit.runtime.batches import ItemOutcome
 from guardkit.runtime.desk import Desk
 from guardkit.web.bodies import Form
@@ -181,12 +181,12 @@ def _line(outcome: ItemOutcome) -> dict[str, Any]:
     match outcome.error:
         case None:
             pass
-        case DecisionRefusedError() as error:
-            because = refused(error)
-        case InputError():
-            because = not_found()
-        case _:
+        case StorageError():
             because = unavailable()
+        case DecisionRefusedError() as error if shown is not None:
+            because = refused(error)
+        case _:
+            because = not_found()
     return {"id": outcome.seen.approval, "shown": shown, "because": because, "unsure": _is_unsure(because)}
 
 

@@ -13,6 +13,7 @@ from requests.structures import CaseInsensitiveDict
 from guardkit.core.approvals import Approval
 from guardkit.core.glass import BreakGlass
 from guardkit.core.people import Assurance, Person
+from guardkit.core.presentation import present, presentation_hash
 from guardkit.core.runs import StopOrder
 from guardkit.web.api import document
 from guardkit.web.api.operations import OPERATIONS
@@ -117,6 +118,10 @@ def aim(case: Any, desk: Desk, name: str) -> None:
         )
     if name == "breakGlass" and isinstance(case.body, dict):
         case.body |= {"version": approval.version, "digest": approval.digest}
+    if name == "decideTogether" and isinstance(case.body, dict):
+        shown = presentation_hash(present(approval))
+        seen = {"version": approval.version, "digest": approval.digest, "presentation_hash": shown}
+        case.body |= {"items": [{"approval": approval.request.id, **seen}]}
     if name == "decide" and isinstance(case.body, dict):
         case.body |= {"version": approval.version, "digest": approval.digest}
         if case.body.get("decision") != "edit":

@@ -56,6 +56,6 @@ def _item(outcome: ItemOutcome) -> BatchItem:
 
 
 def _problem(outcome: ItemOutcome, error: GuardkitError | None) -> Problem:
-    if isinstance(error, DecisionRefusedError):
+    if isinstance(error, DecisionRefusedError) and outcome.approval is not None:
         return refused(error, outcome.approval).problem
     return not_found().problem
