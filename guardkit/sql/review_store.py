@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from guardkit.core.audit import AuditEvent
 from guardkit.core.reviews import Review, checked_change
-from guardkit.sql import reviews
+from guardkit.sql import deliveries, reviews
 from guardkit.sql.database import Database
 
 
@@ -38,4 +38,7 @@ class ReviewStore:
         """
         checked_change(before, after)
         with self.database.writing() as connection:
-            return reviews.change(connection, before, after, events)
+            changed = reviews.change(connection, before, after, events)
+            if changed and after.closed is not None:
+                deliveries.drop_review(connection, after.approval_id)
+            return changed

@@ -214,8 +214,21 @@ class MemoryQueue(MemoryState):
             message.delivered_at = self.now()
             if message.state == "waiting":
                 message.state = "sent"
+                if delivery.kind == "review":
+                    self._remind_reviewers(delivery)
             if rendered is not None:
                 self.rendered[delivery.id] = rendered
+
+    def _remind_reviewers(self, delivery: Delivery) -> None:
+        """Plan the next message about a review that is still open."""
+        review, approval = self._reviews[delivery.approval_id], self._approvals[delivery.approval_id]
+        if review.closed is not None:
+            return
+        sent = [
+            one for one in self._messages_of(approval, "review") if one.delivery.channel == delivery.channel
+        ]
+        at = self.now() + review.glass.reminder
+        self._add_message(approval, "review", delivery.stage, delivery.channel, at, len(sent))
 
     def messages(self, tenant: str, thread_id: str) -> Sequence[Message]:
         """Every delivery about a thread's questions that was tried, in the order in which they went out."""
