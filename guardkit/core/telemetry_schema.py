@@ -339,6 +339,24 @@ METRICS: Mapping[str, MetricShape] = {
         means="effects of which nobody knows whether they took place; stops at 10,000",
         always=(names.AGENT,),
     ),
+    names.REVIEWS: MetricShape(
+        instrument="gauge",
+        unit="{review}",
+        means="reviews of broken glasses that nobody has closed; stops at 10,000",
+        always=(names.AGENT,),
+    ),
+    names.REVIEWS_AGE: MetricShape(
+        instrument="gauge",
+        unit="s",
+        means="time since the glass was broken that has waited longest for its review; 0 when there is none",
+        always=(names.AGENT,),
+    ),
+    names.REVIEWS_OVERDUE: MetricShape(
+        instrument="gauge",
+        unit="{review}",
+        means="reviews that nobody has closed in time; stops at 10,000",
+        always=(names.AGENT,),
+    ),
     names.DATABASE_UP: MetricShape(
         instrument="gauge",
         unit="{database}",
