@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from guardkit.channels import Console
-from guardkit.cli import deciding, watching
+from guardkit.cli import deciding, stats, watching
 from guardkit.cli.base import directory, err, out, settings, store
 from guardkit.cli.deciding import ApprovalId, AsJson
 from guardkit.cli.ending import dumped, ending, write
@@ -44,6 +44,7 @@ app.command("edit")(deciding.edit)
 app.command("respond")(deciding.respond)
 app.command("decide")(deciding.decide)
 app.command("watch")(watching.watch)
+app.command("stats")(stats.stats)
 
 
 @app.callback()

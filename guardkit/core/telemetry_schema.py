@@ -291,6 +291,12 @@ METRICS: Mapping[str, MetricShape] = {
         means="approvals, edits included, that were given in less time than reading the arguments takes",
         always=(names.POLICY_ID, names.TOOL),
     ),
+    names.ANSWERS: MetricShape(
+        instrument="counter",
+        unit="{decision}",
+        means="decisions of people that count, by what they said and by the routes that asked; never by whom",
+        always=(names.POLICY_ID, names.APPROVAL_ROUTE, names.APPROVAL_SAID),
+    ),
     names.GLASSES: MetricShape(
         instrument="counter",
         unit="{decision}",

@@ -10,6 +10,7 @@ from guardkit.core.people import Assurance, Person
 from guardkit.core.ports import Approvals, Audit, Stops
 from guardkit.core.presentation import present, presentation_hash
 from guardkit.core.reviews import Reviews
+from guardkit.core.stats import Stats
 from guardkit.core.values import Json, JsonObject
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
 from guardkit.runtime.events import Telemetry
@@ -23,7 +24,7 @@ _REASON_LIMIT = 4000
 Change: TypeAlias = Callable[[Approval, float], tuple[Approval, Sequence[AuditEvent]]]
 
 
-class DeskStore(Approvals, Listings, Audit, Stops, Reviews, Protocol):
+class DeskStore(Approvals, Listings, Audit, Stops, Reviews, Stats, Protocol):
     """What the desk needs of a store."""
 
     def now(self) -> float:

@@ -36,9 +36,10 @@ from guardkit.runtime.changing import (
 from guardkit.runtime.emergencies import Emergencies
 from guardkit.runtime.events import Attributes, NoTelemetry, Telemetry
 from guardkit.runtime.lists import ListPage, Lists
+from guardkit.runtime.measuring import Measuring
 from guardkit.runtime.pace import Pace
 from guardkit.runtime.speaking import Speakers, is_over
-from guardkit.runtime.telling import answered, settled
+from guardkit.runtime.telling import answered, counted, settled
 
 LISTED = 1000
 """How much of what waits for somebody is told at once."""
@@ -58,6 +59,7 @@ class Desk:
     Attributes:
         emergencies: where the glass is broken, and where that is reviewed.
         batches: where several questions are decided on together.
+        measuring: counts what people answered.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Desk:
         self._pace = Pace()
         self._changes = Changes(store, self._telemetry)
         self.emergencies = Emergencies(store, directory, signer, self._telemetry)
+        self.measuring = Measuring(store, directory, self._speakers)
         self.batches = Batches(store, directory, self._speakers, self._changes, self.decide)
 
     def decide(
@@ -158,6 +161,7 @@ class Desk:
         how = {names.APPROVAL_CHANNEL: via, names.APPROVAL_ASSURANCE: assurance.value}
         read = self._read(after, after.args if seen is None else seen.args)
         answered(self._telemetry, names.DECIDE_APPROVAL, after, {names.APPROVAL_SAID: kind, **how, **read})
+        counted(self._telemetry, after, kind)
         return after
 
     def _read(self, approval: Approval, args: JsonObject) -> Attributes:

@@ -55,7 +55,7 @@ KNOWN |= {
 KNOWN |= found_by("x", Principal(id="uma", tenant="acme"), TurnStatus.RUNNING, 7.0)
 
 
-REFILLED = {"gk_listings", "gk_hold_gate"}
+REFILLED = {"gk_answers", "gk_listings", "gk_hold_gate"}
 """Tables that the way up fills again, from those that stay."""
 
 
@@ -122,9 +122,12 @@ def test_every_revision_can_be_left_and_come_back_to_and_what_survives_is_untouc
         before = rows(engine)
         assert all(before.values()), "rows in every table"
         plan = plan_downgrade(location, to)
-        with pytest.raises(InputError, match="allow-loss") as refused:
-            downgrade(location, to, by="dana")
-        assert (rows(engine), current_revision(location)) == (before, head_revision())
+        told = ""
+        if plan.lost:  # a revision whose tables are all filled again loses nothing
+            with pytest.raises(InputError, match="allow-loss") as refused:
+                downgrade(location, to, by="dana")
+            told = str(refused.value)
+            assert (rows(engine), current_revision(location)) == (before, head_revision())
         done = downgrade(location, to, by="dana", allow_loss=True)
         assert done == plan
         assert current_revision(location) == to
@@ -132,7 +135,7 @@ def test_every_revision_can_be_left_and_come_back_to_and_what_survives_is_untouc
         below = rows(engine)
         gone = {name for name in before if name not in below}
         assert {one.what for one in plan.lost if "." not in one.what} == gone - REFILLED
-        assert all(name in str(refused.value) for name in gone - REFILLED)
+        assert all(name in told for name in gone - REFILLED)
         seen |= gone
         for name, there in below.items():
             kept = [{column: row[column] for column in there[0]} for row in before[name]]

@@ -7,7 +7,7 @@ from typing import Any, Generic, Literal, TypeVar
 from guardkit.core.people import Person
 from guardkit.core.tokens import ApiToken, TokenScope
 from guardkit.core.values import Value
-from guardkit.web.api import answers, batch_answers, requests, review_answers, thread_answers
+from guardkit.web.api import answers, batch_answers, requests, review_answers, stats, thread_answers
 
 ROOT = "/api/v1"
 
@@ -207,6 +207,18 @@ CLOSE_REVIEW = Operation(
         "reason_required", "reason_invalid",
     ),
 )  # fmt: skip
+SHOW_STATS = Operation(
+    id="showStats",
+    method="GET",
+    path="/stats",
+    summary="What people answered, how often they agreed, how long they took, and what waits for them",
+    text="Of the token's tenant, for services: it says by name who answered what. Counts of what waits stop at 10,000.",
+    scope=TokenScope.APPROVALS_READ,
+    query=stats.StatsQuery,
+    body=requests.Nothing,
+    answer=stats.StatsAnswer,
+    problems=("services_only",),
+)
 LIST_THREADS = Operation(
     id="listThreads",
     method="GET",
@@ -278,6 +290,7 @@ OPERATIONS: tuple[Operation[Any, Any], ...] = (
     BREAK_GLASS,
     LIST_REVIEWS,
     CLOSE_REVIEW,
+    SHOW_STATS,
     LIST_THREADS,
     SHOW_HISTORY,
     LIST_STOPS,

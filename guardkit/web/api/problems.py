@@ -36,6 +36,7 @@ _ALL = (
     Kind("unauthorized", HTTPStatus.UNAUTHORIZED, "No token that counts"),
     Kind("scope_missing", HTTPStatus.FORBIDDEN, "The token is not for this"),
     Kind("people_only", HTTPStatus.FORBIDDEN, "Only people may do this"),
+    Kind("services_only", HTTPStatus.FORBIDDEN, "Only services are told this"),
     Kind("not_an_approver", HTTPStatus.FORBIDDEN, "This does not wait for you"),
     Kind("not_the_requester", HTTPStatus.FORBIDDEN, "This is not your request"),
     Kind("requester", HTTPStatus.FORBIDDEN, "You cannot decide on your own request"),
