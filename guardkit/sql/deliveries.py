@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from guardkit.core.approvals import Approval, ApprovalRequest
+from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
 from guardkit.core.digest import sha256
 from guardkit.core.planning import RINGING, held_until, planned
 from guardkit.core.runs import Delivery, Message
@@ -97,6 +97,31 @@ def tell_outcome(connection: Connection, approval: Approval, now: float) -> None
     _void(connection, approval, "ask", "remind", "update")
 
 
+def ask_again(connection: Connection, approval: Approval, cause: str) -> bool:
+    """Ask the people of the stage that waits once more; see `guardkit.core.notices.Notices.ask_again`."""
+    stored = approval_rows.locked(connection, approval.request.id)
+    if (
+        stored is None
+        or stored.version != approval.version
+        or stored.request.tenant != approval.request.tenant
+    ):
+        return False
+    place = stored.stage()
+    if stored.state is not ApprovalState.PENDING or place is None:
+        return False
+    now, request = dialects.now(connection), stored.request
+    ids = {
+        channel: sha256("guardkit.notice.v1", [request.id, place, channel, cause])[:32]
+        for channel in request.stages[place].channels
+    }
+    there = select(deliveries.c.id).where(deliveries.c.id.in_(list(ids.values())))
+    known = set(connection.execute(there).scalars())
+    for channel, name in ids.items():
+        if name not in known:
+            _put(connection, request, name=name, kind="ask", stage=place, channel=channel, at=now)
+    return len(known) < len(ids)
+
+
 def ask_reviewers(connection: Connection, approval: Approval, now: float) -> None:
     """Ask those who review a broken glass; `delivered` plans when they are reminded."""
     glass, stages = approval.request.break_glass, len(approval.request.stages)
@@ -181,9 +206,23 @@ def _insert(
     version: int = 0,
     number: int = 0,
 ) -> None:
+    name = _id(request.id, kind, stage, channel, version, number)
+    _put(connection, request, name=name, kind=kind, stage=stage, channel=channel, at=at)
+
+
+def _put(
+    connection: Connection,
+    request: ApprovalRequest,
+    *,
+    name: str,
+    kind: str,
+    stage: int,
+    channel: str,
+    at: float,
+) -> None:
     connection.execute(
         insert(deliveries).values(
-            id=_id(request.id, kind, stage, channel, version, number),
+            id=name,
             approval_id=request.id,
             tenant=request.tenant,
             channel=channel,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from guardkit.core.approvals import Approval
 from guardkit.core.audit import AuditEvent
 from guardkit.core.reviews import Review, checked_change
 from guardkit.sql import deliveries, reviews
@@ -9,9 +10,14 @@ from guardkit.sql.database import Database
 
 
 class ReviewStore:
-    """Reviews of broken glasses in one SQL database."""
+    """Reviews of broken glasses in one SQL database, and messages that no answer brings about."""
 
     database: Database
+
+    def ask_again(self, approval: Approval, cause: str) -> bool:
+        """Ask the people of the stage that waits once more, once for each cause. Returns whether messages were made due."""
+        with self.database.writing() as connection:
+            return deliveries.ask_again(connection, approval, cause)
 
     def review(self, tenant: str, approval_id: str) -> Review | None:
         """The review of an approval; `None` where the glass was not broken, or in another tenant."""

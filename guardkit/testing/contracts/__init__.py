@@ -20,6 +20,7 @@ from guardkit.testing.contracts.calendars import CalendarsContract
 from guardkit.testing.contracts.channel import ApprovalChannelContract
 from guardkit.testing.contracts.effects import EffectsContract
 from guardkit.testing.contracts.listings import ListingsContract
+from guardkit.testing.contracts.notices import NoticesContract
 from guardkit.testing.contracts.queue import QueueContract
 from guardkit.testing.contracts.records import ChannelRecordsContract
 from guardkit.testing.contracts.replies import RepliesContract
@@ -39,6 +40,7 @@ __all__ = [
     "ChannelRecordsContract",
     "EffectsContract",
     "ListingsContract",
+    "NoticesContract",
     "QueueContract",
     "RepliesContract",
     "ReviewsContract",
@@ -66,5 +68,6 @@ class StoreContract(
     RepliesContract,
     ReviewsContract,
     StatsContract,
+    NoticesContract,
 ):
     """Everything that `guardkit.core.ports.Store` promises. Needs a fixture `store`, empty for each test."""

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from guardkit.core.approvals import Approval, ApprovalState
 from guardkit.core.audit import AuditEntry, AuditEvent
 from guardkit.core.planning import held_until
 from guardkit.core.runs import Delivery, DueThread, Message, StopOrder, TurnStatus
@@ -218,6 +219,28 @@ class MemoryQueue(MemoryState):
                     self._remind_reviewers(delivery)
             if rendered is not None:
                 self.rendered[delivery.id] = rendered
+
+    def ask_again(self, approval: Approval, cause: str) -> bool:
+        """Ask the people of the stage that waits once more, once for each cause."""
+        with self._lock:
+            known = self._approvals.get(approval.request.id)
+            place = None if known is None else known.stage()
+            if known != approval or known.state is not ApprovalState.PENDING or place is None:
+                return False
+            before = len(self._messages)
+            for channel in dict.fromkeys(known.request.stages[place].channels):
+                name = f"{known.request.id}-notice-{place}-{channel}-{cause}"
+                delivery = Delivery(
+                    id=name,
+                    approval_id=known.request.id,
+                    tenant=known.request.tenant,
+                    channel=channel,
+                    kind="ask",
+                    stage=place,
+                    attempts=0,
+                )
+                self._messages.setdefault(name, MemoryMessage(delivery, self.now(), 0))
+            return len(self._messages) > before
 
     def _remind_reviewers(self, delivery: Delivery) -> None:
         """Plan the next message about a review that is still open."""

@@ -45,7 +45,9 @@ def test_the_desk_is_measured_by_name(office: Office) -> None:
 
 
 @pytest.mark.promise("P15")
-@pytest.mark.parametrize(("since", "told"), [("soon", "--since"), ("401d", "at most 400d"), ("0s", "--since")])
+@pytest.mark.parametrize(
+    ("since", "told"), [("soon", "--since"), ("401d", "at most 400d"), ("0s", "--since")]
+)
 def test_a_window_that_is_none_is_refused(office: Office, since: str, told: str) -> None:
     refused = office("stats", "--since", since)
     assert (refused.status, told in refused.err) == (2, True), refused.err
