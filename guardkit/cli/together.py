@@ -108,7 +108,8 @@ def _taken(
     if person is not None:
         _show(said, desk, person, approvals)
     reason = said.reason
-    if reason is None and said.kind == "reject" and not said.yes:
+    needed = any(one.request.needs_comment(said.kind) for one in approvals)
+    if reason is None and needed and not said.yes:
         reason = words("Why (kept with each decision)", aside=said.as_json)
     verb = "Approve" if said.kind == "approve" else "Reject"
     question = f"{verb} these {len(approvals)}, as {one_line(said.person, 100)}?"

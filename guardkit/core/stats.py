@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from guardkit.core.approvals import Approval, SaidKind
+from guardkit.core.approvals import Approval, SaidKind, after_decisions, waiting_since
 from guardkit.core.listings import facet
 from guardkit.core.values import Value
 
@@ -31,7 +31,7 @@ class GivenAnswer(Value):
     """Seconds since the epoch, by the database's clock."""
 
     waited: float
-    """Seconds since its stage began to wait: since the question, the last edit, or the last answer to an earlier stage."""
+    """Seconds since its stage began to wait."""
 
     kind: SaidKind
     stage: int
@@ -150,10 +150,7 @@ def given_answers(approval: Approval, *, after: int = 0) -> Iterator[GivenAnswer
     request = approval.request
     rule = ",".join(sorted(request.rules))[:255]
     for number, said in enumerate(approval.decisions[after:], start=after + 1):
-        since = request.requested_at
-        for before in approval.decisions[: number - 1]:
-            if before.kind == "edit" or before.stage < said.stage:
-                since = before.decided_at
+        since = waiting_since(after_decisions(approval, number - 1), said.stage)
         yield GivenAnswer(
             approval_id=request.id,
             number=number,

@@ -130,10 +130,21 @@ def facts_of(decision: ApprovalDecision) -> JsonObject:
         "via": decision.via,
         "delivery": decision.delivery,
         "stage": decision.stage,
+        **({"seats": list(decision.seats)} if decision.seats else {}),
+        **({} if decision.exemption is None else {"exemption": decision.exemption}),
         "decided_digest": decision.digest,
         "key_id": decision.key_id,
         "signature": decision.signature,
     }
+
+
+def place_of(approval: Approval) -> JsonObject:
+    """What the audit log keeps of the stages that are left, where several can wait or a rejection may not end it."""
+    request = approval.request
+    if request.order == "in_turn" and all(stage.reject_quorum == 1 for stage in request.stages):
+        return {}
+    left: list[Json] = [] if approval.state.settled else [*approval.waiting()]
+    return {"waiting": left, "rejections": len(approval.against())}
 
 
 def check_version(approval: Approval, version: int | None) -> None:

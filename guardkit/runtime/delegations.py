@@ -48,7 +48,7 @@ class Delegations:
         self._directory = directory
         self._clock = clock
         self._next = 0.0
-        self._told: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._told: OrderedDict[tuple[str, int, str], None] = OrderedDict()
 
     def due(self) -> bool:
         """Whether it is time to look."""
@@ -57,18 +57,18 @@ class Delegations:
     def look(self) -> int:
         """Ask who has to be asked. Returns for how many approvals messages were made due."""
         self._next = self._clock() + _EVERY
-        return sum(self._ask(approval, cause) for approval, cause in self._begun())
+        return sum(self._ask(approval, stage, cause) for approval, stage, cause in self._begun())
 
-    def _ask(self, approval: Approval, cause: str) -> bool:
-        key = (approval.request.id, cause)
+    def _ask(self, approval: Approval, stage: int, cause: str) -> bool:
+        key = (approval.request.id, stage, cause)
         if key in self._told:
             return False
         self._told[key] = None
         while len(self._told) > _REMEMBERED:
             self._told.popitem(last=False)
-        return self._store.ask_again(approval, cause)
+        return self._store.ask_again(approval, stage, cause)
 
-    def _begun(self) -> Iterator[tuple[Approval, str]]:
+    def _begun(self) -> Iterator[tuple[Approval, int, str]]:
         if not isinstance(self._directory, Roster):
             return
         now = self._store.now()
@@ -80,25 +80,21 @@ class Delegations:
                     continue
                 for listed in self._store.find_listed(tenant, keys_of(absent), waiting, limit=LISTED):
                     for one in begun:
-                        cause = self._cause(listed.approval, absent, one, now)
-                        if cause is not None:
-                            yield listed.approval, cause
+                        for stage in self._stages(listed.approval, absent, one, now):
+                            yield listed.approval, stage, f"delegation {absent.id} {one.to} {one.since:.6f}"
 
-    def _cause(self, approval: Approval, absent: Person, one: Delegation, now: float) -> str | None:
-        """Why somebody has to be asked once more, if they have."""
-        request, place = approval.request, approval.stage()
-        delegate = self._directory.find(one.to)
-        if approval.state is not ApprovalState.PENDING or place is None or delegate is None:
-            return None
-        since = waiting_since(approval)
-        stage = request.stages[place]
-        excluded = any(
-            person.answers_to(identity) for person in (delegate, absent) for identity in request.excluded
-        )
-        asked = one.since > since and delegate.active and delegate.tenant == request.tenant
-        if not asked or excluded or not approval.answered().isdisjoint({delegate.id, absent.id}):
-            return None
-        wait = Wait(since=since, at=now)
-        if stage.admits(delegate, wait) or not stage.seats(delegate, absent, now, wait):
-            return None
-        return f"delegation {absent.id} {delegate.id} {one.since:.6f}"
+    def _stages(self, approval: Approval, absent: Person, one: Delegation, now: float) -> Iterator[int]:
+        """0-based indexes of the stages whose people have to be asked once more."""
+        request, delegate = approval.request, self._directory.find(one.to)
+        if approval.state is not ApprovalState.PENDING or delegate is None or not delegate.active:
+            return
+        if delegate.tenant != request.tenant or request.excludes(delegate, absent):
+            return
+        if not approval.answered().isdisjoint({delegate.id, absent.id}):
+            return
+        for place in approval.waiting():
+            stage, since = request.stages[place], waiting_since(approval, place)
+            wait = Wait(since=since, at=now)
+            known = one.since <= since or stage.admits(delegate, wait)
+            if not known and stage.seats(delegate, absent, now, wait):
+                yield place

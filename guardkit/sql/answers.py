@@ -1,6 +1,6 @@
 """People's answers as rows, and what they come to."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, or_, select
@@ -18,10 +18,12 @@ from guardkit.core.stats import (
     Measured,
     RuleCounts,
     given_answers,
+    person_hash,
 )
 from guardkit.sql import dialects
 from guardkit.sql.side_tables import answers
 from guardkit.sql.tables import listings
+from guardkit.sql.vault import Vault, vault_of
 
 MOST = 10_000
 """How far what waits is counted."""
@@ -32,8 +34,9 @@ _KINDS = tuple(AnswerCounts.model_fields)
 
 def write(connection: Connection, before: Approval, after: Approval) -> None:
     """Insert the answers that an approval has got. The transaction holds its row's lock."""
+    vault = vault_of(connection)
     rows = [
-        {"tenant": after.request.tenant, **one.model_dump()}
+        {"tenant": after.request.tenant, **one.model_dump(), "who": vault.hashed(one.who)}
         for one in given_answers(after, after=len(before.decisions))
     ]
     if rows:
@@ -57,17 +60,50 @@ def measure(connection: Connection, tenant: str, since: float, until: float) -> 
     )
 
 
+def in_clear(found: Measured, vault: Vault, approvals: Iterable[Approval]) -> Measured:
+    """The same, with the hashes of people as they are where nothing is encrypted.
+
+    Args:
+        found: as `measure` found it.
+        vault: what has hashed them.
+        approvals: the examples that it names.
+    """
+    people = {said.person for one in approvals for said in one.decisions}
+    plain = {vault.hashed(person_hash(person)): person_hash(person) for person in people}
+
+    def renamed(who: str) -> str:
+        return plain.get(who, who)
+
+    return found.model_copy(
+        update={
+            "approvers": tuple(
+                sorted(
+                    (one.model_copy(update={"who": renamed(one.who)}) for one in found.approvers),
+                    key=lambda one: one.who,
+                )
+            ),
+            "rules": tuple(
+                sorted(
+                    (one.model_copy(update={"who": renamed(one.who)}) for one in found.rules),
+                    key=lambda one: (one.who, one.rule),
+                )
+            ),
+        }
+    )
+
+
 def count_waiting(connection: Connection, tenant: str, keys: Sequence[str]) -> int:
     """How many approvals wait under one of the keys; see `guardkit.core.stats.Stats.count_waiting`."""
     now = dialects.now(connection)
     found: set[str] = set()
-    for start in range(0, len(keys), _SOME):
+    stored = [one for key in keys for one in vault_of(connection).lookups(key)]
+    for start in range(0, len(stored), _SOME):
         chosen = (
             select(listings.c.approval_id)
             .where(
                 listings.c.tenant == tenant,
                 listings.c.list == ListName.WAITING.value,
-                listings.c.who.in_(list(keys[start : start + _SOME])),
+                listings.c.who.in_(stored[start : start + _SOME]),
                 listings.c.since <= now,
                 listings.c.until > now,
             )

@@ -14,10 +14,10 @@ class ReviewStore:
 
     database: Database
 
-    def ask_again(self, approval: Approval, cause: str) -> bool:
-        """Ask the people of the stage that waits once more, once for each cause. Returns whether messages were made due."""
+    def ask_again(self, approval: Approval, stage: int, cause: str) -> bool:
+        """Ask the people of a stage that waits once more, once for each cause. Returns whether messages were made due."""
         with self.database.writing() as connection:
-            return deliveries.ask_again(connection, approval, cause)
+            return deliveries.ask_again(connection, approval, stage, cause)
 
     def review(self, tenant: str, approval_id: str) -> Review | None:
         """The review of an approval; `None` where the glass was not broken, or in another tenant."""

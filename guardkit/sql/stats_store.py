@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from guardkit.core.stats import Measured
-from guardkit.sql import answers
+from guardkit.sql import answers, approval_rows
 from guardkit.sql.database import Database
+from guardkit.sql.vault import vault_of
 
 
 class StatsStore:
@@ -15,7 +16,9 @@ class StatsStore:
     def measure(self, tenant: str, since: float, until: float) -> Measured:
         """What a tenant's people answered in a window; see `guardkit.core.stats.Stats.measure`."""
         with self.database.reading() as connection:
-            return answers.measure(connection, tenant, since, until)
+            found = answers.measure(connection, tenant, since, until)
+            examples = approval_rows.of_tenant(connection, tenant, [one.example for one in found.approvers])
+            return answers.in_clear(found, vault_of(connection), examples)
 
     def count_waiting(self, tenant: str, keys: Sequence[str]) -> int:
         """How many approvals wait now under one of the keys. Stops at 10,000."""

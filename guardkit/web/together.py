@@ -97,6 +97,7 @@ class Together:
             "title": items[0]["shown"].title,
             "asked": items,
             "open": [item for item in items if item["because"] is None],
+            "comment": any(one.request.needs_comment("approve") for one in group),
             "kinds": _kinds(group, [item["because"] is None for item in items]),
         }
 
@@ -138,12 +139,18 @@ class Together:
         form = await self._reception.read(request)
         return await run_in_threadpool(self._answered, request, form, "reject")
 
+    def _need_a_comment(self, visitor: Visitor, items: Sequence[Seen]) -> bool:
+        found = self._store.approvals(visitor.person.tenant, [one.approval for one in items])
+        return any(one.request.needs_comment("approve") for one in found)
+
     def _answered(self, request: Request, form: Form, kind: BatchKind) -> Response:
         visitor = self._reception.sender(request, form)
         items, reason = _items(form), form.text("reason")
         problem = ""
         if kind == "reject" and not reason:
             problem = "Say why. The reason is kept with each decision."
+        if kind == "approve" and not reason and self._need_a_comment(visitor, items):
+            problem = "The policy asks for a comment with this answer. It is kept with each decision."
         if len(reason) > _REASON_LIMIT:
             problem = f"At most {_REASON_LIMIT:,} characters; this has {len(reason):,}."
         if problem:

@@ -194,6 +194,16 @@ def test_a_rejection_needs_a_reason_and_gives_it_to_each(claims: Claims, ana: Vi
     assert [claims.now(one).decisions[0].reason for one in approvals] == ["not covered"] * 2
 
 
+def test_a_comment_that_the_policy_demands_is_asked_for(claims: Claims, ana: Visit) -> None:
+    approvals = several(claims, 2, comment_required=("approve",))
+    page = page_of(ana, approvals)
+    assert "required; kept with each" in text_of(page.text)
+    silent = send(ana, form_of(page.text))
+    assert (silent.status_code, "asks for a comment" in text_of(silent.text)) == (422, True)
+    assert states(claims, approvals) == ["pending", "pending"]
+    assert "2 approved" in text_of(send(ana, form_of(page.text), reason="seen").text)
+
+
 def test_others_of_the_kind_are_offered(claims: Claims, ana: Visit) -> None:
     approvals = several(claims, 4)
     page = page_of(ana, approvals[:2]).text

@@ -38,6 +38,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.gk_checkpoints, {schema}.gk_blo
 GRANT SELECT ON {schema}.gk_anomalies TO {agent};
 GRANT SELECT, INSERT, DELETE ON {schema}.gk_listings TO {agent}; -- what it asks stands in people's lists
 GRANT SELECT ON {schema}.gk_holds TO {agent};
+GRANT SELECT, INSERT ON {schema}.gk_sealing TO {agent}; -- whoever comes first
 GRANT SELECT, UPDATE ON {schema}.gk_hold_gate TO {agent}; -- FOR SHARE wants UPDATE
 
 -- Workers, web processes and the command line. They too only append to the audit log, and delete neither approvals nor effects.
@@ -45,6 +46,7 @@ GRANT SELECT, INSERT, UPDATE ON {schema}.gk_threads, {schema}.gk_turns, {schema}
     {schema}.gk_effects, {schema}.gk_stops, {schema}.gk_stop_gate, {schema}.gk_posts, {schema}.gk_api_tokens,
     {schema}.gk_anomalies, {schema}.gk_reviews, {schema}.gk_holds, {schema}.gk_hold_gate TO {service};
 GRANT SELECT, INSERT ON {schema}.gk_answers TO {service};
+GRANT SELECT, INSERT, UPDATE ON {schema}.gk_sealing TO {service};
 GRANT SELECT, INSERT ON {schema}.gk_audit TO {service};
 GRANT SELECT, INSERT ON {schema}.gk_audit_heads TO {service};
 GRANT UPDATE (seq, hash) ON {schema}.gk_audit_heads TO {service};

@@ -26,6 +26,7 @@ from guardkit.testing.contracts.records import ChannelRecordsContract
 from guardkit.testing.contracts.replies import RepliesContract
 from guardkit.testing.contracts.reviews import ReviewsContract
 from guardkit.testing.contracts.runs import RunsContract
+from guardkit.testing.contracts.stages import StagesContract
 from guardkit.testing.contracts.stats import StatsContract
 from guardkit.testing.contracts.stops import StopsContract
 from guardkit.testing.contracts.threads import ThreadsContract
@@ -45,6 +46,7 @@ __all__ = [
     "RepliesContract",
     "ReviewsContract",
     "RunsContract",
+    "StagesContract",
     "StatsContract",
     "StopsContract",
     "StoreContract",
@@ -58,6 +60,7 @@ class StoreContract(
     ThreadsContract,
     ApprovalsContract,
     CalendarsContract,
+    StagesContract,
     ListingsContract,
     EffectsContract,
     AuditContract,

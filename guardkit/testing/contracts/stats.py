@@ -1,7 +1,8 @@
 """The contract of the port `Stats`."""
 
-from guardkit.core.approvals import Approval, ApprovalDecision, SaidKind, decide
+from guardkit.core.approvals import Approval, ApprovalDecision, SaidKind
 from guardkit.core.breaking import break_glass
+from guardkit.core.deciding import decide
 from guardkit.core.listings import keys_of
 from guardkit.core.people import Assurance, Delegation, Person
 from guardkit.core.ports import Store

@@ -220,23 +220,24 @@ class MemoryQueue(MemoryState):
             if rendered is not None:
                 self.rendered[delivery.id] = rendered
 
-    def ask_again(self, approval: Approval, cause: str) -> bool:
-        """Ask the people of the stage that waits once more, once for each cause."""
+    def ask_again(self, approval: Approval, stage: int, cause: str) -> bool:
+        """Ask the people of a stage that waits once more, once for each cause."""
         with self._lock:
             known = self._approvals.get(approval.request.id)
-            place = None if known is None else known.stage()
-            if known != approval or known.state is not ApprovalState.PENDING or place is None:
+            if known is None or known != approval or known.state is not ApprovalState.PENDING:
+                return False
+            if stage not in known.waiting():
                 return False
             before = len(self._messages)
-            for channel in dict.fromkeys(known.request.stages[place].channels):
-                name = f"{known.request.id}-notice-{place}-{channel}-{cause}"
+            for channel in dict.fromkeys(known.request.stages[stage].channels):
+                name = f"{known.request.id}-notice-{stage}-{channel}-{cause}"
                 delivery = Delivery(
                     id=name,
                     approval_id=known.request.id,
                     tenant=known.request.tenant,
                     channel=channel,
                     kind="ask",
-                    stage=place,
+                    stage=stage,
                     attempts=0,
                 )
                 self._messages.setdefault(name, MemoryMessage(delivery, self.now(), 0))
