@@ -48,6 +48,7 @@ from guardkit.sql.engines import Target
 from guardkit.sql.finding_store import FindingStore
 from guardkit.sql.news import News
 from guardkit.sql.review_store import ReviewStore
+from guardkit.sql.stats_store import StatsStore
 
 
 def _limit(limit: int) -> int:
@@ -56,7 +57,7 @@ def _limit(limit: int) -> int:
     return limit
 
 
-class SQLStore(ApiStore, FindingStore, ReviewStore):
+class SQLStore(ApiStore, FindingStore, ReviewStore, StatsStore):
     """Everything durable, in one SQL database; implements `guardkit.core.ports.Store`.
 
     Args:
