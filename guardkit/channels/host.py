@@ -12,9 +12,11 @@ from pydantic import SecretStr
 from guardkit.channels.http import Receiving
 from guardkit.core.approvals import Approval, ApprovalDecision, waiting_since
 from guardkit.core.audit import AuditEvent
+from guardkit.core.breaking import broken, requesters
 from guardkit.core.people import Directory, Person, Roster
 from guardkit.core.ports import ApprovalChannel, Store
 from guardkit.core.presentation import Said
+from guardkit.core.reviews import reviewers
 from guardkit.core.stages import ApprovalStage, Wait
 from guardkit.core.values import Json
 from guardkit.core.visible import one_line
@@ -25,6 +27,9 @@ log = logging.getLogger("guardkit")
 
 EVERYBODY = "*"
 """Whose audit chain a refused callback is in that names no tenant's approval."""
+
+REVIEWER = "review:"
+"""How the recipients of posts begin that ask for the review of a broken glass."""
 
 _BURST = 20
 _REFILL = 3.0
@@ -75,13 +80,41 @@ class ChannelHost:
             ChannelError: the stage names a group, and the directory cannot list people; or it is nobody.
         """
         wait = None
-        if approval.stage() == stage:
-            wait = Wait(since=waiting_since(approval), at=self.store.now())
+        if stage in approval.waiting():
+            wait = Wait(since=waiting_since(approval, stage), at=self.store.now())
         asked = tuple(self._approvers(approval, approval.request.stages[stage], wait))
         found = tuple(dict.fromkeys((*asked, *self._delegates(approval, stage, asked))))
         if not found:
             raise ChannelError(f"channel {self.name!r}: nobody may answer in stage {stage + 1}")
         return found
+
+    def review_link(self, approval: Approval) -> str | None:
+        """Where people review an approval's broken glass, if there is a web inbox."""
+        return None if self.inbox is None else f"{self.inbox.rstrip('/')}/reviews/{approval.request.id}"
+
+    def reviewers(self, approval: Approval) -> Sequence[Person]:
+        """Everybody who may review an approval's broken glass now.
+
+        Raises:
+            ChannelError: the policy names a group, and the directory cannot list people; or it is nobody.
+        """
+        glass, said = approval.request.break_glass, broken(approval)
+        if glass is None or said is None:
+            return ()
+        if glass.review_groups and not isinstance(self.directory, Roster):
+            raise ChannelError(
+                f"channel {self.name!r} has to write to a group, and the directory cannot list people",
+                remedy="give it a method people_of(tenant)",
+            )
+        named = (*glass.reviewers, said.person, *requesters(approval.request))
+        found = [self.directory.find(identity) for identity in named]
+        if isinstance(self.directory, Roster):
+            found += self.directory.people_of(approval.request.tenant)
+        people = dict.fromkeys(person for person in found if person is not None)
+        some = reviewers(approval, people, self.store.now())
+        if not some:
+            raise ChannelError(f"channel {self.name!r}: nobody may review the broken glass")
+        return some
 
     def _approvers(self, approval: Approval, stage: ApprovalStage, wait: Wait | None) -> Iterator[Person]:
         request = approval.request
@@ -95,9 +128,8 @@ class ChannelHost:
             )
         listed = self.directory.people_of(request.tenant) if isinstance(self.directory, Roster) else ()
         for person in dict.fromkeys(person for person in (*named, *listed) if person is not None):
-            excluded = any(person.answers_to(identity) for identity in request.excluded)
             reached = any(step.admits(person) for step in steps)
-            if person.active and person.tenant == request.tenant and reached and not excluded:
+            if person.active and person.tenant == request.tenant and reached and not request.excludes(person):
                 yield person
 
     def _delegates(self, approval: Approval, stage: int, asked: Sequence[Person]) -> Iterator[Person]:
@@ -105,11 +137,11 @@ class ChannelHost:
         if not request.stages[stage].delegation:
             return
         now = self.store.now()
-        for one in (one for person in asked for one in person.delegations if one.in_force(now)):
-            person = self.directory.find(one.to)
+        for absent, one in ((person, one) for person in asked for one in person.delegations):
+            person = self.directory.find(one.to) if one.in_force(now) else None
             if person is None or not person.active or person.tenant != request.tenant:
                 continue
-            if not any(person.answers_to(identity) for identity in request.excluded):
+            if not request.excludes(person, absent):
                 yield person
 
 

@@ -41,7 +41,7 @@ COMMANDS = group_of(
     ("db", "The database.", "guardkit.cli.databases:app"),
     ("anomalies", "Unusual behaviour of agents.", "guardkit.cli.anomalies:app"),
     ("approvals", "Questions to people.", "guardkit.cli.approvals:app"),
-    ("audit", "The hash-chained audit log.", "guardkit.cli.audit:app"),
+    ("audit", "The hash-chained audit log.", "guardkit.cli.audits:app"),
     ("reviews", "Reviews of what was approved by breaking the glass.", "guardkit.cli.reviews:app"),
     ("stop", "The emergency stop.", "guardkit.cli.stops:app"),
     ("effects", "The ledger of side effects.", "guardkit.cli.effects:app"),

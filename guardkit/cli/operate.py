@@ -8,7 +8,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from guardkit.cli.base import out, settings, store
+from guardkit.cli.base import database, out, store
+from guardkit.core.encryption import encryption_key
 from guardkit.core.keys import Keys, private_key
 from guardkit.core.signing import Signer
 from guardkit.errors import InputError
@@ -23,13 +24,15 @@ keys = typer.Typer(no_args_is_help=True, help="Keys.")
 @db.command("upgrade")
 def db_upgrade() -> None:
     """Create or migrate the tables."""
-    out.print(f"database is at revision {upgrade(settings().need_database())}")
+    with database() as configured:
+        out.print(f"database is at revision {upgrade(configured)}")
 
 
 @db.command("status")
 def db_status() -> None:
     """Say where the database stands, without a change to it. Exit status 1 when guardkit cannot work with it."""
-    found = standing(settings().need_database())
+    with database() as configured:
+        found = standing(configured)
     out.print(escape(str(found)), soft_wrap=True)
     raise typer.Exit(0 if found.fits else 1)
 
@@ -81,6 +84,7 @@ def keys_new() -> None:
         "GUARDKIT_AUDIT_KEY": audited,
         "GUARDKIT_AUDIT_PUBLIC_KEYS": Signer(audited).public_key,
         "GUARDKIT_WEB_SECRET": secret.get_secret_value() if secret else "",
+        "GUARDKIT_ENCRYPTION_KEY": encryption_key(),
     }
     for variable, value in lines.items():
         sys.stdout.write(f"{variable}={value}\n")

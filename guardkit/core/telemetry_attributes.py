@@ -84,6 +84,9 @@ ATTRIBUTES: Mapping[str, AttributeShape] = {
         means="where the question stands then; `pending` while others have to agree",
         values=_STATES,
     ),
+    names.APPROVAL_ROUTE: AttributeShape(
+        type="string", means="names of the policy's routes that asked, joined by commas"
+    ),
     names.APPROVAL_SAID: AttributeShape(
         type="string", means="what the person said", values=get_args(SaidKind)
     ),
@@ -92,6 +95,15 @@ ATTRIBUTES: Mapping[str, AttributeShape] = {
     ),
     names.APPROVAL_ASSURANCE: AttributeShape(
         type="string", means="how surely it was them", values=tuple(level.value for level in Assurance)
+    ),
+    names.APPROVAL_STAGES: AttributeShape(
+        type="string", means="the stages in one of which the answer counts, 1 for the first, joined by commas"
+    ),
+    names.APPROVAL_WAITING: AttributeShape(
+        type="string", means="the stages that still wait then, joined by commas; absent when none does"
+    ),
+    names.APPROVAL_EXEMPT: AttributeShape(
+        type="boolean", means="whether whoever asked gave the answer, as the policy's exemption lets them"
     ),
     names.APPROVAL_TRACE: AttributeShape(
         type="string", means="trace id of the question, for viewers that drop links"

@@ -210,7 +210,9 @@ class Policy:
     def channels(self) -> tuple[str, ...]:
         """Names of the approval channels that the routes use, sorted."""
         stages = (stage for route in self._routes.values() for stage in route.stages)
-        return tuple(sorted({name for stage in stages for name in stage.all_channels}))
+        glasses = (route.break_glass for route in self._routes.values())
+        review = {name for glass in glasses if glass is not None for name in glass.review_channels}
+        return tuple(sorted({name for stage in stages for name in stage.all_channels} | review))
 
     def rules(self, tool: str) -> ToolRules | None:
         """What holds for a tool, compiled; `None` for a tool without an entry."""

@@ -46,7 +46,8 @@ def request_for(
         digest=gated.digest,
         salt=session.turn.salt,
         principal=session.turn.principal,
-        excluded=(requester,) if route.exclude_requester else (),
+        excluded=(requester,),
+        exemptions=route.exemptions,
         thought=thought[:_THOUGHT],
         why=decision.why,
         rules=decision.rules,
@@ -56,7 +57,9 @@ def request_for(
         route_hash=route_hash,
         terms=policy.terms(gated.action.tool, decision.routes),
         stages=route.stages,
+        order=route.order,
         allowed=route.allowed,
+        comment_required=route.comment_required,
         args_schema=gated.spec.json_schema,
         requested_at=0.0,
         expires_at=route.expires_in,
@@ -116,6 +119,8 @@ def register(session: Session, requests: Sequence[ApprovalRequest]) -> Flow[list
             routes=list(request.routes),
             policy=request.policy,
             policy_version=request.policy_version,
+            **({} if request.order == "in_turn" else {"order": request.order, "stages": len(request.stages)}),
+            **({"exemptions": [one.reason for one in request.exemptions]} if request.exemptions else {}),
         )
         for request in requests
     ]

@@ -14,29 +14,33 @@ from guardkit.core.approvals import (
     ApprovalState,
     DecisionKind,
     close,
-    decide,
 )
 from guardkit.core.audit import AuditEvent
+from guardkit.core.deciding import decide, sure_enough
 from guardkit.core.edits import edit_problems
 from guardkit.core.listings import ListName, ListQuery
 from guardkit.core.people import Assurance, Directory, Person
 from guardkit.core.signing import Signer
 from guardkit.core.values import JsonObject
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
+from guardkit.runtime.batches import Batches
 from guardkit.runtime.changing import (
     Changes,
     DeskStore,
+    check_shown,
     check_version,
     check_words,
     event_of,
     facts_of,
+    place_of,
 )
 from guardkit.runtime.emergencies import Emergencies
 from guardkit.runtime.events import Attributes, NoTelemetry, Telemetry
 from guardkit.runtime.lists import ListPage, Lists
+from guardkit.runtime.measuring import Measuring
 from guardkit.runtime.pace import Pace
 from guardkit.runtime.speaking import Speakers, is_over
-from guardkit.runtime.telling import answered, settled
+from guardkit.runtime.telling import answered, counted, settled, where_of
 
 LISTED = 1000
 """How much of what waits for somebody is told at once."""
@@ -55,6 +59,8 @@ class Desk:
 
     Attributes:
         emergencies: where the glass is broken, and where that is reviewed.
+        batches: where several questions are decided on together.
+        measuring: counts what people answered.
     """
 
     def __init__(
@@ -73,6 +79,8 @@ class Desk:
         self._pace = Pace()
         self._changes = Changes(store, self._telemetry)
         self.emergencies = Emergencies(store, directory, signer, self._telemetry)
+        self.measuring = Measuring(store, directory, self._speakers)
+        self.batches = Batches(store, directory, self._speakers, self._changes, self.decide)
 
     def decide(
         self,
@@ -87,6 +95,7 @@ class Desk:
         args: JsonObject | None = None,
         delivery: str | None = None,
         version: int | None = None,
+        shown: str | None = None,
     ) -> Approval:
         """Take one person's decision: all of it counts, audited in the same transaction, or nothing changes.
 
@@ -100,11 +109,13 @@ class Desk:
             kind: what was said.
             assurance: how surely the identity is theirs.
             via: the name of the approval channel, or `web`, `cli`.
-            reason: in the person's words; required with `reject` and `respond`; at most 4,000 characters.
+            reason: in the person's words; required with `reject` and `respond`, and where the route demands a comment;
+                at most 4,000 characters.
             args: the arguments to use instead; with `edit`, and only with it.
             delivery: id of the message that was answered, or of the request that brought it.
             version: the `Approval.version` that was on the person's screen; another one is refused, so that nobody
                 answers without what others have said meanwhile. `None` where a digest says enough.
+            shown: the `presentation_hash` of what was on the person's screen; another one is refused.
 
         Returns:
             The approval as it stands now.
@@ -124,9 +135,11 @@ class Desk:
             seen = approval
             seat = self._speakers.seat(approval, person, at)
             check_version(approval, version)
+            check_shown(approval, shown)
             check_words(reason)
             if args is not None and digest == approval.digest:
                 _check_edit(approval, args)
+            stages = sure_enough(approval.request, seat.stages, assurance)
             decision = ApprovalDecision(
                 approval_id=approval_id,
                 digest=digest,
@@ -138,19 +151,23 @@ class Desk:
                 delivery=delivery,
                 reason=reason,
                 args=args,
-                stage=seat.stage,
+                stage=stages[0],
+                seats=stages if len(stages) > 1 else (),
+                exemption=None if seat.absent is not None else approval.request.exemption(person),
                 decided_at=at,
             )
             # First unsigned, so that nothing is signed that does not count.
             decide(approval, decision, person, absent=seat.absent, others=seat.others)
             decision = self._signer.decision(decision)
             after = decide(approval, decision, person, absent=seat.absent, others=seat.others)
-            return after, [event_of("approval.decided", after, **facts_of(decision))]
+            return after, [event_of("approval.decided", after, **facts_of(decision), **place_of(after))]
 
         after = self._changes.said(approval_id, person, decided, assurance=assurance.value, via=via)
         how = {names.APPROVAL_CHANNEL: via, names.APPROVAL_ASSURANCE: assurance.value}
         read = self._read(after, after.args if seen is None else seen.args)
-        answered(self._telemetry, names.DECIDE_APPROVAL, after, {names.APPROVAL_SAID: kind, **how, **read})
+        told = {names.APPROVAL_SAID: kind, **how, **where_of(after), **read}
+        answered(self._telemetry, names.DECIDE_APPROVAL, after, told)
+        counted(self._telemetry, after, kind)
         return after
 
     def _read(self, approval: Approval, args: JsonObject) -> Attributes:
@@ -177,16 +194,12 @@ class Desk:
         request = approval.request
         now = self._store.now() if now is None else now
         try:
-            stage = request.stages[self._speakers.seat(approval, person, now).stage]
+            stages = self._speakers.seat(approval, person, now).stages
+            if is_over(approval, now):
+                return DecisionRefusedError("expired", "the time to decide is over")
+            sure_enough(request, stages, assurance)
         except DecisionRefusedError as error:
             return error
-        if is_over(approval, now):
-            return DecisionRefusedError("expired", "the time to decide is over")
-        if not assurance.reaches(stage.assurance):
-            return DecisionRefusedError(
-                "assurance_too_low",
-                f"this stage needs {stage.assurance.value}, this sign-in counts as {assurance.value}",
-            )
         return None
 
     def see(self, approval_id: str, person: Person) -> Approval:

@@ -109,6 +109,20 @@ def test_a_reason_is_asked_for(office: Office) -> None:
     assert office.now(approval).decisions[0].reason == "too much"
 
 
+@pytest.mark.promise("P5")
+@pytest.mark.parametrize("kind", ["approve", "edit"])
+def test_a_demanded_comment_is_asked_for(office: Office, kind: str) -> None:
+    approval = office.ask(comment_required=(kind,))
+    sets = ("--set", "cents=450") if kind == "edit" else ()
+    with terminal(office, kind, approval.request.id, "--as", "dana", *sets) as seen:
+        seen.see(r"(Why \(the policy asks for a comment\))")
+        seen.type("checked the invoice")
+        seen.see(r"(\[y/N\])")
+        seen.type("y")
+        assert seen.end() == 0
+    assert office.now(approval).decisions[0].reason == "checked the invoice"
+
+
 def test_an_edit_is_written_in_the_editor_and_mended_there(office: Office, tmp_path: Path) -> None:
     approval = office.ask({**ARGS, "note": "a\u202eb"})
     command = editor(tmp_path, ("48000", "0"), ('"cents": 0', '"cents": 450'), ("unreachable", "unreachable"))
