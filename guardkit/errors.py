@@ -21,9 +21,11 @@
     │   ├── StaleRunError               the run lost its lease; nothing was written
     │   └── FingerprintError            the graph's code changed while the thread was paused
     ├── LegalHoldError                  what is under a legal hold is not removed
+    ├── ErasureRefusedError             a person is not erased while something of theirs is not over
     ├── StorageError                    the database cannot be reached or refuses
     │   ├── AuditError                  the audit log cannot be written or does not verify
-    │   └── MissingDataError            a stored value that must exist is gone
+    │   ├── MissingDataError            a stored value that must exist is gone
+    │   └── SealError                   a stored value is not what was encrypted for its place
     ├── ChannelError                    a message to people could not be delivered
     ├── ExportError                     a collector did not take spans of the past
     └── AgentServerError                a LangGraph server does not answer, or lets nobody in
@@ -176,7 +178,8 @@ class DecisionRefusedError(GuardkitError):
     Attributes:
         reason: stable identifier, e.g. `already_settled`, `not_an_approver`, `requester`,
             `already_decided`, `assurance_too_low`, `expired`, `digest_mismatch`,
-            `edit_invalid`, `not_allowed`, `bad_signature`, `inactive`, `reason_required`.
+            `edit_invalid`, `not_allowed`, `bad_signature`, `inactive`, `reason_required`,
+            `shown_mismatch`, `not_whole`.
     """
 
     code = "decision_refused"
@@ -224,6 +227,20 @@ class LegalHoldError(GuardkitError):
         self.hold = hold
 
 
+class ErasureRefusedError(GuardkitError):
+    """A person is not erased while something of theirs is not over; nothing was erased.
+
+    Attributes:
+        waiting: what is not over, one text each.
+    """
+
+    code = "erasure_refused"
+
+    def __init__(self, message: str, *, waiting: tuple[str, ...], remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.waiting = waiting
+
+
 class StorageError(GuardkitError):
     """The database cannot be reached, or refuses."""
 
@@ -240,6 +257,12 @@ class MissingDataError(StorageError):
     """A stored value that must exist is gone."""
 
     code = "missing_data"
+
+
+class SealError(StorageError):
+    """A stored value is not what was encrypted for its row, or this process has no key for it."""
+
+    code = "seal"
 
 
 class ChannelError(GuardkitError):

@@ -47,6 +47,7 @@ from guardkit.langgraph.weaving import Graph
 from guardkit.langgraph.wrapping import NodeHost
 from guardkit.otel import OpenTelemetry
 from guardkit.policy import PeopleDirectory, Policy
+from guardkit.runtime.delegations import Delegations
 from guardkit.runtime.desk import Desk
 from guardkit.runtime.events import NoTelemetry, Quiet, Telemetry
 from guardkit.runtime.heartbeat import Heartbeat
@@ -62,7 +63,7 @@ class Guard(Declarations):
     """Guards LangGraph agents.
 
     Args:
-        database: SQLAlchemy URL, e.g. `sqlite:///claims.db`, or a `Database`.
+        database: SQLAlchemy URL, e.g. `sqlite:///claims.db`, or a `Database`, e.g. one with encryption keys.
         policy: a policy file, or a `Policy`.
         channels: approval channels by the names that the policy uses. The web inbox needs none.
         keys: this process's keys; an agent whose policy asks people needs at least `decision_public_keys`.
@@ -145,7 +146,7 @@ class Guard(Declarations):
         """
         settings = load_settings(os.environ, Path(folder))
         return cls(
-            settings.need_database(),
+            Database.from_settings(settings),
             policy=settings.need_policy(),
             keys=settings.keys,
             decide_at=settings.inbox_url,
@@ -390,6 +391,7 @@ class Guard(Declarations):
             channels=self.channels,
             offload=self.database.offload,
             attach=self._attach,
+            delegations=Delegations(self.store, self.directory),
             watching=None if self._watch is None else Watching(self._anomalies, self._watch, self._telemetry),
             **options,
         )

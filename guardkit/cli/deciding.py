@@ -15,7 +15,9 @@ from guardkit.cli.base import directory, out, settings, store
 from guardkit.cli.editing import Edited, Edits, changed
 from guardkit.cli.ending import Status, ending, write
 from guardkit.cli.finding import found as find
+from guardkit.cli.together import SaidTogether, decide_together
 from guardkit.core.approvals import Approval, ApprovalState, DecisionKind
+from guardkit.core.batches import BatchKind
 from guardkit.core.people import Assurance, Directory
 from guardkit.core.presentation import present, presentation_hash
 from guardkit.core.rows import Change
@@ -41,12 +43,24 @@ _VERBS: dict[DecisionKind, str] = {
     "respond": "Answer instead of doing",
 }
 
+ApprovalIds = Annotated[
+    list[str],
+    typer.Argument(help="Ids, or four digits or more of their beginning. Several are decided on together."),
+]
 ApprovalId = Annotated[str, typer.Argument(help="The id, or four digits or more of its beginning.")]
 As = Annotated[str, typer.Option("--as", help="Who decides, as the people directory knows them.")]
 Reason = Annotated[str | None, typer.Option(help="In the person's own words; kept with the decision.")]
 Shown = Annotated[
     str | None,
     typer.Option(metavar="HASH", help="The presentation_hash that was looked at; refused if changed."),
+]
+AllShown = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--shown",
+        metavar="HASH",
+        help="The presentation_hash that was looked at, of each; refused if changed. Repeatable.",
+    ),
 ]
 Digest = Annotated[str | None, typer.Option(help="The digest that was shown; another one is refused.")]
 Yes = Annotated[
@@ -147,29 +161,29 @@ def check_shown(approval: Approval, digest: str | None) -> None:
 
 
 def approve(
-    approval_id: ApprovalId,
+    approval_ids: ApprovalIds,
     person: As,
     reason: Reason = None,
-    shown: Shown = None,
+    shown: AllShown = None,
     digest: Digest = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Approve what is asked, after a look at it."""
-    _run(_said("approve", approval_id, person, reason, shown, digest, yes=yes, as_json=as_json), None)
+    """Approve what is asked, after a look at it. Several of one run or of one kind are decided on together."""
+    _one_or_several("approve", approval_ids, person, reason, shown, digest, yes=yes, as_json=as_json)
 
 
 def reject(
-    approval_id: ApprovalId,
+    approval_ids: ApprovalIds,
     person: As,
     reason: Reason = None,
-    shown: Shown = None,
+    shown: AllShown = None,
     digest: Digest = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Reject what is asked; needs a reason."""
-    _run(_said("reject", approval_id, person, reason, shown, digest, yes=yes, as_json=as_json), None)
+    """Reject what is asked; needs a reason. Several of one run or of one kind are decided on together."""
+    _one_or_several("reject", approval_ids, person, reason, shown, digest, yes=yes, as_json=as_json)
 
 
 def respond(
@@ -239,6 +253,33 @@ def decide(
             args=None if changes is None else {**approval.args, **changes},
         )
     out.print(f"approval is {result.state.value}")
+
+
+def _one_or_several(
+    kind: BatchKind,
+    approvals: list[str],
+    person: str,
+    reason: str | None,
+    shown: list[str] | None,
+    digest: str | None,
+    *,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    hashes = shown or []
+    if len(approvals) > 1:
+        decide_together(
+            SaidTogether(
+                approvals=approvals, person=person, kind=kind, reason=reason, shown=hashes, digest=digest,
+                yes=yes, as_json=as_json,
+            )
+        )  # fmt: skip
+        return
+    with ending(as_json=as_json):
+        if len(hashes) > 1:
+            raise InputError("--shown is given more often than there are approvals")
+    seen = hashes[0] if hashes else None
+    _run(_said(kind, approvals[0], person, reason, seen, digest, yes=yes, as_json=as_json), None)
 
 
 def _said(

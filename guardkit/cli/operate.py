@@ -1,6 +1,5 @@
 """Setting up and looking after: database, policies, keys, doctor."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,8 +8,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from guardkit.cli.base import load, out, settings, store
-from guardkit.cli.examination import examine, examine_channels
+from guardkit.cli.base import database, out, store
+from guardkit.core.encryption import encryption_key
 from guardkit.core.keys import Keys, private_key
 from guardkit.core.signing import Signer
 from guardkit.errors import InputError
@@ -25,13 +24,15 @@ keys = typer.Typer(no_args_is_help=True, help="Keys.")
 @db.command("upgrade")
 def db_upgrade() -> None:
     """Create or migrate the tables."""
-    out.print(f"database is at revision {upgrade(settings().need_database())}")
+    with database() as configured:
+        out.print(f"database is at revision {upgrade(configured)}")
 
 
 @db.command("status")
 def db_status() -> None:
     """Say where the database stands, without a change to it. Exit status 1 when guardkit cannot work with it."""
-    found = standing(settings().need_database())
+    with database() as configured:
+        found = standing(configured)
     out.print(escape(str(found)), soft_wrap=True)
     raise typer.Exit(0 if found.fits else 1)
 
@@ -83,29 +84,7 @@ def keys_new() -> None:
         "GUARDKIT_AUDIT_KEY": audited,
         "GUARDKIT_AUDIT_PUBLIC_KEYS": Signer(audited).public_key,
         "GUARDKIT_WEB_SECRET": secret.get_secret_value() if secret else "",
+        "GUARDKIT_ENCRYPTION_KEY": encryption_key(),
     }
     for variable, value in lines.items():
         sys.stdout.write(f"{variable}={value}\n")
-
-
-def doctor(
-    spec: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[MODULE:GRAPH]", help="A guarded graph, or its Guard: looks at its channels too."
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
-) -> None:
-    """Check versions, database, migrations, keys, LangGraph's insides, and channels. Exit status 1 when something is wrong."""
-    findings = examine(settings())
-    if spec is not None:
-        guard, _ = load(spec)
-        findings += examine_channels(guard.channels)
-    if as_json:
-        sys.stdout.write(json.dumps([finding.model_dump(mode="json") for finding in findings]) + "\n")
-    else:
-        for finding in findings:
-            mark = "[green]ok[/]  " if finding.ok else "[bold red]bad[/] "
-            out.print(f"{mark} {escape(finding.what)}: {escape(finding.says)}")
-    raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)

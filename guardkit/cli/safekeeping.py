@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from guardkit.cli.base import out, settings
+from guardkit.cli.base import database, out, settings
 from guardkit.sql import back_up, inspect_database, roles_script, row_level_security_script
 
 
 def db_check(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
     """Look the database over, without a change to it. Exit status 1 when something is wrong."""
-    found = inspect_database(settings().need_database())
+    with database() as opened:
+        found = inspect_database(opened)
     if as_json:
         sys.stdout.write(json.dumps([one.model_dump(mode="json") for one in found]) + "\n")
     else:
@@ -32,7 +33,10 @@ def db_backup(file: Annotated[Path, typer.Argument(help="Where the copy goes; th
 
 
 def db_roles(
-    schema: Annotated[str, typer.Option(help="Where the tables are.")] = "public",
+    schema: Annotated[
+        str | None,
+        typer.Option(help="Where the tables are; by default in the configured schema, or in public."),
+    ] = None,
     agent: Annotated[str, typer.Option(help="The role of agents.")] = "guardkit_agent",
     service: Annotated[
         str, typer.Option(help="The role of workers, web processes and the command line.")
@@ -42,6 +46,7 @@ def db_roles(
     ] = False,
 ) -> None:
     """Print SQL that makes two roles on PostgreSQL: one for agents, which can decide nothing, and one for the rest."""
+    schema = schema or settings().database_schema or "public"
     sys.stdout.write(roles_script(schema=schema, agent=agent, service=service))
     if row_level_security:
         sys.stdout.write("\n" + row_level_security_script(schema=schema, agent=agent, service=service))

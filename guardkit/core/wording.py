@@ -199,6 +199,7 @@ def message(data: JsonObject) -> tuple[str, Tone]:
         "remind": "reminded in",
         "update": "brought up to date in",
         "outcome": "told the outcome in",
+        "review": "asked for the review in",
     }
     says = "escalated to" if data.get("escalation") else kinds[_text(data, "kind")]
     tries = data.get("attempts")
@@ -294,6 +295,11 @@ _WORDS: Mapping[str, Words] = {
         f"database taken back to revision {_text(data, 'to')} by {_text(data, 'by')}",
         "bad",
     ),
+    "database.encrypted": lambda data: (
+        f"database encrypted with key {_text(data, 'key')} by {_text(data, 'by')}",
+        "plain",
+    ),
+    "person.erased": lambda data: (f"a person was erased by {_text(data, 'by')}", "held"),
     "message": message,
     "claim": claim,
 }

@@ -23,9 +23,11 @@ from guardkit.core.people import Assurance, Directory, Person
 from guardkit.core.signing import Signer
 from guardkit.core.values import JsonObject
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
+from guardkit.runtime.batches import Batches
 from guardkit.runtime.changing import (
     Changes,
     DeskStore,
+    check_shown,
     check_version,
     check_words,
     event_of,
@@ -35,9 +37,10 @@ from guardkit.runtime.changing import (
 from guardkit.runtime.emergencies import Emergencies
 from guardkit.runtime.events import Attributes, NoTelemetry, Telemetry
 from guardkit.runtime.lists import ListPage, Lists
+from guardkit.runtime.measuring import Measuring
 from guardkit.runtime.pace import Pace
 from guardkit.runtime.speaking import Speakers, is_over
-from guardkit.runtime.telling import answered, settled
+from guardkit.runtime.telling import answered, counted, settled
 
 LISTED = 1000
 """How much of what waits for somebody is told at once."""
@@ -56,6 +59,8 @@ class Desk:
 
     Attributes:
         emergencies: where the glass is broken, and where that is reviewed.
+        batches: where several questions are decided on together.
+        measuring: counts what people answered.
     """
 
     def __init__(
@@ -74,6 +79,8 @@ class Desk:
         self._pace = Pace()
         self._changes = Changes(store, self._telemetry)
         self.emergencies = Emergencies(store, directory, signer, self._telemetry)
+        self.measuring = Measuring(store, directory, self._speakers)
+        self.batches = Batches(store, directory, self._speakers, self._changes, self.decide)
 
     def decide(
         self,
@@ -88,6 +95,7 @@ class Desk:
         args: JsonObject | None = None,
         delivery: str | None = None,
         version: int | None = None,
+        shown: str | None = None,
     ) -> Approval:
         """Take one person's decision: all of it counts, audited in the same transaction, or nothing changes.
 
@@ -107,6 +115,7 @@ class Desk:
             delivery: id of the message that was answered, or of the request that brought it.
             version: the `Approval.version` that was on the person's screen; another one is refused, so that nobody
                 answers without what others have said meanwhile. `None` where a digest says enough.
+            shown: the `presentation_hash` of what was on the person's screen; another one is refused.
 
         Returns:
             The approval as it stands now.
@@ -126,6 +135,7 @@ class Desk:
             seen = approval
             seat = self._speakers.seat(approval, person, at)
             check_version(approval, version)
+            check_shown(approval, shown)
             check_words(reason)
             if args is not None and digest == approval.digest:
                 _check_edit(approval, args)
@@ -156,6 +166,7 @@ class Desk:
         how = {names.APPROVAL_CHANNEL: via, names.APPROVAL_ASSURANCE: assurance.value}
         read = self._read(after, after.args if seen is None else seen.args)
         answered(self._telemetry, names.DECIDE_APPROVAL, after, {names.APPROVAL_SAID: kind, **how, **read})
+        counted(self._telemetry, after, kind)
         return after
 
     def _read(self, approval: Approval, args: JsonObject) -> Attributes:

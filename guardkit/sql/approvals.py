@@ -78,6 +78,7 @@ def settle(
     review = review_of(stored, approval)
     if review is not None:
         reviews.write_new(connection, review)
+        deliveries.ask_reviewers(connection, approval, now)
         events = [*events, review.opening()]
     if approval.state.settled:
         deliveries.tell_outcome(connection, approval, now)

@@ -15,7 +15,7 @@ from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMet
 from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
 
 from guardkit.errors import InputError, StorageError
-from guardkit.sql import chains, hot, names
+from guardkit.sql import chains, hot, names, state_places
 from guardkit.sql.chains import Pair
 from guardkit.sql.columns import NAME_LENGTH
 from guardkit.sql.lineages import Key, Lineage, Lineages, grown, whole
@@ -86,6 +86,10 @@ class Stored:
         """The row as SQLAlchemy gives it."""
         return cls(*(getattr(row, name) for name in _COLUMNS))
 
+    def keys(self) -> dict[str, str | None]:
+        """What tells it from other rows, and its parent."""
+        return {**self.place.keys(), "checkpoint_id": self.checkpoint_id, "parent_id": self.parent_id}
+
     @property
     def place(self) -> Place:
         """Where it belongs."""
@@ -136,7 +140,8 @@ class Prepared:
 
     def _row(self, channel: str, lineage: Lineage) -> dict[str, Any]:
         link = lineage.head
-        kind, value = self.seal.closed(link.type, link.value)
+        where = state_places.blob(self.place.keys(), channel, link.version, link.base)
+        kind, value = self.seal.closed(where, link.type, link.value)
         self.stored[channel] = Lineage(
             lineage.kind, lineage.data, (*lineage.path[:-1], replace(link, stored=len(value)))
         )
@@ -180,14 +185,15 @@ def prepare(
             unchanged[name] = (str(versions[name]), value)
     kept = sorted([*changed, *unchanged])
     bare = {name: value for name, value in checkpoint.items() if name != "channel_values"}
-    kind, body = seal.dump({"v": _BODY, "checkpoint": bare, "inline": inline, "kept": kept})
-    metadata_kind, metadata_body = seal.dump(dict(metadata))
+    checkpoint_id = names.checkpoint("checkpoint.id", checkpoint["id"])
+    keys = {**place.keys(), "checkpoint_id": checkpoint_id, "parent_id": parent_id}
+    whole_body = {"v": _BODY, "checkpoint": bare, "inline": inline, "kept": kept}
+    kind, body = seal.dump(state_places.body(keys), whole_body)
+    metadata_kind, metadata_body = seal.dump(state_places.metadata(keys), dict(metadata))
     run_id = metadata.get("run_id")
     row = {
-        **place.keys(),
-        "checkpoint_id": names.checkpoint("checkpoint.id", checkpoint["id"]),
+        **keys,
         "ns": place.ns,
-        "parent_id": parent_id,
         "run_id": run_id if isinstance(run_id, str) else None,
         "type": kind,
         "body": body,
@@ -253,7 +259,9 @@ def page(
 
 def metadata_of(seal: Seal, row: Stored) -> CheckpointMetadata:
     """The metadata in a checkpoint's row."""
-    return cast("CheckpointMetadata", seal.load(row.metadata_type, row.metadata))
+    return cast(
+        "CheckpointMetadata", seal.load(state_places.metadata(row.keys()), row.metadata_type, row.metadata)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,7 +280,7 @@ def body_of(seal: Seal, row: Stored) -> Body:
     Raises:
         StorageError: a newer guardkit wrote it.
     """
-    found = seal.load(row.type, row.body)
+    found = seal.load(state_places.body(row.keys()), row.type, row.body)
     version: Any = cast("dict[str, Any]", found).get("v") if isinstance(found, dict) else None
     if version != _BODY:
         raise StorageError(

@@ -10,6 +10,7 @@ from guardkit.core.audit import AuditEvent
 from guardkit.core.breaking import lapsed
 from guardkit.core.effects import (
     AlreadyDone,
+    Asked,
     Claimed,
     ClaimResult,
     EffectState,
@@ -24,6 +25,7 @@ from guardkit.core.values import Json
 from guardkit.errors import InputError, StaleRunError
 from guardkit.sql import approval_rows, audit, deliveries, dialects, effect_rows, lease, stops
 from guardkit.sql.codec import dump_json
+from guardkit.sql.secrecy import sealed
 from guardkit.sql.tables import effects
 
 _FREE = (EffectState.WAITING, EffectState.NOT_DONE)
@@ -79,9 +81,11 @@ def claim(
         "claimed_at": holding.now,
         "settled_at": None,
     }
+    identity = {"tenant": run.tenant, "key_hash": key_hash}
+    values = sealed(connection, effects, values, identity)
     if row is not None:
         connection.execute(effect_rows.changing(run.tenant, key_hash).values(**values))
-    elif not dialects.insert_new(connection, effects, {"tenant": run.tenant, "key_hash": key_hash, **values}):
+    elif not dialects.insert_new(connection, effects, identity | values):
         # Another run inserted the key since it was looked for, which servers with row locks allow.
         there = effect_rows.locked(connection, run.tenant, key_hash)
         return _taken(connection, run, there, digest, holding.now) or InDoubt(1)
@@ -117,7 +121,7 @@ def _taken(
     if row.digest != digest:
         return KeyTaken(row.digest)
     if state is EffectState.DONE:
-        return AlreadyDone(effect_rows.result_of(row))
+        return AlreadyDone(effect_rows.result_of(connection, row))
     own = (row.thread_id, row.run_id, row.token) == (run.thread_id, run.run_id, run.token)
     return UnderWay() if own else InDoubt(row.attempt)
 
@@ -195,19 +199,25 @@ def reconcile(
     result: Json,
     by: str,
     events: Sequence[AuditEvent],
+    asked: Asked | None = None,
 ) -> bool:
     """Settle a key in doubt; see `guardkit.core.ports.Effects.reconcile`.
 
     Raises:
         CanonicalError: the result is not JSON.
         InputError: `state` settles nothing.
+        StaleRunError: the run that asked has lost its lease.
     """
     if state not in (EffectState.DONE, EffectState.NOT_DONE):
         raise InputError(f"state is {state.value!r}, which settles nothing", remedy="done or not_done")
     kept = dump_json(result, path="result")
+    if asked is not None:
+        lease.held(connection, asked.run)
     row = effect_rows.locked(connection, tenant, effect_rows.key_hash_of(key))
     now = dialects.now(connection)
     if row is None or effect_rows.standing_of(connection, row, now) is not EffectState.IN_DOUBT:
+        return False
+    if asked is not None and row.attempt != asked.attempt:
         return False
     _settle(connection, row, state, kept, now)
     own = _event(
@@ -225,11 +235,9 @@ def reconcile(
 
 def _settle(connection: Connection, row: Row[Any], state: EffectState, result: str, now: float) -> None:
     settled = state in (EffectState.DONE, EffectState.NOT_DONE)
-    connection.execute(
-        effect_rows.changing(row.tenant, row.key_hash).values(
-            state=state.value, result=result, settled_at=now if settled else None
-        )
-    )
+    values = {"state": state.value, "result": result, "settled_at": now if settled else None}
+    written = sealed(connection, effects, values, row)
+    connection.execute(effect_rows.changing(row.tenant, row.key_hash).values(**written))
 
 
 def _event(kind: str, thread_id: str, turn: int, action_id: str, **data: Json) -> AuditEvent:

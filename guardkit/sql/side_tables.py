@@ -103,6 +103,30 @@ reviews = Table(
 """One row a broken glass: the review of it, and whether it is closed."""
 
 
+answers = Table(
+    "gk_answers",
+    metadata,
+    Column(
+        "approval_id",
+        name(64),
+        ForeignKey("gk_approvals.id", name="gk_answers_approval", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("tenant", name(TENANT_LENGTH), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("waited", Double, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("stage", Integer, nullable=False),
+    Column("who", name(32), nullable=False),
+    Column("rule", name(NAME_LENGTH), nullable=False),
+    Column("delegated", Boolean, nullable=False),
+    Index("gk_answers_window", "tenant", "at"),
+    **TABLE,
+)
+"""One row an answer of people, to be counted; see `guardkit.core.stats`. It repeats what the approval says."""
+
+
 watch_cursors = Table(
     "gk_watch_cursors",
     metadata,
@@ -182,3 +206,14 @@ hold_gate = Table(
     "gk_hold_gate", metadata, Column("id", Integer, primary_key=True, autoincrement=False), **TABLE
 )
 """One row: removals share it, setting a hold takes it alone, so no removal overlaps the setting of a hold."""
+
+
+sealing = Table(
+    "gk_sealing",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("secret", text(), nullable=False),
+    Column("began_at", Moment, nullable=False),
+    **TABLE,
+)
+"""One row once the database is encrypted: the secret of its keyed hashes, itself encrypted."""

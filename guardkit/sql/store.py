@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
 from guardkit.core.audit import AuditEntry, AuditEvent
 from guardkit.core.backlog import Backlog
-from guardkit.core.effects import ClaimResult, EffectRecord, EffectState
+from guardkit.core.effects import Asked, ClaimResult, EffectRecord, EffectState
 from guardkit.core.no_result import NoResult
 from guardkit.core.places import Place
 from guardkit.core.runs import (
@@ -48,6 +48,7 @@ from guardkit.sql.engines import Target
 from guardkit.sql.finding_store import FindingStore
 from guardkit.sql.news import News
 from guardkit.sql.review_store import ReviewStore
+from guardkit.sql.stats_store import StatsStore
 
 
 def _limit(limit: int) -> int:
@@ -56,7 +57,7 @@ def _limit(limit: int) -> int:
     return limit
 
 
-class SQLStore(ApiStore, FindingStore, ReviewStore):
+class SQLStore(ApiStore, FindingStore, ReviewStore, StatsStore):
     """Everything durable, in one SQL database; implements `guardkit.core.ports.Store`.
 
     Args:
@@ -121,8 +122,8 @@ class SQLStore(ApiStore, FindingStore, ReviewStore):
         self, tenant: str | None, *, status: str | None = None, limit: int = 100
     ) -> Sequence[ThreadRow]:
         """Threads, most recently opened turn first; of every tenant when `tenant` is `None`."""
-        with self.database.reading() as connection:
-            return turns.listed(connection, tenant, status=status, limit=_limit(limit))
+        most = _limit(limit)
+        return self.database.look(lambda one: turns.listed(one, tenant, status=status, limit=most))
 
     # --- approvals ---
 
@@ -239,11 +240,12 @@ class SQLStore(ApiStore, FindingStore, ReviewStore):
         result: Json,
         by: str,
         events: Sequence[AuditEvent],
+        asked: Asked | None = None,
     ) -> bool:
         """Settle a key in doubt (`done` or `not_done`). Returns whether it was in doubt."""
         with self.database.writing() as connection:
             return effects.reconcile(
-                connection, tenant, key, state=state, result=result, by=by, events=events
+                connection, tenant, key, state=state, result=result, by=by, events=events, asked=asked
             )
 
     # --- audit ---
@@ -265,8 +267,7 @@ class SQLStore(ApiStore, FindingStore, ReviewStore):
         Raises:
             AuditError: an entry is no longer readable.
         """
-        with self.database.reading() as connection:
-            return audit.history(connection, tenant, thread_id)
+        return self.database.look(lambda connection: audit.history(connection, tenant, thread_id))
 
     def tenants(self) -> Sequence[str]:
         """Tenants that have a chain. What concerns everybody is in the chain of `*`."""
@@ -333,8 +334,7 @@ class SQLStore(ApiStore, FindingStore, ReviewStore):
 
     def backlog(self) -> Sequence[Backlog]:
         """What waits for people, workers and operators, by agent. Each count stops at 10,000."""
-        with self.database.reading() as connection:
-            return backlog.backlog(connection)
+        return self.database.look(backlog.backlog)
 
     def deliveries(self, limit: int = 50) -> Sequence[Delivery]:
         """Take messages that have to go out; each is handed out again after a minute unless `delivered`."""
@@ -348,8 +348,7 @@ class SQLStore(ApiStore, FindingStore, ReviewStore):
 
     def messages(self, tenant: str, thread_id: str) -> Sequence[Message]:
         """Every delivery about a thread's questions that was tried, in the order in which they went out."""
-        with self.database.reading() as connection:
-            return deliveries.of_thread(connection, tenant, thread_id)
+        return self.database.look(lambda connection: deliveries.of_thread(connection, tenant, thread_id))
 
     # --- what channels remember ---
 

@@ -12,6 +12,7 @@ import typer
 
 import guardkit
 from guardkit.cli import app
+from guardkit.cli.later import Later
 from guardkit.core import settings
 from guardkit.core.decisions import NOTHING_DECIDED
 from guardkit.core.no_result import NoResultReason
@@ -180,6 +181,7 @@ def test_what_a_model_is_told_by_default_is_quoted_as_it_is() -> None:
 
 
 def _commands(command: Any, path: str = "guardkit") -> Iterator[tuple[str, Any]]:
+    command = command.real if isinstance(command, Later) else command
     inner = getattr(command, "commands", None)
     if inner is None:
         yield path, command
@@ -231,9 +233,9 @@ def test_every_kind_of_a_moment_is_listed() -> None:
 def test_every_entry_and_variable_of_the_configuration_is_listed() -> None:
     rows = _rows(_sections("configuration.md")["Configuration"])[1:]
     listed = {cells[0].strip("`"): set(re.findall(r"`([^`]+)`", cells[1])) for cells in rows}
-    plain = {**settings._PLAIN, **settings._LISTS}
+    plain = {**settings._PLAIN, **settings._LISTS, **settings._FLAGS}
     there = {name: {variable} for name, variable in plain.items()}
-    for name, variable in settings._SECRETS.items():
+    for name, variable in (settings._SECRETS | settings._SEALING).items():
         there[f"{name}_file"] = {variable, f"{variable}_FILE"}
     assert listed == there
 
@@ -271,8 +273,13 @@ def test_every_variable_of_an_option_is_listed_with_it() -> None:
 
 
 def test_no_page_names_a_variable_that_does_not_exist() -> None:
-    known = {*settings._PLAIN.values(), *settings._LISTS.values(), *_variables("channels", "web")}
-    for variable in settings._SECRETS.values():
+    known = {
+        *settings._PLAIN.values(),
+        *settings._LISTS.values(),
+        *settings._FLAGS.values(),
+        *_variables("channels", "web"),
+    }
+    for variable in (settings._SECRETS | settings._SEALING).values():
         known |= {variable, f"{variable}_FILE"}
     known |= {"GUARDKIT_DEMO_FOLDER", *_of_options()}
     for page in (ROOT / "docs").rglob("*.md"):

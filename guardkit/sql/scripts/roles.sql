@@ -38,12 +38,15 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.gk_checkpoints, {schema}.gk_blo
 GRANT SELECT ON {schema}.gk_anomalies TO {agent};
 GRANT SELECT, INSERT, DELETE ON {schema}.gk_listings TO {agent}; -- what it asks stands in people's lists
 GRANT SELECT ON {schema}.gk_holds TO {agent};
+GRANT SELECT, INSERT ON {schema}.gk_sealing TO {agent}; -- whoever comes first
 GRANT SELECT, UPDATE ON {schema}.gk_hold_gate TO {agent}; -- FOR SHARE wants UPDATE
 
 -- Workers, web processes and the command line. They too only append to the audit log, and delete neither approvals nor effects.
 GRANT SELECT, INSERT, UPDATE ON {schema}.gk_threads, {schema}.gk_turns, {schema}.gk_approvals, {schema}.gk_deliveries,
     {schema}.gk_effects, {schema}.gk_stops, {schema}.gk_stop_gate, {schema}.gk_posts, {schema}.gk_api_tokens,
     {schema}.gk_anomalies, {schema}.gk_reviews, {schema}.gk_holds, {schema}.gk_hold_gate TO {service};
+GRANT SELECT, INSERT ON {schema}.gk_answers TO {service};
+GRANT SELECT, INSERT, UPDATE ON {schema}.gk_sealing TO {service};
 GRANT SELECT, INSERT ON {schema}.gk_audit TO {service};
 GRANT SELECT, INSERT ON {schema}.gk_audit_heads TO {service};
 GRANT UPDATE (seq, hash) ON {schema}.gk_audit_heads TO {service};
@@ -86,7 +89,7 @@ CREATE OR REPLACE TRIGGER gk_agents BEFORE UPDATE ON {schema}.gk_effects
 
 CREATE OR REPLACE FUNCTION {schema}.gk_agents_audit() RETURNS trigger LANGUAGE plpgsql AS $guardkit$
 BEGIN
-    IF NEW.kind !~ '^(approval\.decided|approval\.refused|approval\.glass_broken|review\.|hold\.|retention\.|stop\.|anomaly\.|api\.|channel\.|database\.)'
+    IF NEW.kind !~ '^(approval\.decided|approval\.refused|approval\.glass_broken|review\.|hold\.|person\.|retention\.|stop\.|anomaly\.|api\.|channel\.|database\.)'
         OR has_column_privilege(current_user, {approvals_text}, 'decisions', 'UPDATE') THEN
         RETURN NEW;
     END IF;
