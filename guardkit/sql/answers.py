@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, or_, select, update
 
 from guardkit.core.approvals import Approval
 from guardkit.core.listings import ListName
@@ -41,6 +41,18 @@ def write(connection: Connection, before: Approval, after: Approval) -> None:
     ]
     if rows:
         connection.execute(insert(answers), rows)
+
+
+def rename(connection: Connection, approval: Approval) -> None:
+    """Let the answers of an approval be of those whom it names now. The transaction holds its row's lock."""
+    vault = vault_of(connection)
+    for one in given_answers(approval):
+        of = (answers.c.approval_id == one.approval_id, answers.c.number == one.number)
+        connection.execute(
+            update(answers)
+            .where(answers.c.tenant == approval.request.tenant, *of)
+            .values(who=vault.hashed(one.who))
+        )
 
 
 def measure(connection: Connection, tenant: str, since: float, until: float) -> Measured:

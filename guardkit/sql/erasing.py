@@ -21,7 +21,7 @@ from guardkit.core.principals import Principal
 from guardkit.core.runs import Marks, TurnStatus
 from guardkit.core.values import Json, JsonObject
 from guardkit.errors import ErasureRefusedError
-from guardkit.sql import approval_rows, audit, dialects, holds, listing_rows
+from guardkit.sql import answers, approval_rows, audit, dialects, holds, listing_rows
 from guardkit.sql.aging import FORGOTTEN
 from guardkit.sql.codec import dump, load, load_json
 from guardkit.sql.secrecy import SEALED, Opened, opened, sealed
@@ -220,6 +220,7 @@ def _rename(connection: Connection, tenant: str, table: Table, names: Names, row
             whole = approval_rows.find(connection, found.id)
             if whole is not None:
                 listing_rows.rewrite(connection, whole)
+                answers.rename(connection, whole)
         if table is turns and "principal" in changed:
             principal = load(Principal, changed["principal"])
             hashed = vault_of(connection).hashed(principal_hash(tenant, principal.id))

@@ -21,9 +21,11 @@ from guardkit.core.listings import ListName, ListQuery, keys_of
 from guardkit.core.people import Person
 from guardkit.core.retention import LegalHold
 from guardkit.core.signing import Signer, Verifier
+from guardkit.core.stats import person_hash
 from guardkit.core.threads import ThreadQuery
 from guardkit.errors import ErasureRefusedError, InputError, LegalHoldError
 from guardkit.sql import Database, SQLErasure, SQLRetention, SQLStore, check_encryption, upgrade
+from guardkit.sql.side_tables import answers
 from guardkit.sql.tables import audit, audit_heads
 from guardkit.testing.contracts import samples
 from tests.sql.erased import GRACE, UMA, life
@@ -81,6 +83,10 @@ def test_who_decided_is_gone_everywhere_and_the_chain_holds(database: Database) 
     assert (said.reason, after.state, after.args) == (ERASED, approval.state, approval.args)
     assert store.posts("default", approval.request.id)[0].address is None
     assert store.contact("default", "desk", GRACE[1]) is None
+    with database.reading() as connection:
+        whose = select(answers.c.who).where(answers.c.tenant == "default")
+        (who,) = connection.execute(whose).scalars()
+    assert who == person_hash(said.person), "what was counted of her is the pseudonym's"
     voice = keys_of(Person(id=GRACE[0]))
     assert store.find_listed("default", voice, ListQuery(list=ListName.HISTORY)) == []
     assert UMA[0] in told(database), "nobody else is erased"
