@@ -19,13 +19,14 @@ from typing import Literal, TypeAlias
 from pydantic import Field
 
 from guardkit.core.calendars import Deadline
-from guardkit.core.digest import action_digest, sha256
+from guardkit.core.digest import action_digest
 from guardkit.core.glass import BreakGlass
 from guardkit.core.people import Assurance, Person
 from guardkit.core.principals import Principal
 from guardkit.core.seating import Seating, seated
 from guardkit.core.stages import ApprovalStage, Exemption
 from guardkit.core.steps import Action
+from guardkit.core.terms import Terms
 from guardkit.core.values import JsonObject, Value
 from guardkit.errors import DecisionRefusedError
 
@@ -81,6 +82,9 @@ class ApprovalRequest(Value):
     routes: tuple[str, ...]
     route_hash: str
     """Hash of rules, routes and stages: while it is unchanged in today's policy the approval stands."""
+
+    terms: Terms | None = None
+    """What it is made of; while that is unchanged, so far as it applied, the approval stands too."""
 
     stages: tuple[ApprovalStage, ...] = Field(min_length=1)
     order: Order = "in_turn"
@@ -252,14 +256,6 @@ class Approval(Value):
         return tuple(
             index for index, stage in enumerate(self.request.stages) if counts[index] >= stage.reject_quorum
         )
-
-
-def approval_id(action_id: str, digest: str, route_hash: str) -> str:
-    """The id of the question about one exact action on one route.
-
-    A node that runs again asks no second question; a changed action or a changed policy asks a new one.
-    """
-    return sha256("guardkit.approval-id.v1", [action_id, digest, route_hash])[:32]
 
 
 def edited_digest(request: ApprovalRequest, args: JsonObject) -> str:

@@ -6,7 +6,8 @@ hash covers a salted commitment, so that it can be erased; see `guardkit.core.di
 """
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from pydantic import Field
 
@@ -182,3 +183,23 @@ def verify(
 def _announced(event: AuditEvent) -> int:
     values = event.data.get("values")
     return values if event.kind == ERASURE and isinstance(values, int) and values > 0 else 0
+
+
+class Heads(Protocol):
+    """Signed heads of audit chains, kept outside the database."""
+
+    def tenants(self) -> Sequence[str]:
+        """Tenants of which a head is kept."""
+        ...
+
+    def of(self, tenant: str) -> Sequence[AuditHead]:
+        """All heads of a tenant, oldest first.
+
+        Raises:
+            AuditError: what is kept is not what was put there.
+        """
+        ...
+
+    def put(self, head: AuditHead) -> None:
+        """Keep a head. It outlives a crash when this returns."""
+        ...

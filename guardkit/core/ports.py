@@ -9,8 +9,8 @@ from typing import Protocol
 
 from guardkit.core.anomalies import Anomaly, Watch
 from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
-from guardkit.core.audit import AuditEntry, AuditEvent, AuditHead
-from guardkit.core.effects import ClaimResult, EffectRecord, EffectState
+from guardkit.core.audit import AuditEntry, AuditEvent
+from guardkit.core.effects import Asked, ClaimResult, EffectRecord, EffectState
 from guardkit.core.finding import Finding
 from guardkit.core.no_result import NoResult
 from guardkit.core.places import Place
@@ -184,8 +184,16 @@ class Effects(Protocol):
         result: Json,
         by: str,
         events: Sequence[AuditEvent],
+        asked: Asked | None = None,
     ) -> bool:
-        """Settle a key in doubt (`done` or `not_done`). Returns whether it was in doubt."""
+        """Settle a key in doubt (`done` or `not_done`). Returns whether it was in doubt.
+
+        With `asked` a run settles it: only while it holds its lease, and only the attempt that it has asked about. An
+        answer is as old as the question, and may be about an attempt that another has followed.
+
+        Raises:
+            StaleRunError: the run has lost its lease.
+        """
         ...
 
 
@@ -214,26 +222,6 @@ class Audit(Protocol):
 
     def before(self, tenant: str, at: float) -> int:
         """The greatest `seq` with nothing from `at` on up to it; 0 if there is none. `at` in seconds since the epoch."""
-        ...
-
-
-class Heads(Protocol):
-    """Signed heads of audit chains, kept outside the database."""
-
-    def tenants(self) -> Sequence[str]:
-        """Tenants of which a head is kept."""
-        ...
-
-    def of(self, tenant: str) -> Sequence[AuditHead]:
-        """All heads of a tenant, oldest first.
-
-        Raises:
-            AuditError: what is kept is not what was put there.
-        """
-        ...
-
-    def put(self, head: AuditHead) -> None:
-        """Keep a head. It outlives a crash when this returns."""
         ...
 
 

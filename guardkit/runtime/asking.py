@@ -8,12 +8,12 @@ from guardkit.core.approvals import (
     Approval,
     ApprovalRequest,
     ApprovalState,
-    approval_id,
     close,
 )
 from guardkit.core.breaking import broken
 from guardkit.core.consuming import consulted, still_holds
 from guardkit.core.decisions import Escalate
+from guardkit.core.digest import approval_id
 from guardkit.core.presentation import present
 from guardkit.core.steps import Action
 from guardkit.core.values import JsonObject
@@ -55,6 +55,7 @@ def request_for(
         policy_version=policy.version,
         routes=decision.routes,
         route_hash=route_hash,
+        terms=policy.terms(gated.action.tool, decision.routes),
         stages=route.stages,
         order=route.order,
         allowed=route.allowed,

@@ -9,12 +9,11 @@ from guardkit.core.approvals import (
     DecisionKind,
     OnExpiry,
     Order,
-    approval_id,
     edited_digest,
 )
 from guardkit.core.audit import AuditEvent
 from guardkit.core.deciding import decide, stages_for, sure_enough
-from guardkit.core.digest import action_digest, sha256
+from guardkit.core.digest import action_digest, approval_id, sha256
 from guardkit.core.glass import BreakGlass
 from guardkit.core.no_result import NoResult, NoResultReason
 from guardkit.core.people import Assurance, Person
