@@ -176,7 +176,8 @@ class DecisionRefusedError(GuardkitError):
     Attributes:
         reason: stable identifier, e.g. `already_settled`, `not_an_approver`, `requester`,
             `already_decided`, `assurance_too_low`, `expired`, `digest_mismatch`,
-            `edit_invalid`, `not_allowed`, `bad_signature`, `inactive`, `reason_required`.
+            `edit_invalid`, `not_allowed`, `bad_signature`, `inactive`, `reason_required`,
+            `standing_invalid`.
     """
 
     code = "decision_refused"

@@ -20,11 +20,12 @@ from typing import Literal, TypeAlias
 from pydantic import Field
 
 from guardkit.core.calendars import Deadline
-from guardkit.core.digest import action_digest, sha256
+from guardkit.core.digest import action_digest
 from guardkit.core.glass import BreakGlass
 from guardkit.core.people import Assurance, Person, count_as_one
 from guardkit.core.principals import Principal
 from guardkit.core.stages import ApprovalStage, Wait
+from guardkit.core.standing import StandingOffer, StandingTerms
 from guardkit.core.steps import Action
 from guardkit.core.values import JsonObject, Value
 from guardkit.errors import DecisionRefusedError
@@ -97,6 +98,9 @@ class ApprovalRequest(Value):
     """Seconds from the last decision to the execution; `None` without limit."""
 
     break_glass: BreakGlass | None = None
+    standing: StandingOffer | None = None
+    """What people may add to a yes; nothing without it."""
+
     traceparent: str | None = None
 
     @property
@@ -133,6 +137,9 @@ class ApprovalDecision(Value):
     stage: int = Field(ge=0)
     """0-based index of the stage that it was given for."""
 
+    standing: StandingTerms | None = None
+    """What was said beside a yes of actions like this one; see `guardkit.core.granting`."""
+
     decided_at: float
     """Seconds since the epoch, by the database's clock."""
 
@@ -140,9 +147,9 @@ class ApprovalDecision(Value):
     signature: str = ""
 
     def signed_part(self) -> JsonObject:
-        """All fields but the signature itself. Who speaks for nobody else signs what was signed before delegation."""
-        left_out = {"signature"} if self.on_behalf_of is not None else {"signature", "on_behalf_of"}
-        return self.model_dump(mode="json", exclude=left_out)
+        """All fields but the signature itself, and without those that are newer than signatures and say nothing."""
+        silent = {name for name in ("on_behalf_of", "standing") if getattr(self, name) is None}
+        return self.model_dump(mode="json", exclude={"signature", *silent})
 
     @property
     def voices(self) -> frozenset[str]:
@@ -184,14 +191,6 @@ class Approval(Value):
     def stage(self) -> int | None:
         """0-based index of the stage that is waiting, or `None` when all are satisfied."""
         return waiting_stage(self.request.stages, self.standing())
-
-
-def approval_id(action_id: str, digest: str, route_hash: str) -> str:
-    """The id of the question about one exact action on one route.
-
-    A node that runs again asks no second question; a changed action or a changed policy asks a new one.
-    """
-    return sha256("guardkit.approval-id.v1", [action_id, digest, route_hash])[:32]
 
 
 def edited_digest(request: ApprovalRequest, args: JsonObject) -> str:

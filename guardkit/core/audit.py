@@ -4,7 +4,8 @@ Each entry's hash covers the hash before it, so an edit, a removal, an insertion
 there on. A cut-off tail can only be seen against a signed head that is kept outside the database.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from pydantic import Field
 
@@ -140,3 +141,23 @@ def verify(
     if farthest > count:
         return bad(count + 1, f"is missing: a signed head covers {farthest} entries")
     return AuditReport(tenant=tenant, entries=count, intact=True, covered=covered)
+
+
+class Heads(Protocol):
+    """Signed heads of audit chains, kept outside the database."""
+
+    def tenants(self) -> Sequence[str]:
+        """Tenants of which a head is kept."""
+        ...
+
+    def of(self, tenant: str) -> Sequence[AuditHead]:
+        """All heads of a tenant, oldest first.
+
+        Raises:
+            AuditError: what is kept is not what was put there.
+        """
+        ...
+
+    def put(self, head: AuditHead) -> None:
+        """Keep a head. It outlives a crash when this returns."""
+        ...

@@ -174,3 +174,11 @@ def action_id(
         "call": call,
     }
     return sha256("guardkit.action-id.v1", fields)[:32]
+
+
+def approval_id(action_id: str, digest: str, route_hash: str) -> str:
+    """The id of the question about one exact action on one route.
+
+    A node that runs again asks no second question; a changed action or a changed policy asks a new one.
+    """
+    return sha256("guardkit.approval-id.v1", [action_id, digest, route_hash])[:32]

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from guardkit.core.anomalies import Anomaly, Watch
 from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
-from guardkit.core.audit import AuditEntry, AuditEvent, AuditHead
+from guardkit.core.audit import AuditEntry, AuditEvent
 from guardkit.core.effects import ClaimResult, EffectRecord, EffectState
 from guardkit.core.finding import Finding
 from guardkit.core.no_result import NoResult
@@ -31,6 +31,7 @@ from guardkit.core.runs import (
     ThreadRow,
     Turn,
 )
+from guardkit.core.standing import StandingApprovals, StandingUse
 from guardkit.core.tokens import Tokens
 from guardkit.core.values import Json
 
@@ -120,7 +121,7 @@ class Approvals(Protocol):
         """Store an approval changed by `decide` or `close`, if nobody changed it since it was read.
 
         When that settles it and nothing else of the same turn is pending, the thread becomes due. Deliveries for
-        the next stage or the outcome, and the review of a broken glass, go with it. Returns whether it was stored.
+        the next stage or the outcome, the review of a broken glass, and a standing approval, go with it. Returns whether it was stored.
         """
         ...
 
@@ -157,11 +158,12 @@ class Effects(Protocol):
         action_id: str,
         approval: Approval | None,
         events: Sequence[AuditEvent],
+        standing: StandingUse | None = None,
     ) -> ClaimResult:
         """In one transaction: check lease, stop and turn, consume the approval, claim the key, write the audit.
 
-        `approval` is consumed only in the version that the caller has checked. Anything but `Claimed` has changed
-        nothing and appended no events.
+        `approval` is consumed only in the version that the caller has checked, and `standing` counted down only as far
+        as it reaches. Anything but `Claimed` has changed nothing and appended no events.
         """
         ...
 
@@ -214,26 +216,6 @@ class Audit(Protocol):
 
     def before(self, tenant: str, at: float) -> int:
         """The greatest `seq` with nothing from `at` on up to it; 0 if there is none. `at` in seconds since the epoch."""
-        ...
-
-
-class Heads(Protocol):
-    """Signed heads of audit chains, kept outside the database."""
-
-    def tenants(self) -> Sequence[str]:
-        """Tenants of which a head is kept."""
-        ...
-
-    def of(self, tenant: str) -> Sequence[AuditHead]:
-        """All heads of a tenant, oldest first.
-
-        Raises:
-            AuditError: what is kept is not what was put there.
-        """
-        ...
-
-    def put(self, head: AuditHead) -> None:
-        """Keep a head. It outlives a crash when this returns."""
         ...
 
 
@@ -365,7 +347,19 @@ class Anomalies(StandingAnomalies, Protocol):
 
 
 class Store(
-    Runs, Finding, Approvals, Effects, Audit, Stops, Queue, ChannelRecords, Tokens, Replies, Reviews, Protocol
+    Runs,
+    Finding,
+    Approvals,
+    StandingApprovals,
+    Effects,
+    Audit,
+    Stops,
+    Queue,
+    ChannelRecords,
+    Tokens,
+    Replies,
+    Reviews,
+    Protocol,
 ):
     """Everything durable, in one database."""
 

@@ -6,9 +6,11 @@ from guardkit.core.approvals import DecisionKind, OnExpiry
 from guardkit.core.calendars import BusinessTime, Calendar, Deadline
 from guardkit.core.glass import BreakGlass
 from guardkit.core.stages import ApprovalStage, Escalation
+from guardkit.core.standing import StandingOffer
 from guardkit.core.values import JsonObject, Value
 from guardkit.policy.document import Approver, EscalationEntry, RouteEntry, StageEntry
 from guardkit.policy.emergencies import glass_of, narrowest
+from guardkit.policy.standing import least, offer_of
 
 _STRICTNESS: dict[OnExpiry, int] = {"keep": 0, "reject": 1, "no_result": 2}
 
@@ -39,6 +41,9 @@ class ApprovalRoute(Value):
     break_glass: BreakGlass | None = None
     """Who may settle it alone in an emergency; nobody without it."""
 
+    standing: StandingOffer | None = None
+    """What people may add to a yes; nothing without it."""
+
     @classmethod
     def of(
         cls, name: str, entry: RouteEntry, calendars: Mapping[str, Calendar], *, delegation: bool = False
@@ -64,6 +69,7 @@ class ApprovalRoute(Value):
             valid_for=entry.valid_for,
             allowed=entry.allowed_decisions,
             break_glass=None if entry.break_glass is None else glass_of(entry.break_glass),
+            standing=None if entry.standing is None else offer_of(entry.standing),
         )
 
     @classmethod
@@ -71,7 +77,7 @@ class ApprovalRoute(Value):
         """One route that satisfies them all; there must be at least one.
 
         All stages, one route after the other, a stage that several routes share once; the shortest times, the
-        strictest expiry, the decisions and the broken glass that all of them allow.
+        strictest expiry, the decisions, the broken glass and the standing approvals that all of them allow.
         """
         if len(routes) == 1:
             return routes[0]
@@ -89,14 +95,14 @@ class ApprovalRoute(Value):
                 kind for kind in routes[0].allowed if all(kind in route.allowed for route in routes)
             ),
             break_glass=narrowest([route.break_glass for route in routes]),
+            standing=least([route.standing for route in routes]),
         )
 
 
 def hashed(entry: RouteEntry) -> JsonObject:
-    """What a route's hash is made of: without what it does not say of calendars and glass, as before there were any."""
-    fields: JsonObject = entry.model_dump(
-        mode="json", exclude={"break_glass"} if entry.break_glass is None else None
-    )
+    """What a route's hash is made of: without what it does not say of later words, as before there were any."""
+    silent = {name for name in ("break_glass", "standing") if getattr(entry, name) is None}
+    fields: JsonObject = entry.model_dump(mode="json", exclude=silent)
     stages = fields["stages"]
     for one in (fields, *(stages if isinstance(stages, list) else ())):
         for key in ("calendar", "remind_at"):

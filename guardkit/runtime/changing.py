@@ -9,6 +9,7 @@ from guardkit.core.listings import Listings
 from guardkit.core.people import Assurance, Person
 from guardkit.core.ports import Approvals, Audit, Stops
 from guardkit.core.reviews import Reviews
+from guardkit.core.standing import StandingApprovals
 from guardkit.core.values import Json, JsonObject
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
 from guardkit.runtime.events import Telemetry
@@ -22,7 +23,7 @@ _REASON_LIMIT = 4000
 Change: TypeAlias = Callable[[Approval, float], tuple[Approval, Sequence[AuditEvent]]]
 
 
-class DeskStore(Approvals, Listings, Audit, Stops, Reviews, Protocol):
+class DeskStore(Approvals, StandingApprovals, Listings, Audit, Stops, Reviews, Protocol):
     """What the desk needs of a store."""
 
     def now(self) -> float:
@@ -128,10 +129,18 @@ def facts_of(decision: ApprovalDecision) -> JsonObject:
         "via": decision.via,
         "delivery": decision.delivery,
         "stage": decision.stage,
+        **_said_of_others(decision),
         "decided_digest": decision.digest,
         "key_id": decision.key_id,
         "signature": decision.signature,
     }
+
+
+def _said_of_others(decision: ApprovalDecision) -> JsonObject:
+    terms = decision.standing
+    if terms is None:
+        return {}
+    return {"standing": {"scope": terms.scope, "seconds": terms.seconds, "uses": terms.uses}}
 
 
 def check_version(approval: Approval, version: int | None) -> None:

@@ -18,9 +18,11 @@ from guardkit.core.approvals import (
 )
 from guardkit.core.audit import AuditEvent
 from guardkit.core.edits import edit_problems
+from guardkit.core.granting import check_saying, terms_of
 from guardkit.core.listings import ListName, ListQuery
 from guardkit.core.people import Assurance, Directory, Person
 from guardkit.core.signing import Signer
+from guardkit.core.standing import StandingWish
 from guardkit.core.values import JsonObject
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
 from guardkit.runtime.changing import (
@@ -36,6 +38,7 @@ from guardkit.runtime.events import Attributes, NoTelemetry, Telemetry
 from guardkit.runtime.lists import ListPage, Lists
 from guardkit.runtime.pace import Pace
 from guardkit.runtime.speaking import Speakers, is_over
+from guardkit.runtime.standing import StandingDesk
 from guardkit.runtime.telling import answered, settled
 
 LISTED = 1000
@@ -55,6 +58,7 @@ class Desk:
 
     Attributes:
         emergencies: where the glass is broken, and where that is reviewed.
+        standing: where standing approvals are listed and ended.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class Desk:
         self._pace = Pace()
         self._changes = Changes(store, self._telemetry)
         self.emergencies = Emergencies(store, directory, signer, self._telemetry)
+        self.standing = StandingDesk(store, directory, signer)
 
     def decide(
         self,
@@ -87,6 +92,7 @@ class Desk:
         args: JsonObject | None = None,
         delivery: str | None = None,
         version: int | None = None,
+        standing: StandingWish | None = None,
     ) -> Approval:
         """Take one person's decision: all of it counts, audited in the same transaction, or nothing changes.
 
@@ -105,6 +111,8 @@ class Desk:
             delivery: id of the message that was answered, or of the request that brought it.
             version: the `Approval.version` that was on the person's screen; another one is refused, so that nobody
                 answers without what others have said meanwhile. `None` where a digest says enough.
+            standing: what the person adds to a yes of actions like this one, where the policy permits it. It becomes a
+                standing approval if everybody whose approval is needed says it, as far as the tightest of them goes.
 
         Returns:
             The approval as it stands now.
@@ -139,8 +147,10 @@ class Desk:
                 reason=reason,
                 args=args,
                 stage=seat.stage,
+                standing=None if standing is None else terms_of(approval.request, standing),
                 decided_at=at,
             )
+            check_saying(approval, decision)
             # First unsigned, so that nothing is signed that does not count.
             decide(approval, decision, person, absent=seat.absent, others=seat.others)
             decision = self._signer.decision(decision)

@@ -12,8 +12,7 @@ from urllib.parse import quote, unquote
 
 from pydantic import ValidationError
 
-from guardkit.core.audit import AuditEntry, AuditHead, AuditReport, verify
-from guardkit.core.ports import Heads
+from guardkit.core.audit import AuditEntry, AuditHead, AuditReport, Heads, verify
 from guardkit.core.values import Value
 from guardkit.errors import AuditError, ConfigurationError, InputError
 

@@ -120,6 +120,7 @@ def _read(row: Row[Any], state: EffectState) -> EffectRecord:
         state=state,
         attempt=row.attempt,
         approval_id=row.approval_id,
+        standing_id=row.standing_id,
         result=result_of(row),
         claimed_at=row.claimed_at,
         settled_at=row.settled_at,

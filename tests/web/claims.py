@@ -7,8 +7,8 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
-from guardkit.core.approvals import Approval, ApprovalRequest, approval_id, edited_digest
-from guardkit.core.digest import action_digest, action_id
+from guardkit.core.approvals import Approval, ApprovalRequest, edited_digest
+from guardkit.core.digest import action_digest, action_id, approval_id
 from guardkit.core.people import Assurance, Person
 from guardkit.core.principals import Principal
 from guardkit.core.runs import Closing, Opening

@@ -8,12 +8,11 @@ from guardkit.core.approvals import (
     ApprovalRequest,
     DecisionKind,
     OnExpiry,
-    approval_id,
     decide,
     edited_digest,
 )
 from guardkit.core.audit import AuditEvent
-from guardkit.core.digest import action_digest, sha256
+from guardkit.core.digest import action_digest, approval_id, sha256
 from guardkit.core.glass import BreakGlass
 from guardkit.core.no_result import NoResult, NoResultReason
 from guardkit.core.people import Assurance, Person
