@@ -192,11 +192,12 @@ def _stage(stage: StageView, who: Callable[[str], str]) -> Fact:
 
 def _said(said: Said, who: Callable[[str], str]) -> Fact:
     reason = f": {said.reason}" if said.reason else ""
+    alike = f", {said.standing}" if said.standing else ""
     return Fact(
         label=who(said.person)
         if said.on_behalf_of is None
         else f"{who(said.person)} for {who(said.on_behalf_of)}",
-        text=f"{_SAID[said.kind]} by {said.via}, {said.assurance.value}, {utc(said.at)}{reason}",
+        text=f"{_SAID[said.kind]} by {said.via}, {said.assurance.value}, {utc(said.at)}{alike}{reason}",
     )
 
 

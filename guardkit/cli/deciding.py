@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import typer
@@ -15,10 +15,13 @@ from guardkit.cli.base import directory, out, settings, store
 from guardkit.cli.editing import Edited, Edits, changed
 from guardkit.cli.ending import Status, ending, write
 from guardkit.cli.finding import found as find
+from guardkit.cli.standing import tell_given, wish_of
 from guardkit.core.approvals import Approval, ApprovalState, DecisionKind
+from guardkit.core.granting import grant_of
 from guardkit.core.people import Assurance, Directory
 from guardkit.core.presentation import present, presentation_hash
 from guardkit.core.rows import Change
+from guardkit.core.standing import StandingWish
 from guardkit.core.values import Value
 from guardkit.core.visible import one_line
 from guardkit.errors import InputError
@@ -81,6 +84,9 @@ class Taken(Value):
     changes: tuple[Change, ...]
     """With `edit`: what it changed."""
 
+    standing: str | None = None
+    """With `--standing`: id of the standing approval, once everybody who is needed has said it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
@@ -94,6 +100,7 @@ class Said:
     digest: str | None
     yes: bool
     as_json: bool
+    standing: StandingWish | None = None
 
     def check(self) -> None:
         """Refuse what cannot be meant.
@@ -152,9 +159,19 @@ def approve(
     digest: Digest = None,
     yes: Yes = False,
     as_json: AsJson = False,
+    standing: Annotated[
+        str | None,
+        typer.Option(metavar="SCOPE", help="And all like it: in this thread, or of this requester."),
+    ] = None,
+    hours: Annotated[float | None, typer.Option(min=0.01, max=720, help="For how long.")] = None,
+    uses: Annotated[int | None, typer.Option(min=1, max=1000, help="How many more.")] = None,
+    amount: Annotated[str | None, typer.Option(help="How much of the limited argument in all.")] = None,
 ) -> None:
-    """Approve what is asked, after a look at it."""
-    _run(_said("approve", approval_id, person, reason, shown, digest, yes=yes, as_json=as_json), None)
+    """Approve what is asked, after a look at it; with --standing also actions like it, where the policy permits it."""
+    with ending(as_json=as_json):
+        wish = wish_of(standing, hours, uses, amount)
+    said = _said("approve", approval_id, person, reason, shown, digest, yes=yes, as_json=as_json)
+    _run(replace(said, standing=wish), None)
 
 
 def reject(
@@ -277,6 +294,8 @@ def _run(said: Said, edits: Edits | None) -> None:
         write(taken)
     else:
         out.print(f"approval is {taken.state.value}")
+        if said.standing is not None:
+            tell_given(taken.standing)
 
 
 class _Deciding:
@@ -305,7 +324,8 @@ class _Deciding:
         reason = said.reason
         if reason is None and said.kind in _SPOKEN and not said.yes:
             reason = words(_SPOKEN[said.kind], aside=said.as_json)
-        question = f"{_VERBS[said.kind]}: {view.title}, as {one_line(said.person, 100)}?"
+        alike = "" if said.standing is None else ", and all like it"
+        question = f"{_VERBS[said.kind]}: {view.title}{alike}, as {one_line(said.person, 100)}?"
         if not said.yes and not confirmed(question, aside=said.as_json):
             return None
         return self._send(approval, shown, edited, reason)
@@ -330,7 +350,9 @@ class _Deciding:
             reason=reason,
             args=None if edited is None else edited.args,
             version=approval.version if version is None else version,
+            standing=said.standing,
         )
+        grant = grant_of(after) if after.state is ApprovalState.APPROVED else None
         decision = after.decisions[-1]
         return Taken(
             approval=after.request.id,
@@ -344,6 +366,7 @@ class _Deciding:
             digest=after.digest,
             presentation_hash=shown,
             changes=() if edited is None else edited.changes,
+            standing=None if grant is None else grant.id,
         )
 
     def _console(self) -> Console:

@@ -8,19 +8,18 @@ says more than what was signed is of no use.
 from collections.abc import Mapping
 from decimal import Decimal
 
+from guardkit.core.amounts import StandingAmount, is_amount
 from guardkit.core.approvals import Approval, ApprovalDecision, ApprovalRequest, ApprovalState
 from guardkit.core.consuming import consulted, still_holds
 from guardkit.core.digest import approval_id
 from guardkit.core.people import Assurance, Person
 from guardkit.core.stages import ApprovalStage
 from guardkit.core.standing import (
-    StandingAmount,
     StandingGrant,
     StandingOffer,
     StandingSubject,
     StandingTerms,
     StandingWish,
-    is_amount,
     standing_id,
 )
 from guardkit.errors import DecisionRefusedError

@@ -5,14 +5,14 @@ their signed decision. A store keeps the standing approval in the transaction th
 down in the transaction that claims an effect. The rules over approvals are in `guardkit.core.granting`.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import Literal, Protocol, TypeAlias
 
 from pydantic import Field
 
+from guardkit.core.amounts import StandingAmount, added, left_of, written
 from guardkit.core.audit import AuditEvent
 from guardkit.core.digest import canonical, sha256
 from guardkit.core.people import Assurance
@@ -27,20 +27,6 @@ StandingState: TypeAlias = Literal["active", "used_up", "over", "revoked"]
 
 WHY_LIMIT = 500
 """Characters of the reason of a revocation."""
-
-_EXACT = Context(prec=100)
-_AMOUNT = re.compile(r"\d{1,30}(\.\d{1,30})?", re.ASCII)
-_LONGEST_NUMBER = 60
-
-
-class StandingAmount(Value):
-    """A limit on the sum of one argument over all uses."""
-
-    argument: str
-    """The tool's argument that is summed: a number, or a decimal as text."""
-
-    at_most: str
-    """The limit, as a decimal."""
 
 
 class StandingOffer(Value):
@@ -263,7 +249,7 @@ class StandingApproval(Value):
         limit = self.grant.amount
         if limit is None:
             return None
-        return written(_EXACT.subtract(Decimal(limit.at_most), Decimal(self.spent)))
+        return left_of(limit.at_most, self.spent)
 
     def state(self, now: float) -> StandingState:
         """How it stands at a time, by the database's clock."""
@@ -379,46 +365,6 @@ def standing_key(agent: str, tool: str, principal: str) -> str:
 def standing_id(approval_id: str) -> str:
     """The id of the standing approval that is given with a question."""
     return sha256("guardkit.standing-id.v1", [approval_id])[:32]
-
-
-def amount_of(args: JsonObject, limit: StandingAmount | None) -> str | None:
-    """An action's part of the sum, as a decimal; "0" where no argument is limited.
-
-    `None` when the argument is no number that can be summed exactly, or negative: people are asked then.
-    """
-    if limit is None:
-        return "0"
-    value = args.get(limit.argument)
-    match value:
-        case bool() | None:
-            return None
-        case int():
-            text = str(value)
-        case float():
-            text = format(Decimal(repr(value)), "f")
-        case str():
-            text = value
-        case _:
-            return None
-    return is_amount(text)
-
-
-def is_amount(text: str) -> str | None:
-    """A decimal without a sign, as it is kept; `None` for any other text."""
-    if len(text) > _LONGEST_NUMBER + 1 or not _AMOUNT.fullmatch(text):
-        return None
-    return written(Decimal(text))
-
-
-def added(one: str, other: str) -> Decimal:
-    """The exact sum of two amounts."""
-    return _EXACT.add(Decimal(one), Decimal(other))
-
-
-def written(amount: Decimal) -> str:
-    """A decimal as text, without an exponent and without zeros that say nothing."""
-    text = format(amount, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _form(value: Value) -> bytes:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Self, TypeAlias
+from typing import Annotated, Any, Self, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from guardkit.core.amounts import StandingAmount, amount_of, is_amount
 from guardkit.core.durations import format_duration
-from guardkit.core.standing import StandingAmount, StandingOffer, StandingScope, amount_of, is_amount
+from guardkit.core.standing import StandingOffer, StandingScope
 from guardkit.errors import PolicyError
 from guardkit.policy.durations import Duration
 from guardkit.policy.json_schema import shape_of
@@ -18,6 +19,8 @@ from guardkit.policy.tools import ToolSchema
 
 LONGEST = 30 * 86400.0
 MOST = 1000
+
+T = TypeVar("T", bound=str)
 
 Argument: TypeAlias = Annotated[str, Field(min_length=1, max_length=128)]
 
@@ -41,7 +44,7 @@ def _bounded(seconds: float) -> float:
     return seconds
 
 
-def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+def _distinct(values: tuple[T, ...]) -> tuple[T, ...]:
     twice = [value for value in values if values.count(value) > 1]
     if twice:
         raise mistake(f"{twice[0]!r} stands twice", remedy="name it once")

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from guardkit.checks.provenance import tainted
+from guardkit.core.amounts import amount_of
 from guardkit.core.approvals import Approval
 from guardkit.core.decisions import Allow, Escalate
 from guardkit.core.effects import EffectRecord, EffectState
@@ -17,7 +18,6 @@ from guardkit.core.standing import (
     StandingOffer,
     StandingSubject,
     StandingUse,
-    amount_of,
     standing_key,
 )
 from guardkit.core.verdicts import CheckContext

@@ -36,6 +36,7 @@ from guardkit.web.sessions import Sessions
 from guardkit.web.settings import WebSettings
 from guardkit.web.shield import Shield
 from guardkit.web.signin import EveryRequest, SignIn
+from guardkit.web.standing import StandingPages
 
 _log = logging.getLogger("guardkit.web")
 
@@ -98,6 +99,7 @@ def inbox(
             *Lists(desk, store, reception, pages, settings).routes(),
             *detail.routes(),
             *Answering(desk, detail, reception, pages).routes(),
+            *StandingPages(desk, store, reception, pages).routes(),
             *Hooks(receiving, attach).routes(),
             *MailAnswers(desk, store, directory, settings, detail, reception, pages, mailing).routes(),
         ],

@@ -67,7 +67,8 @@ class Detail:
         refusal = None
         if approval.state is ApprovalState.PENDING:
             refusal = self._desk.refusal(approval, visitor.person, visitor.session.assurance)
-        context = {**self.context(approval, refusal), "delivery": delivery, **more}
+        offer = None if any(said.kind == "edit" for said in approval.decisions) else approval.request.standing
+        context = {**self.context(approval, refusal), "offer": offer, "delivery": delivery, **more}
         return self._pages.render("approval.html", status=status, visitor=visitor, **context)
 
     def context(self, approval: Approval, refusal: DecisionRefusedError | None) -> dict[str, Any]:
@@ -82,6 +83,7 @@ class Detail:
             "shown": shown,
             "shown_hash": presentation_hash(shown),
             "refusal": refusal,
+            "offer": None,
             "delivery": "",
             "now": self._store.now(),
             "errors": {},
