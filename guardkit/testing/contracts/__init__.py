@@ -25,6 +25,7 @@ from guardkit.testing.contracts.records import ChannelRecordsContract
 from guardkit.testing.contracts.replies import RepliesContract
 from guardkit.testing.contracts.reviews import ReviewsContract
 from guardkit.testing.contracts.runs import RunsContract
+from guardkit.testing.contracts.standing import StandingContract
 from guardkit.testing.contracts.stops import StopsContract
 from guardkit.testing.contracts.threads import ThreadsContract
 from guardkit.testing.contracts.tokens import TokensContract
@@ -42,6 +43,7 @@ __all__ = [
     "RepliesContract",
     "ReviewsContract",
     "RunsContract",
+    "StandingContract",
     "StopsContract",
     "StoreContract",
     "ThreadsContract",
@@ -63,5 +65,6 @@ class StoreContract(
     TokensContract,
     RepliesContract,
     ReviewsContract,
+    StandingContract,
 ):
     """Everything that `guardkit.core.ports.Store` promises. Needs a fixture `store`, empty for each test."""
