@@ -6,6 +6,7 @@ from guardkit.core.anomalies import Watch
 from guardkit.core.approvals import Approval, ApprovalDecision, ApprovalRequest, ApprovalState
 from guardkit.core.drafts import Answer, Citation, Criterion
 from guardkit.core.effects import Effect, EffectNotDone, EffectState, Reconciled
+from guardkit.core.encryption import Encryption
 from guardkit.core.keys import Keys
 from guardkit.core.no_result import NoResult, NoResultReason
 from guardkit.core.outcomes import Finished, Outcome, Paused, Question
@@ -40,6 +41,7 @@ __all__ = [
     "Effect",
     "EffectNotDone",
     "EffectState",
+    "Encryption",
     "Finished",
     "Guard",
     "GuardedGraph",

@@ -23,7 +23,8 @@
     ├── LegalHoldError                  what is under a legal hold is not removed
     ├── StorageError                    the database cannot be reached or refuses
     │   ├── AuditError                  the audit log cannot be written or does not verify
-    │   └── MissingDataError            a stored value that must exist is gone
+    │   ├── MissingDataError            a stored value that must exist is gone
+    │   └── SealError                   a stored value is not what was encrypted for its place
     ├── ChannelError                    a message to people could not be delivered
     ├── ExportError                     a collector did not take spans of the past
     └── AgentServerError                a LangGraph server does not answer, or lets nobody in
@@ -241,6 +242,12 @@ class MissingDataError(StorageError):
     """A stored value that must exist is gone."""
 
     code = "missing_data"
+
+
+class SealError(StorageError):
+    """A stored value is not what was encrypted for its row, or this process has no key for it."""
+
+    code = "seal"
 
 
 class ChannelError(GuardkitError):

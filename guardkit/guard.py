@@ -62,7 +62,7 @@ class Guard(Declarations):
     """Guards LangGraph agents.
 
     Args:
-        database: SQLAlchemy URL, e.g. `sqlite:///claims.db`, or a `Database`.
+        database: SQLAlchemy URL, e.g. `sqlite:///claims.db`, or a `Database`, e.g. one with encryption keys.
         policy: a policy file, or a `Policy`.
         channels: approval channels by the names that the policy uses. The web inbox needs none.
         keys: this process's keys; an agent whose policy asks people needs at least `decision_public_keys`.
@@ -145,7 +145,7 @@ class Guard(Declarations):
         """
         settings = load_settings(os.environ, Path(folder))
         return cls(
-            settings.need_database(),
+            Database(settings.need_database(), encryption=settings.encryption),
             policy=settings.need_policy(),
             keys=settings.keys,
             decide_at=settings.inbox_url,

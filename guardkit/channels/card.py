@@ -65,6 +65,8 @@ class Choice(Value):
 
     kind: DecisionKind
     label: str
+    comment: bool = False
+    """Whether it counts only with the person's words."""
 
 
 class Card(Value):
@@ -148,10 +150,16 @@ def compose(approval: Approval, *, link: str | None = None, who: Callable[[str],
         thought=shown.thought,
         stages=tuple(_stage(stage, name) for stage in shown.stages),
         said=tuple(_said(said, name) for said in shown.said),
-        choices=tuple(Choice(kind=kind, label=_LABELS[kind]) for kind in open_to),
+        choices=tuple(_choice(kind, shown) for kind in open_to),
         link=link,
         hash=presentation_hash(shown),
     )
+
+
+def _choice(kind: DecisionKind, shown: Presentation) -> Choice:
+    comment = kind in ("reject", "respond") or kind in shown.comment_required
+    label = f"{_LABELS[kind]}…" if comment and kind == "approve" else _LABELS[kind]
+    return Choice(kind=kind, label=label, comment=comment)
 
 
 def _is_broken(shown: Presentation) -> bool:
@@ -173,6 +181,10 @@ def _facts(shown: Presentation, who: Callable[[str], str]) -> Iterable[Fact]:
     if shown.rules:
         yield Fact(label="Rules", text=", ".join(shown.rules))
     yield Fact(label="Policy", text=shown.policy)
+    if shown.order == "together" and len(shown.stages) > 1:
+        yield Fact(label="Order", text="all stages are asked at once, in any order")
+    for exemption in shown.exemptions:
+        yield Fact(label="Whoever asked may decide", text=exemption)
     if shown.expires_at is not None and not shown.state.settled:
         yield Fact(label="Decide until", text=utc(shown.expires_at), at=shown.expires_at)
         yield Fact(label="After that", text=_EXPIRY[shown.on_expiry])
@@ -186,18 +198,29 @@ def _stage(stage: StageView, who: Callable[[str], str]) -> Fact:
     later = "".join(f"; {step}" for step in stage.escalations) if stage.status in ("waiting", "later") else ""
     return Fact(
         label=f"Stage {stage.number}",
-        text=f"{len(stage.given)} of {stage.required}{role}: {', '.join(asked)}{given} [{stage.status}]{later}",
+        text=(
+            f"{len(stage.given)} of {stage.required}{role}: {', '.join(asked)}{given}{_against(stage, who)} "
+            f"[{stage.status}]{later}"
+        ),
     )
+
+
+def _against(stage: StageView, who: Callable[[str], str]) -> str:
+    if stage.reject_quorum == 1:
+        return ""
+    names = f" ({', '.join(map(who, stage.rejected))})" if stage.rejected else ""
+    return f"; rejected by {len(stage.rejected)} of {stage.reject_quorum} who end it{names}"
 
 
 def _said(said: Said, who: Callable[[str], str]) -> Fact:
     reason = f": {said.reason}" if said.reason else ""
     alike = f", {said.standing}" if said.standing else ""
+    exempt = f", although they asked ({said.exemption})" if said.exemption else ""
     return Fact(
         label=who(said.person)
         if said.on_behalf_of is None
         else f"{who(said.person)} for {who(said.on_behalf_of)}",
-        text=f"{_SAID[said.kind]} by {said.via}, {said.assurance.value}, {utc(said.at)}{alike}{reason}",
+        text=f"{_SAID[said.kind]} by {said.via}, {said.assurance.value}, {utc(said.at)}{exempt}{alike}{reason}",
     )
 
 

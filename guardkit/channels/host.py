@@ -75,8 +75,8 @@ class ChannelHost:
             ChannelError: the stage names a group, and the directory cannot list people; or it is nobody.
         """
         wait = None
-        if approval.stage() == stage:
-            wait = Wait(since=waiting_since(approval), at=self.store.now())
+        if stage in approval.waiting():
+            wait = Wait(since=waiting_since(approval, stage), at=self.store.now())
         asked = tuple(self._approvers(approval, approval.request.stages[stage], wait))
         found = tuple(dict.fromkeys((*asked, *self._delegates(approval, stage, asked))))
         if not found:
@@ -95,9 +95,8 @@ class ChannelHost:
             )
         listed = self.directory.people_of(request.tenant) if isinstance(self.directory, Roster) else ()
         for person in dict.fromkeys(person for person in (*named, *listed) if person is not None):
-            excluded = any(person.answers_to(identity) for identity in request.excluded)
             reached = any(step.admits(person) for step in steps)
-            if person.active and person.tenant == request.tenant and reached and not excluded:
+            if person.active and person.tenant == request.tenant and reached and not request.excludes(person):
                 yield person
 
     def _delegates(self, approval: Approval, stage: int, asked: Sequence[Person]) -> Iterator[Person]:
@@ -105,11 +104,11 @@ class ChannelHost:
         if not request.stages[stage].delegation:
             return
         now = self.store.now()
-        for one in (one for person in asked for one in person.delegations if one.in_force(now)):
-            person = self.directory.find(one.to)
+        for absent, one in ((person, one) for person in asked for one in person.delegations):
+            person = self.directory.find(one.to) if one.in_force(now) else None
             if person is None or not person.active or person.tenant != request.tenant:
                 continue
-            if not any(person.answers_to(identity) for identity in request.excluded):
+            if not request.excludes(person, absent):
                 yield person
 
 

@@ -11,6 +11,7 @@ from guardkit.cli import (
     audit,
     downgrading,
     effects,
+    encryption,
     openapi,
     operate,
     processes,
@@ -43,6 +44,8 @@ operate.db.command("check")(safekeeping.db_check)
 operate.db.command("downgrade")(downgrading.db_downgrade)
 operate.db.command("backup")(safekeeping.db_backup)
 operate.db.command("roles")(safekeeping.db_roles)
+operate.db.command("encrypt")(encryption.db_encrypt)
+operate.db.command("rekey")(encryption.db_rekey)
 operate.db.command("import")(takeover.db_import)
 operate.db.command("prune")(retention.db_prune)
 operate.db.command("size")(retention.db_size)

@@ -9,12 +9,12 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from guardkit.cli.base import Operator, out, settings
+from guardkit.cli.base import Operator, database as configured, out
 from guardkit.core.anomalies import Anomaly
 from guardkit.core.durations import format_duration
 from guardkit.core.visible import one_line
 from guardkit.errors import InputError
-from guardkit.sql import Database, SQLAnomalies
+from guardkit.sql import SQLAnomalies
 
 app = typer.Typer(no_args_is_help=True, help="Unusual behaviour of agents.")
 
@@ -27,7 +27,7 @@ def anomalies_list(
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """List the anomalies that stand, newest first."""
-    with Database(settings().need_database()) as database:
+    with configured() as database:
         found = SQLAnomalies(database).anomalies(tenant=tenant, standing=not everything, limit=limit)
     if as_json:
         sys.stdout.write(json.dumps([one.model_dump(mode="json") for one in found]) + "\n")
@@ -51,7 +51,7 @@ def anomalies_settle(
     ] = False,
 ) -> None:
     """End the standing of an anomaly."""
-    with Database(settings().need_database()) as database:
+    with configured() as database:
         if not SQLAnomalies(database).settle_anomaly(anomaly_id, by=by, why=why, anew=anew):
             raise InputError(
                 f"there is no anomaly {anomaly_id!r} to settle", remedy="see guardkit anomalies list"

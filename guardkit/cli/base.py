@@ -59,14 +59,24 @@ def directory() -> Directory:
     return people
 
 
+def database(*, accepts_plain: bool | None = None) -> Database:
+    """The configured database, with its keys.
+
+    Args:
+        accepts_plain: whether values in clear are read too; as configured when `None`.
+    """
+    found = settings()
+    encryption = found.encryption
+    if encryption is not None and accepts_plain is not None:
+        encryption = encryption.model_copy(update={"accepts_plain": accepts_plain})
+    return Database(found.need_database(), encryption=encryption)
+
+
 @contextmanager
 def store() -> Generator[SQLStore]:
     """The configured database."""
-    database = Database(settings().need_database())
-    try:
-        yield SQLStore(database)
-    finally:
-        database.close()
+    with database() as found:
+        yield SQLStore(found)
 
 
 def load(spec: str) -> tuple[Guard, list[GuardedGraph]]:

@@ -32,6 +32,8 @@ _NEVER = -1
 """No approval has this version: an answer that names it is judged, audited and refused, whatever happens meanwhile."""
 
 _SPOKEN: dict[DecisionKind, str] = {
+    "approve": "Why (the policy asks for a comment)",
+    "edit": "Why (the policy asks for a comment)",
     "reject": "Why (kept with the decision)",
     "respond": "What the assistant is told instead",
 }
@@ -322,7 +324,7 @@ class _Deciding:
         self._console().show(approval)
         edited = None if edits is None else edits.of(approval, self._console(), aside=said.as_json)
         reason = said.reason
-        if reason is None and said.kind in _SPOKEN and not said.yes:
+        if reason is None and approval.request.needs_comment(said.kind) and not said.yes:
             reason = words(_SPOKEN[said.kind], aside=said.as_json)
         alike = "" if said.standing is None else ", and all like it"
         question = f"{_VERBS[said.kind]}: {view.title}{alike}, as {one_line(said.person, 100)}?"

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from guardkit.cli.base import load, out, settings, store
 from guardkit.cli.examination import examine, examine_channels
+from guardkit.core.encryption import encryption_key
 from guardkit.core.keys import Keys, private_key
 from guardkit.core.signing import Signer
 from guardkit.errors import InputError
@@ -83,6 +84,7 @@ def keys_new() -> None:
         "GUARDKIT_AUDIT_KEY": audited,
         "GUARDKIT_AUDIT_PUBLIC_KEYS": Signer(audited).public_key,
         "GUARDKIT_WEB_SECRET": secret.get_secret_value() if secret else "",
+        "GUARDKIT_ENCRYPTION_KEY": encryption_key(),
     }
     for variable, value in lines.items():
         sys.stdout.write(f"{variable}={value}\n")

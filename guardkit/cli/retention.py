@@ -13,12 +13,12 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from guardkit.cli.base import Operator, out, settings
+from guardkit.cli.base import Operator, database as configured, out
 from guardkit.core.retention import LegalHold
 from guardkit.core.visible import one_line
 from guardkit.errors import InputError
 from guardkit.policy import Retention
-from guardkit.sql import Database, SQLRetention, database_size
+from guardkit.sql import SQLRetention, database_size
 
 hold = typer.Typer(no_args_is_help=True, help="Legal holds: what must be kept.")
 
@@ -28,7 +28,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 
 @contextmanager
 def _retention() -> Generator[SQLRetention]:
-    with Database(settings().need_database()) as database:
+    with configured() as database:
         yield SQLRetention(database)
 
 
@@ -80,7 +80,7 @@ def db_size(
     as_json: AsJson = False,
 ) -> None:
     """Say how large the tables are, and the largest threads. Reads every row."""
-    with Database(settings().need_database()) as database:
+    with configured() as database:
         size = database_size(database, tenant=tenant, threads=threads)
     if as_json:
         sys.stdout.write(size.model_dump_json() + "\n")

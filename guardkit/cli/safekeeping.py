@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from guardkit.cli.base import out, settings
+from guardkit.cli.base import database, out, settings
 from guardkit.sql import back_up, inspect_database, roles_script, row_level_security_script
 
 
 def db_check(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
     """Look the database over, without a change to it. Exit status 1 when something is wrong."""
-    found = inspect_database(settings().need_database())
+    with database() as opened:
+        found = inspect_database(opened)
     if as_json:
         sys.stdout.write(json.dumps([one.model_dump(mode="json") for one in found]) + "\n")
     else:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from guardkit.cli.base import out, settings
+from guardkit.cli.base import database, out
 from guardkit.sql import ImportedThread, import_threads
 
 _SAID = {
@@ -27,11 +27,10 @@ def db_import(
 ) -> None:
     """Take over threads from LangGraph's own savers, and compare every row. Exit status 1 when a thread was refused."""
     refused = False
-    for one in import_threads(
-        settings().need_database(), source, tenant=tenant, threads=thread or (), dry_run=dry_run
-    ):
-        refused = refused or one.state == "refused"
-        out.print(_line(one), soft_wrap=True)
+    with database() as found:
+        for one in import_threads(found, source, tenant=tenant, threads=thread or (), dry_run=dry_run):
+            refused = refused or one.state == "refused"
+            out.print(_line(one), soft_wrap=True)
     raise typer.Exit(1 if refused else 0)
 
 

@@ -8,11 +8,10 @@
        ├──> expired
        └──> cancelled
 
-Every settled state but `approved` is final. `decide` is the way in for people, and `break_glass` for emergencies; both are pure, so the process that
-verified a person and the process that consumes the approval judge by the same rule.
+Every settled state but `approved` is final. `guardkit.core.deciding` is the way in for people, and `break_glass` for emergencies; both are pure, so
+the process that verified a person and the process that consumes the approval judge by the same rule.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Literal, TypeAlias
@@ -22,9 +21,10 @@ from pydantic import Field
 from guardkit.core.calendars import Deadline
 from guardkit.core.digest import action_digest
 from guardkit.core.glass import BreakGlass
-from guardkit.core.people import Assurance, Person, count_as_one
+from guardkit.core.people import Assurance, Person
 from guardkit.core.principals import Principal
-from guardkit.core.stages import ApprovalStage, Wait
+from guardkit.core.seating import Seating, seated
+from guardkit.core.stages import ApprovalStage, Exemption
 from guardkit.core.standing import StandingOffer, StandingTerms
 from guardkit.core.steps import Action
 from guardkit.core.values import JsonObject, Value
@@ -33,6 +33,7 @@ from guardkit.errors import DecisionRefusedError
 DecisionKind: TypeAlias = Literal["approve", "edit", "reject", "respond"]
 SaidKind: TypeAlias = Literal["approve", "edit", "reject", "respond", "break_glass"]
 OnExpiry: TypeAlias = Literal["reject", "no_result", "keep"]
+Order: TypeAlias = Literal["in_turn", "together"]
 
 
 class ApprovalState(StrEnum):
@@ -68,6 +69,9 @@ class ApprovalRequest(Value):
     excluded: tuple[str, ...] = ()
     """Identities that may not decide: whoever started or steered the turn."""
 
+    exemptions: tuple[Exemption, ...] = ()
+    """What lets them decide all the same, for themselves: all of it must. Nothing does when there is none."""
+
     thought: str = ""
     """What the model wrote beside the call, cut to 2,000 characters."""
 
@@ -80,7 +84,13 @@ class ApprovalRequest(Value):
     """Hash of rules, routes and stages: while it is unchanged in today's policy the approval stands."""
 
     stages: tuple[ApprovalStage, ...] = Field(min_length=1)
+    order: Order = "in_turn"
+    """Whether each stage waits for the one before it, or all of them wait at once."""
+
     allowed: tuple[DecisionKind, ...] = ("approve", "edit", "reject")
+    comment_required: tuple[DecisionKind, ...] = ()
+    """What needs a comment beside `reject` and `respond`, which always do."""
+
     args_schema: JsonObject = Field(default_factory=dict)
     """JSON schema of the tool's arguments, to validate edits with."""
 
@@ -107,6 +117,33 @@ class ApprovalRequest(Value):
     def delegable(self) -> bool:
         """Whether a delegate may answer in any of the stages."""
         return any(stage.delegation for stage in self.stages)
+
+    def needs_comment(self, kind: DecisionKind) -> bool:
+        """Whether a decision counts only with the person's words."""
+        return kind in ("reject", "respond") or kind in self.comment_required
+
+    def is_asker(self, person: Person) -> bool:
+        """Whether somebody started or steered the turn, in any of their identities."""
+        return any(person.answers_to(identity) for identity in self.excluded)
+
+    def exemption(self, person: Person) -> str | None:
+        """The reason for which whoever asked may decide, or `None`: they may not, or have not asked."""
+        if not self.exemptions or not self.is_asker(person):
+            return None
+        if not all(one.admits(person) for one in self.exemptions):
+            return None
+        return "; ".join(dict.fromkeys(one.reason for one in self.exemptions))
+
+    def excludes(self, person: Person, absent: Person | None = None) -> bool:
+        """Whether somebody may not decide because they asked. Who is exempt may do so in person only.
+
+        Args:
+            person: the directory's record.
+            absent: the record of whoever is away and answered for, if anybody.
+        """
+        if absent is not None:
+            return self.is_asker(person) or self.is_asker(absent)
+        return self.is_asker(person) and self.exemption(person) is None
 
 
 class ApprovalDecision(Value):
@@ -135,7 +172,13 @@ class ApprovalDecision(Value):
     """The edited arguments; only with `edit`."""
 
     stage: int = Field(ge=0)
-    """0-based index of the stage that it was given for."""
+    """0-based index of the stage that it was given for; the first of them where it may count in several."""
+
+    seats: tuple[int, ...] = ()
+    """0-based indexes of the stages in one of which it counts, where there are several; see `guardkit.core.seating`."""
+
+    exemption: str | None = None
+    """The policy's reason for which whoever asked may decide, where that is who said it."""
 
     standing: StandingTerms | None = None
     """What was said beside a yes of actions like this one; see `guardkit.core.granting`."""
@@ -147,9 +190,16 @@ class ApprovalDecision(Value):
     signature: str = ""
 
     def signed_part(self) -> JsonObject:
-        """All fields but the signature itself, and without those that are newer than signatures and say nothing."""
-        silent = {name for name in ("on_behalf_of", "standing") if getattr(self, name) is None}
-        return self.model_dump(mode="json", exclude={"signature", *silent})
+        """All fields but the signature itself, and but those that older releases did not know where they say nothing."""
+        newer = {"on_behalf_of": self.on_behalf_of, "seats": self.seats or None, "exemption": self.exemption}
+        newer |= {"standing": self.standing}
+        left_out = {name for name, value in newer.items() if value is None}
+        return self.model_dump(mode="json", exclude={"signature", *left_out})
+
+    @property
+    def fits(self) -> tuple[int, ...]:
+        """0-based indexes of the stages that it may count in."""
+        return self.seats or (self.stage,)
 
     @property
     def voices(self) -> frozenset[str]:
@@ -181,16 +231,35 @@ class Approval(Value):
 
     def standing(self) -> tuple[ApprovalDecision, ...]:
         """The approvals that count: those given since the last edit, the edit itself included."""
+        return tuple(said for said in self._since_edit() if said.kind in ("approve", "edit"))
+
+    def against(self) -> tuple[ApprovalDecision, ...]:
+        """The rejections that count: those given since the last edit."""
+        return tuple(said for said in self._since_edit() if said.kind == "reject")
+
+    def _since_edit(self) -> tuple[ApprovalDecision, ...]:
         since = max((i for i, said in enumerate(self.decisions) if said.kind == "edit"), default=0)
-        return tuple(said for said in self.decisions[since:] if said.kind in ("approve", "edit"))
+        return self.decisions[since:]
 
     def answered(self) -> frozenset[str]:
-        """Ids of the people whose approval counts, themselves or by a delegate, and of these delegates."""
-        return frozenset(voice for said in self.standing() for voice in said.voices)
+        """Ids of the people whose answer counts, themselves or by a delegate, and of these delegates."""
+        return frozenset(voice for said in (*self.standing(), *self.against()) for voice in said.voices)
+
+    def waiting(self) -> tuple[int, ...]:
+        """0-based indexes of the stages that wait, in order; none when all are satisfied."""
+        return waiting_stages(self.request, self.standing())
 
     def stage(self) -> int | None:
-        """0-based index of the stage that is waiting, or `None` when all are satisfied."""
-        return waiting_stage(self.request.stages, self.standing())
+        """0-based index of the first stage that waits, or `None` when all are satisfied."""
+        return next(iter(self.waiting()), None)
+
+    def rejected(self) -> tuple[int, ...]:
+        """0-based indexes of the stages in which as many people have rejected it as end it."""
+        against = [said.fits for said in self.against()]
+        counts = [sum(index in fits for fits in against) for index in range(len(self.request.stages))]
+        return tuple(
+            index for index, stage in enumerate(self.request.stages) if counts[index] >= stage.reject_quorum
+        )
 
 
 def edited_digest(request: ApprovalRequest, args: JsonObject) -> str:
@@ -218,13 +287,20 @@ def shown_digest(approval: Approval, version: int) -> str | None:
     return edited_digest(approval.request, edits[-1].args)
 
 
-def waiting_stage(stages: Iterable[ApprovalStage], standing: Iterable[ApprovalDecision]) -> int | None:
-    """0-based index of the first stage that lacks approvals of distinct people; `None` when none does."""
-    given = Counter(decision.stage for decision in counting(standing))
-    for index, stage in enumerate(stages):
-        if given[index] < stage.required:
-            return index
-    return None
+def waiting_stages(request: ApprovalRequest, standing: Iterable[ApprovalDecision]) -> tuple[int, ...]:
+    """0-based indexes of the stages in which somebody else could be seated; in turn, the first of them alone."""
+    free = seating(request, tuple(counting(standing))).open
+    return free if request.order == "together" else free[:1]
+
+
+def seating(request: ApprovalRequest, counted: Iterable[ApprovalDecision]) -> Seating:
+    """In which stage each of the approvals counts.
+
+    Args:
+        request: the question.
+        counted: approvals that count, as `counting` yields them.
+    """
+    return seated([stage.required for stage in request.stages], [said.fits for said in counted])
 
 
 def counting(standing: Iterable[ApprovalDecision]) -> Iterator[ApprovalDecision]:
@@ -236,146 +312,27 @@ def counting(standing: Iterable[ApprovalDecision]) -> Iterator[ApprovalDecision]
             yield decision
 
 
-def waiting_since(approval: Approval) -> float:
-    """When the stage that is waiting began to wait, in seconds since the epoch: an edit opens all of them again."""
-    since, place = approval.request.requested_at, (0, 0)
-    edits = 0
+def waiting_since(approval: Approval, stage: int | None = None) -> float:
+    """When a stage that waits began to wait, in seconds since the epoch: an edit opens all of them again.
+
+    Args:
+        approval: as it stands.
+        stage: 0-based index; by default the first that waits.
+    """
+    place = approval.stage() if stage is None else stage
+    since = approval.request.requested_at
+    waited = place in after_decisions(approval, 0).waiting()
     for number, said in enumerate(approval.decisions, start=1):
-        edits += said.kind == "edit"
-        now = after_decisions(approval, number).stage(), edits
-        if now != place:
-            since, place = said.decided_at, now
+        waits = place in after_decisions(approval, number).waiting()
+        if waits != waited or (waits and said.kind == "edit"):
+            since = said.decided_at
+        waited = waits
     return since
 
 
 def after_decisions(approval: Approval, decisions: int) -> Approval:
     """The approval as it was after its first decisions."""
     return approval.model_copy(update={"decisions": approval.decisions[:decisions]})
-
-
-def stage_for(
-    approval: Approval,
-    person: Person,
-    now: float,
-    *,
-    absent: Person | None = None,
-    others: Iterable[Person] = (),
-) -> int:
-    """The stage for which this person may answer now.
-
-    Args:
-        approval: as it stands.
-        person: the directory's record.
-        now: seconds since the epoch, by the database's clock: some may answer only after a time.
-        absent: the record of whoever is away and is answered for; `None` when people speak for themselves.
-        others: the records of those whose approvals count, where the request is `delegable`.
-
-    Raises:
-        DecisionRefusedError: `already_settled`, `inactive`, `requester`, `already_decided` or `not_an_approver`.
-    """
-    request = approval.request
-    if approval.state is not ApprovalState.PENDING:
-        raise DecisionRefusedError("already_settled", f"this approval is already {approval.state.value}")
-    speaking = (person,) if absent is None else (person, absent)
-    if any(not one.active or one.tenant != request.tenant for one in speaking):
-        raise DecisionRefusedError("inactive", "this person is not active in the approval's tenant")
-    if any(one.answers_to(identity) for one in speaking for identity in request.excluded):
-        raise DecisionRefusedError("requester", "whoever started or steered the turn cannot decide on it")
-    counted = approval.answered()
-    if any(one.id in counted for one in speaking):
-        raise DecisionRefusedError("already_decided", "this person's approval already counts")
-    if request.delegable and any(count_as_one(one, other, now) for one in speaking for other in others):
-        raise DecisionRefusedError("already_decided", "a delegate and whoever is away are one person")
-    waiting = approval.stage()
-    if waiting is None or not request.stages[waiting].seats(
-        person, absent, now, Wait(since=waiting_since(approval), at=now)
-    ):
-        raise DecisionRefusedError(
-            "not_an_approver", "this person is not among the approvers of the stage that is waiting"
-        )
-    return waiting
-
-
-def decide(
-    approval: Approval,
-    decision: ApprovalDecision,
-    person: Person,
-    *,
-    absent: Person | None = None,
-    others: Iterable[Person] = (),
-) -> Approval:
-    """The approval after one more decision.
-
-    A rejection ends it at once. An edit changes the arguments and so re-opens what others approved; it counts as the
-    editor's own approval of the new arguments. `decision.stage` must be the stage that is waiting.
-
-    Args:
-        approval: as it stands.
-        decision: what was said; its signature is the caller's to check.
-        person: the directory's record of `decision.person`.
-        absent: the directory's record of `decision.on_behalf_of`.
-        others: the records of those whose approvals count, where the request is `delegable`.
-
-    Raises:
-        DecisionRefusedError: the decision does not count; nothing changes.
-    """
-    request = approval.request
-    if decision.approval_id != request.id:
-        raise DecisionRefusedError("digest_mismatch", "the decision names another approval")
-    if (decision.person, decision.on_behalf_of) != (person.id, None if absent is None else absent.id):
-        raise DecisionRefusedError("not_an_approver", "the decision names another person")
-    waiting = stage_for(approval, person, decision.decided_at, absent=absent, others=others)
-    if decision.stage != waiting:
-        raise DecisionRefusedError("not_an_approver", "the decision was given for another stage")
-    if not decision.assurance.reaches(request.stages[waiting].assurance):
-        raise DecisionRefusedError(
-            "assurance_too_low",
-            f"this stage needs {request.stages[waiting].assurance.value}, the answer came at {decision.assurance.value}",
-        )
-    if decision.assurance is Assurance.EMAIL_LINK:
-        _check_link(approval, decision)
-    if (
-        request.expires_at is not None
-        and request.on_expiry != "keep"
-        and decision.decided_at >= request.expires_at
-    ):
-        raise DecisionRefusedError("expired", "the time to decide is over")
-    if decision.digest != approval.digest:
-        raise DecisionRefusedError(
-            "digest_mismatch", "the action has changed since it was shown", remedy="look at it again"
-        )
-    if decision.kind not in request.allowed:
-        raise DecisionRefusedError("not_allowed", f"{decision.kind!r} is not among the allowed decisions")
-    if decision.kind in ("reject", "respond") and not (decision.reason or "").strip():
-        raise DecisionRefusedError("reason_required", f"{decision.kind!r} needs a reason")
-    if (decision.kind == "edit") != (decision.args is not None):
-        raise DecisionRefusedError("edit_invalid", "edited arguments go with 'edit', and only with it")
-    said = {"decisions": (*approval.decisions, decision), "version": approval.version + 1}
-    if decision.kind in ("reject", "respond"):
-        state = ApprovalState.REJECTED if decision.kind == "reject" else ApprovalState.RESPONDED
-        return approval.model_copy(update={**said, "state": state, "settled_at": decision.decided_at})
-    if decision.args is not None:
-        digest = edited_digest(request, decision.args)
-        if digest == approval.digest:
-            raise DecisionRefusedError("edit_invalid", "the edit changes nothing", remedy="approve instead")
-        said |= {"args": decision.args, "digest": digest}
-    changed = approval.model_copy(update=said)
-    if changed.stage() is None:
-        return changed.model_copy(update={"state": ApprovalState.APPROVED, "settled_at": decision.decided_at})
-    return changed
-
-
-def _check_link(approval: Approval, decision: ApprovalDecision) -> None:
-    """Whoever reads somebody's mail holds the link: that is enough for one voice, and never to write to the agent."""
-    if decision.kind in ("edit", "respond"):
-        raise DecisionRefusedError("assurance_too_low", f"{decision.kind!r} needs more than a link in a mail")
-    if decision.kind == "approve" and any(
-        said.assurance is Assurance.EMAIL_LINK for said in approval.standing()
-    ):
-        raise DecisionRefusedError(
-            "assurance_too_low",
-            "one approval by a link in a mail already counts; a second needs a surer sign-in",
-        )
 
 
 _ENDS: Mapping[ApprovalState, frozenset[ApprovalState]] = {

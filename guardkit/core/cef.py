@@ -16,6 +16,7 @@ _SEVERITIES = {
     "approval.void": 6,
     "channel.refused": 6,
     "database.downgraded": 8,
+    "database.encrypted": 4,
     "effect.reconciled": 5,
     "hold.lifted": 5,
     "retention.pruned": 4,

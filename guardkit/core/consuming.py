@@ -10,7 +10,7 @@ from guardkit.core.approvals import (
     after_decisions,
     edited_digest,
     waiting_since,
-    waiting_stage,
+    waiting_stages,
 )
 from guardkit.core.breaking import broken, may_still_be_used, requesters
 from guardkit.core.people import Assurance, Person, count_as_one
@@ -44,21 +44,17 @@ def still_holds(approval: Approval, people: Mapping[str, Person | None], now: fl
         askers = [people.get(identity) for identity in requesters(request)]
         return may_still_be_used(approval, said, people.get(said.person), askers, now)
     valid: list[ApprovalDecision] = []
+    standing, against = approval.standing(), {voice for said in approval.against() for voice in said.voices}
     for number, decision in enumerate(approval.decisions):
-        if decision not in approval.standing():
+        if decision not in standing or decision.voices & against:
             continue
-        since = waiting_since(after_decisions(approval, number))
-        wait = Wait(since=since, at=decision.decided_at)
         again = decision.assurance is Assurance.EMAIL_LINK and any(
             one.assurance is Assurance.EMAIL_LINK for one in valid
         )
-        if (
-            not again
-            and _is_entitled(request, decision, people, wait, now)
-            and not (request.delegable and _is_counted(decision, valid, people))
-        ):
-            valid.append(decision)
-    if waiting_stage(request.stages, valid) is not None:
+        fits = () if again else _fits(after_decisions(approval, number), decision, people, now)
+        if fits and not (request.delegable and _is_counted(decision, valid, people)):
+            valid.append(decision.model_copy(update={"stage": fits[0], "seats": fits}))
+    if waiting_stages(request, valid):
         return "somebody who approved is no longer entitled to"
     last = max(decision.decided_at for decision in valid)
     if request.valid_for is not None and now - last > request.valid_for:
@@ -66,29 +62,47 @@ def still_holds(approval: Approval, people: Mapping[str, Person | None], now: fl
     return None
 
 
-def _is_entitled(
-    request: ApprovalRequest,
-    decision: ApprovalDecision,
-    people: Mapping[str, Person | None],
-    wait: Wait,
-    now: float,
+def _fits(
+    before: Approval, decision: ApprovalDecision, people: Mapping[str, Person | None], now: float
+) -> tuple[int, ...]:
+    """The stages in which an approval that was given still counts, by today's records. A delegation must hold then and now.
+
+    Args:
+        before: the approval as it was when it was given.
+        decision: the approval that was given.
+        people: today's directory records.
+        now: seconds since the epoch, by the database's clock.
+    """
+    request = before.request
+    person, absent = people.get(decision.person), None
+    if decision.on_behalf_of is not None:
+        absent = people.get(decision.on_behalf_of)
+        if absent is None:
+            return ()
+    if person is None or not _is_admitted(request, decision, person, absent):
+        return ()
+    found: list[int] = []
+    for index in decision.fits:
+        stage = request.stages[index] if index < len(request.stages) else None
+        wait = Wait(since=waiting_since(before, index), at=decision.decided_at)
+        if (
+            stage is not None
+            and all(stage.seats(person, absent, at, wait) for at in (decision.decided_at, now))
+            and decision.assurance.reaches(stage.assurance)
+        ):
+            found.append(index)
+    return tuple(found)
+
+
+def _is_admitted(
+    request: ApprovalRequest, decision: ApprovalDecision, person: Person, absent: Person | None
 ) -> bool:
-    """Whether an approval that was given still counts, by today's records. A delegation must hold then and now."""
-    speaking = [people.get(identity) for identity in sorted(decision.voices)]
-    for one in speaking:
-        if one is None or not one.active or one.tenant != request.tenant:
-            return False
-        if any(one.answers_to(identity) for identity in request.excluded):
-            return False
-    person = people.get(decision.person)
-    absent = None if decision.on_behalf_of is None else people.get(decision.on_behalf_of)
-    stage = request.stages[decision.stage] if decision.stage < len(request.stages) else None
-    return (
-        stage is not None
-        and person is not None
-        and all(stage.seats(person, absent, at, wait) for at in (decision.decided_at, now))
-        and decision.assurance.reaches(stage.assurance)
-    )
+    """Whether those who speak are active, of the tenant, and have not asked, or as the policy exempts them."""
+    speaking = (person,) if absent is None else (person, absent)
+    if any(not one.active or one.tenant != request.tenant for one in speaking):
+        return False
+    exempt = None if absent is not None else request.exemption(person)
+    return not request.excludes(person, absent) and decision.exemption == exempt
 
 
 def _is_counted(

@@ -2,7 +2,7 @@
 
 An approval stands in a list under several keys: one for everybody whom it names, one for each group, with the role that
 is asked for. A person holds keys by what the directory says of them at this moment. Sharing a key is needed, not enough:
-who may decide is judged by `guardkit.core.approvals.stage_for`, whoever finds an approval in a list.
+who may decide is judged by `guardkit.core.deciding.stages_for`, whoever finds an approval in a list.
 """
 
 import math
@@ -201,11 +201,14 @@ def listings(approval: Approval) -> Iterator[Listing]:
     if not approval.state.settled:
         due = _undated(request.requested_at) if request.expires_at is None else request.expires_at
         due = min(due, FOREVER)
-        stage, since = approval.stage(), waiting_since(approval)
-        if stage is not None:
-            until = FOREVER if request.on_expiry == "keep" else min(request.expires_at or FOREVER, FOREVER)
-            for key, begins in _merged(_stage_keys(request.stages[stage], since)):
-                yield Listing(list=ListName.WAITING, key=key, at=due, since=begins, until=until)
+        until = FOREVER if request.on_expiry == "keep" else min(request.expires_at or FOREVER, FOREVER)
+        waiting = (
+            pair
+            for stage in approval.waiting()
+            for pair in _stage_keys(request.stages[stage], waiting_since(approval, stage))
+        )
+        for key, begins in _merged(waiting):
+            yield Listing(list=ListName.WAITING, key=key, at=due, since=begins, until=until)
         of, at = ListName.OPEN, due
     else:
         of, at = (

@@ -39,19 +39,17 @@ def registered(request: ApprovalRequest, now: float) -> ApprovalRequest:
     return request.model_copy(update={"requested_at": now, "expires_at": min(ends, default=None)})
 
 
-def planned(approval: Approval, now: float) -> Iterator[Planned]:
-    """The messages of the stage that begins to wait: the question, reminders, and questions to who may answer later.
+def planned(approval: Approval, place: int, now: float) -> Iterator[Planned]:
+    """The messages of a stage that begins to wait: the question, reminders, and questions to who may answer later.
 
     None is due in quiet hours. Of reminders that wait for the end of the same quiet hours one is left, and none when the
     question itself waits for it.
 
     Args:
         approval: as it stands.
+        place: 0-based index of the stage.
         now: seconds since the epoch, by the database's clock.
     """
-    place = approval.stage()
-    if place is None:
-        return
     stage = approval.request.stages[place]
     asked = _audible(stage, now)
     for channel in dict.fromkeys(stage.channels):
@@ -68,6 +66,18 @@ def planned(approval: Approval, now: float) -> Iterator[Planned]:
         at = _audible(stage, stage.due(step.after, now))
         for channel in dict.fromkeys(step.channels):
             yield Planned(kind="ask", channel=channel, at=at, number=number)
+
+
+def waiting_anew(before: Approval, after: Approval) -> tuple[int, ...]:
+    """0-based indexes of the stages whose people have to be asked after a decision: an edit asks all that wait.
+
+    Args:
+        before: as it stood.
+        after: as it stands with one decision more.
+    """
+    if after.digest != before.digest:
+        return after.waiting()
+    return tuple(place for place in after.waiting() if place not in before.waiting())
 
 
 def held_until(approval: Approval, stage: int, kind: str, now: float) -> float | None:

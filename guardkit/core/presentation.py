@@ -14,8 +14,10 @@ from guardkit.core.approvals import (
     ApprovalState,
     DecisionKind,
     OnExpiry,
+    Order,
     SaidKind,
     counting,
+    seating,
 )
 from guardkit.core.calendars import BusinessTime
 from guardkit.core.digest import sha256
@@ -23,7 +25,7 @@ from guardkit.core.durations import format_duration
 from guardkit.core.people import Assurance
 from guardkit.core.principals import VerifiedBy
 from guardkit.core.rows import Change, Row, changes, rows, whole_value
-from guardkit.core.stages import Escalation
+from guardkit.core.stages import Escalation, Exemption
 from guardkit.core.values import JsonObject, Value
 from guardkit.core.visible import human, one_line, shortened
 
@@ -46,7 +48,13 @@ class StageView(Value):
     assurance: Assurance
     required: int
     given: tuple[str, ...]
-    """Whose approvals count."""
+    """Whose approvals count here as things stand. Who may answer in several stages that wait is moved where that helps."""
+
+    reject_quorum: int = 1
+    """How many people must reject before that ends it."""
+
+    rejected: tuple[str, ...] = ()
+    """Who has rejected it."""
 
     status: Literal["done", "waiting", "later", "closed"]
     escalations: tuple[str, ...] = ()
@@ -70,6 +78,8 @@ class Said(Value):
 
     standing: str | None = None
     """What they added of actions like it, in words."""
+    exemption: str | None = None
+    """The policy's reason for which whoever asked could say it, if that is who said it."""
 
 
 class Outcome(Value):
@@ -117,10 +127,19 @@ class Presentation(Value):
     digest: str
     digest_short: str
     stages: tuple[StageView, ...]
+    order: Order = "in_turn"
+    """Whether each stage waits for the one before it, or all of them wait at once."""
+
+    exemptions: tuple[str, ...] = ()
+    """Why whoever asked may decide, and who of them, in words; nobody of them may when there is none."""
+
     said: tuple[Said, ...]
     """Oldest first; the latest 50."""
 
     allowed: tuple[DecisionKind, ...]
+    comment_required: tuple[DecisionKind, ...] = ()
+    """What needs a comment beside `reject` and `respond`, which always do."""
+
     requested_at: float
     expires_at: float | None
     on_expiry: OnExpiry
@@ -165,8 +184,11 @@ def present(approval: Approval) -> Presentation:
         digest=approval.digest,
         digest_short=approval.digest[:12],
         stages=_stages(approval),
+        order=request.order,
+        exemptions=tuple(map(_exemption, request.exemptions[:_LIST_LIMIT])),
         said=tuple(said[-_LIST_LIMIT:]),
         allowed=request.allowed,
+        comment_required=request.comment_required,
         requested_at=request.requested_at,
         expires_at=request.expires_at,
         on_expiry=request.on_expiry,
@@ -213,18 +235,21 @@ def schema_order(schema: JsonObject) -> tuple[str, ...]:
 
 def _stages(approval: Approval) -> tuple[StageView, ...]:
     given: dict[int, list[str]] = {}
-    for decision in counting(approval.standing()):
-        given.setdefault(decision.stage, []).append(one_line(decision.person, _LINE_LIMIT))
-    waiting = approval.stage()
+    counted = tuple(counting(approval.standing()))
+    for decision, place in zip(counted, seating(approval.request, counted).placed, strict=True):
+        if place is not None:
+            given.setdefault(place, []).append(one_line(decision.person, _LINE_LIMIT))
+    waiting = approval.waiting()
+    in_turn, against = approval.request.order == "in_turn", approval.against()
     views: list[StageView] = []
     for index, stage in enumerate(approval.request.stages):
         status: Literal["done", "waiting", "later", "closed"]
-        if waiting is None or index < waiting:
+        if not waiting or (index < waiting[0] if in_turn else index not in waiting):
             status = "done"
         elif approval.state.settled:
             status = "closed"
         else:
-            status = "waiting" if index == waiting else "later"
+            status = "waiting" if index in waiting else "later"
         views.append(
             StageView(
                 number=index + 1,
@@ -235,6 +260,8 @@ def _stages(approval: Approval) -> tuple[StageView, ...]:
                 assurance=stage.assurance,
                 required=stage.required,
                 given=tuple(given.get(index, ())),
+                reject_quorum=stage.reject_quorum,
+                rejected=tuple(one_line(said.person, _LINE_LIMIT) for said in against if index in said.fits),
                 status=status,
                 escalations=tuple(_escalation(step) for step in stage.escalations[:_LIST_LIMIT]),
             )
@@ -247,6 +274,12 @@ def _escalation(step: Escalation) -> str:
     role = f" as {step.role}" if step.role else ""
     after = str(step.after) if isinstance(step.after, BusinessTime) else format_duration(step.after)
     return one_line(f"after {after} also {', '.join(who)}{role}", _LINE_LIMIT)
+
+
+def _exemption(exemption: Exemption) -> str:
+    who = [*exemption.approvers, *(f"group {group}" for group in exemption.groups)]
+    only = f" (only {', '.join(who)})" if who else ""
+    return one_line(f"{exemption.reason}{only}", _PARAGRAPH_LIMIT)
 
 
 def _said(decision: ApprovalDecision) -> Said:
@@ -262,6 +295,7 @@ def _said(decision: ApprovalDecision) -> Said:
             None if decision.on_behalf_of is None else one_line(decision.on_behalf_of, _LINE_LIMIT)
         ),
         standing=None if decision.standing is None else wished(decision.standing),
+        exemption=None if decision.exemption is None else one_line(decision.exemption, _PARAGRAPH_LIMIT),
     )
 
 

@@ -7,6 +7,7 @@ from typing import cast
 
 from pydantic import SecretStr, ValidationError
 
+from guardkit.core.encryption import Encryption
 from guardkit.core.keys import Keys
 from guardkit.core.values import Value
 from guardkit.errors import ConfigurationError
@@ -18,6 +19,11 @@ _SECRETS = {
     "audit_key": "GUARDKIT_AUDIT_KEY",
     "web_secret": "GUARDKIT_WEB_SECRET",
 }
+_SEALING = {
+    "encryption_key": "GUARDKIT_ENCRYPTION_KEY",
+    "encryption_old_keys": "GUARDKIT_ENCRYPTION_OLD_KEYS",
+}
+_FLAGS = {"encryption_accepts_plain": "GUARDKIT_ENCRYPTION_ACCEPTS_PLAIN"}
 _LISTS = {
     "decision_public_keys": "GUARDKIT_DECISION_PUBLIC_KEYS",
     "audit_public_keys": "GUARDKIT_AUDIT_PUBLIC_KEYS",
@@ -42,6 +48,9 @@ class Settings(Value):
     """Where people decide. `GUARDKIT_INBOX_URL`."""
 
     keys: Keys = Keys()
+
+    encryption: Encryption | None = None
+    """Keys for what is stored. `GUARDKIT_ENCRYPTION_KEY` and `GUARDKIT_ENCRYPTION_OLD_KEYS`."""
 
     def need_database(self) -> str:
         """The database's URL.
@@ -82,13 +91,10 @@ def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
     values: dict[str, object] = {name: written.pop(name, None) for name in _PLAIN}
     keys: dict[str, object] = {}
     for name, variable in _SECRETS.items():
-        named = written.pop(f"{name}_file", None)
-        text = environment.get(variable)
-        file = environment.get(f"{variable}_FILE") or (str(folder / str(named)) if named else None)
-        if text is None and file is not None:
-            text = _secret(Path(file), f"{variable}_FILE")
+        text = _given(environment, folder, written, name, variable)
         if text:
             keys[name] = SecretStr(text)
+    encryption = _encryption(environment, folder, written)
     for name, variable in _LISTS.items():
         given = environment.get(variable)
         listed = written.pop(name, ())
@@ -102,11 +108,43 @@ def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
         elif name == "policy" and values[name]:
             values[name] = str(folder / str(values[name]))
     try:
-        return Settings.model_validate({**values, "keys": keys})
+        return Settings.model_validate({**values, "keys": keys, "encryption": encryption})
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ConfigurationError(f"{FILE} or environment: {where}: {first['msg']}") from None
+
+
+def _given(
+    environment: Mapping[str, str], folder: Path, written: dict[str, object], name: str, variable: str
+) -> str | None:
+    """A secret from a variable, or from the file that one or the TOML file names."""
+    named = written.pop(f"{name}_file", None)
+    text = environment.get(variable)
+    file = environment.get(f"{variable}_FILE") or (str(folder / str(named)) if named else None)
+    return _secret(Path(file), f"{variable}_FILE") if text is None and file is not None else text
+
+
+def _encryption(
+    environment: Mapping[str, str], folder: Path, written: dict[str, object]
+) -> Encryption | None:
+    key, old = (
+        _given(environment, folder, written, name, variable) or "" for name, variable in _SEALING.items()
+    )
+    ((flag, variable),) = _FLAGS.items()
+    said = written.pop(flag, False)
+    plain = environment.get(variable) or str(said).lower()
+    if plain not in ("true", "false"):
+        raise ConfigurationError(f"{flag} is {plain!r}", remedy="true or false")
+    if not key:
+        if old or plain == "true":
+            raise ConfigurationError(
+                f"{'encryption_old_keys' if old else flag} is set, and no key encrypts",
+                remedy="set GUARDKIT_ENCRYPTION_KEY",
+            )
+        return None
+    keys = (key, *(part for part in old.replace(",", " ").split() if part != key))
+    return Encryption(keys=tuple(map(SecretStr, keys)), accepts_plain=plain == "true")
 
 
 def _toml(path: Path) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Who must answer, and who may answer later when nobody has."""
+"""Who must answer, who may answer later when nobody has, and who may although they asked."""
 
 from dataclasses import dataclass
 from typing import Annotated, Self, TypeAlias
@@ -41,6 +41,21 @@ class Escalation(Value):
         return _is_among(person, self.approvers, self.groups, self.role)
 
 
+class Exemption(Value):
+    """Why whoever asked may decide all the same, and who of them."""
+
+    reason: str
+    """The policy's, for people and the audit log."""
+
+    approvers: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    """Without approvers and groups it is for everybody who may answer."""
+
+    def admits(self, person: Person) -> bool:
+        """Whether it is for this person."""
+        return not (self.approvers or self.groups) or _is_among(person, self.approvers, self.groups, None)
+
+
 class ApprovalStage(Value):
     """Who must answer. Approvers hold the role, if one is named, AND are named or in one of the groups."""
 
@@ -51,6 +66,9 @@ class ApprovalStage(Value):
     groups: tuple[str, ...] = ()
     required: int = Field(default=1, ge=1)
     """How many distinct people must approve."""
+
+    reject_quorum: int = Field(default=1, ge=1)
+    """How many distinct people must reject before that ends it."""
 
     channels: tuple[str, ...] = Field(min_length=1)
     """Names of the approval channels that reach them. The first answer counts, whichever brings it."""

@@ -93,6 +93,15 @@ ATTRIBUTES: Mapping[str, AttributeShape] = {
     names.APPROVAL_ASSURANCE: AttributeShape(
         type="string", means="how surely it was them", values=tuple(level.value for level in Assurance)
     ),
+    names.APPROVAL_STAGES: AttributeShape(
+        type="string", means="the stages in one of which the answer counts, 1 for the first, joined by commas"
+    ),
+    names.APPROVAL_WAITING: AttributeShape(
+        type="string", means="the stages that still wait then, joined by commas; absent when none does"
+    ),
+    names.APPROVAL_EXEMPT: AttributeShape(
+        type="boolean", means="whether whoever asked gave the answer, as the policy's exemption lets them"
+    ),
     names.APPROVAL_TRACE: AttributeShape(
         type="string", means="trace id of the question, for viewers that drop links"
     ),

@@ -114,9 +114,9 @@ SPANS: Mapping[str, SpanShape] = {
         linked=True,
         always=(
             names.SPAN_KIND, *ASKED, names.APPROVAL_OUTCOME, names.APPROVAL_SAID, names.APPROVAL_CHANNEL,
-            names.APPROVAL_ASSURANCE,
+            names.APPROVAL_ASSURANCE, names.APPROVAL_STAGES, names.APPROVAL_EXEMPT,
         ),
-        sometimes=(names.APPROVAL_TRACE, names.APPROVAL_READING),
+        sometimes=(names.APPROVAL_WAITING, names.APPROVAL_TRACE, names.APPROVAL_READING),
         opt_in=(names.APPROVAL_REASON, names.TOOL_ARGUMENTS),
     ),
     names.EXPIRE_APPROVAL: SpanShape(

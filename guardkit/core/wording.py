@@ -106,7 +106,9 @@ def _checks(data: JsonObject) -> str:
 
 def _asked(data: JsonObject) -> tuple[str, Tone]:
     why = f": {_text(data, 'why')}" if data.get("why") else ""
-    return f"asked {_text(data, 'routes')}{why}", "held"
+    together = f", all {_text(data, 'stages')} stages at once" if data.get("order") == "together" else ""
+    exempt = f", whoever asked may answer ({_text(data, 'exemptions')})" if data.get("exemptions") else ""
+    return f"asked {_text(data, 'routes')}{together}{exempt}{why}", "held"
 
 
 def _answered(data: JsonObject) -> tuple[str, Tone]:
@@ -118,23 +120,43 @@ def _answered(data: JsonObject) -> tuple[str, Tone]:
         "break_glass": ("approved alone by breaking the glass,", "bad"),
     }
     says, tone = kinds.get(_text(data, "decision"), (_text(data, "decision"), "plain"))
-    stage = data.get("stage")
-    at = f"stage {stage + 1}, " if isinstance(stage, int) else ""
-    if data.get("decision") == "break_glass":
-        at = ""
-    more = ", others have to agree" if data.get("state") == "pending" else ""
+    at = "" if data.get("decision") == "break_glass" else _stages(data)
+    more = _left(data) if data.get("state") == "pending" else ""
     reason = f": “{_text(data, 'reason')}”" if data.get("reason") else ""
     how = f"{at}{_text(data, 'assurance')}, via {_text(data, 'via')}"
     absent = f" for {_text(data, 'for')}" if data.get("for") else ""
     alike = ", and all like it" if data.get("standing") else ""
-    return f"{says} by {_text(data, 'person')}{absent} ({how}){alike}{more}{reason}", tone
+    exempt = f", who asked and is exempt: {_text(data, 'exemption')}" if data.get("exemption") else ""
+    return f"{says} by {_text(data, 'person')}{absent} ({how}){exempt}{alike}{more}{reason}", tone
+
+
+def _numbers(data: JsonObject, name: str) -> list[str]:
+    """Stages as people count them."""
+    found = data.get(name)
+    return [str(one + 1) for one in found if isinstance(one, int)] if isinstance(found, list) else []
+
+
+def _stages(data: JsonObject) -> str:
+    stage, seats = data.get("stage"), _numbers(data, "seats")
+    if seats:
+        return f"stage {' or '.join(seats)}, "
+    return f"stage {stage + 1}, " if isinstance(stage, int) else ""
+
+
+def _left(data: JsonObject) -> str:
+    """What an answer that settles nothing leaves open."""
+    waiting = _numbers(data, "waiting")
+    still = f": stage{'s' if len(waiting) > 1 else ''} {', '.join(waiting)}" if waiting else ""
+    if data.get("decision") == "reject":
+        return f", which ends it only when more people reject{still}"
+    return f", others have to agree{still}"
 
 
 def _granted(data: JsonObject) -> str:
     return f": {_count(data.get('uses'), 'use')}, scope {_text(data, 'scope')}"
 
 
-def _left(data: JsonObject) -> str:
+def _unused(data: JsonObject) -> str:
     left = data.get("uses_left")
     amount = f" and {_text(data, 'amount_left')}" if data.get("amount_left") is not None else ""
     return f"{_count(left, 'use')}{amount} left"
@@ -247,7 +269,7 @@ _WORDS: Mapping[str, Words] = {
         "good",
     ),
     "standing.used": lambda data: (
-        f"under standing approval {_text(data, 'standing')[:12]}, given by {_text(data, 'givers')}: {_left(data)}",
+        f"under standing approval {_text(data, 'standing')[:12]}, given by {_text(data, 'givers')}: {_unused(data)}",
         "good",
     ),
     "standing.revoked": lambda data: (
@@ -300,6 +322,10 @@ _WORDS: Mapping[str, Words] = {
     "database.downgraded": lambda data: (
         f"database taken back to revision {_text(data, 'to')} by {_text(data, 'by')}",
         "bad",
+    ),
+    "database.encrypted": lambda data: (
+        f"database encrypted with key {_text(data, 'key')} by {_text(data, 'by')}",
+        "plain",
     ),
     "message": message,
     "claim": claim,

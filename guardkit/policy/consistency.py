@@ -120,6 +120,14 @@ def check_people(document: PolicyDocument, located: Located, directory: Director
             place = ("approvals", name, "escalate", number)
             _check_named(step.role, step.add, (*place, "add"), located, directory)
             _check_step(step_of(step), place, located, directory)
+        if route.exemption is not None:
+            _check_named(
+                None,
+                route.exemption.people or (),
+                ("approvals", name, "exemption", "people"),
+                located,
+                directory,
+            )
         if route.break_glass is not None:
             check_glass(route.break_glass, ("approvals", name, "break_glass"), located, directory)
 
@@ -174,6 +182,14 @@ def _check_stage(entitled: ApprovalStage, where: Where, located: Located, direct
             f"needs {entitled.required} {'person' if entitled.required == 1 else 'people'}, and {most} active "
             f"{'person is' if most == 1 else 'people are'} eligible",
             remedy="they must be active, named or in the group, and hold the role",
+        )
+    if most < entitled.reject_quorum:
+        raise located.problem(
+            PolicyError,
+            where,
+            f"needs {entitled.reject_quorum} people to reject, and {most} active "
+            f"{'person is' if most == 1 else 'people are'} eligible",
+            remedy="a no that nobody can give stops nothing: ask for fewer in reject_quorum",
         )
 
 

@@ -88,7 +88,7 @@ def _added(path: str, value: Json) -> Direction | None:
             return "tighter"
         case ["budgets", "steps" | "tool_calls" | "seconds"] | ["sources"] | ["approvals", _, "valid_for"]:
             return "tighter"
-        case ["approvals", _, "standing"]:
+        case ["approvals", _, "exemption" | "standing"]:
             return "looser"
         case _:
             return None
@@ -124,6 +124,10 @@ def _strictness(path: str, value: Json) -> float | None:
             return value
         case "exclude_requester", bool():
             return int(value)
+        case "reject_quorum", int():
+            return -value
+        case "comment_required", list():
+            return len(value)
         case (("expires_in" | "valid_for"), str()):
             length = parse_delay(value)
             return -(length.days or length.seconds) if isinstance(length, BusinessTime) else -length

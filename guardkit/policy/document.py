@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_serializer, model_validator
 
-from guardkit.core.approvals import DecisionKind, OnExpiry
+from guardkit.core.approvals import DecisionKind, OnExpiry, Order
 from guardkit.core.calendars import BusinessTime, Calendar
 from guardkit.core.no_result import NoResultReason
 from guardkit.core.people import Assurance
@@ -109,13 +109,17 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, Mapping | Approver) else value
 
 
+def _one_or_more(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
 Approvers: TypeAlias = Annotated[tuple[Approver, ...], BeforeValidator(_listed), Field(min_length=1)]
 """In a file also one bare `{group: name}`."""
 
 
 Channels: TypeAlias = Annotated[
     tuple[Name, ...],
-    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    BeforeValidator(_one_or_more),
     Field(min_length=1),
 ]
 """In a file also one bare name."""
@@ -129,6 +133,9 @@ class StageEntry(Section):
 
     approvers: Approvers
     required: Annotated[int, Field(ge=1, le=20, strict=True)] = 1
+    reject_quorum: Annotated[int, Field(ge=1, le=20, strict=True)] | None = None
+    """How many distinct people must reject before that ends it; by default the route's."""
+
     channel: Channels
     """The approval channels that reach them: one name, or several."""
 
@@ -156,14 +163,36 @@ class EscalationEntry(Section):
     """The approval channels that reach them: one name, or several."""
 
 
+class ExemptionEntry(Section):
+    """Why whoever started or steered the turn may decide on what comes of it, and who of them."""
+
+    reason: Line
+    """For people, the audit log and whoever reviews it."""
+
+    people: Approvers | None = None
+    """Who of those that may answer; everybody by default. In a file also one bare `{group: name}`."""
+
+
 class RouteEntry(Section):
     """How people are asked."""
 
     stages: Annotated[tuple[StageEntry, ...], Field(min_length=1, max_length=10)]
-    """In order."""
+    """In the order in which they are shown, and asked unless they are asked together."""
+
+    order: Order = "in_turn"
+    """Whether each stage waits for the one before it, or all of them wait at once."""
+
+    reject_quorum: Annotated[int, Field(ge=1, le=20, strict=True)] = 1
+    """How many distinct people must reject in one stage before that ends it."""
+
+    comment_required: Annotated[tuple[Literal["approve", "edit"], ...], BeforeValidator(_one_or_more)] = ()
+    """What needs a comment; `reject` and `respond` always do. In a file also one bare word."""
 
     exclude_requester: Annotated[bool, Field(strict=True)] = True
     """Whether whoever started or steered the turn may not decide."""
+
+    exemption: ExemptionEntry | None = None
+    """Why they may, where they are not excluded."""
 
     calendar: Name | None = None
     """When the people of its stages work."""
@@ -175,9 +204,7 @@ class RouteEntry(Section):
     remind: tuple[Delay, ...] = ()
     """After how long whoever has not answered is reminded, from when a stage begins to wait."""
 
-    remind_at: Annotated[
-        tuple[LocalTime, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
-    ] = ()
+    remind_at: Annotated[tuple[LocalTime, ...], BeforeValidator(_one_or_more)] = ()
     """Local times at which whoever has not answered is reminded on each working day. In a file also one bare time."""
 
     escalate: tuple[EscalationEntry, ...] = ()
@@ -201,6 +228,33 @@ class RouteEntry(Section):
                 f"lacks {' and '.join(map(repr, lacking))}",
                 key="allowed_decisions",
                 remedy="people must be able to say yes and no",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _words_that_people_can_say(self) -> Self:
+        for kind in self.comment_required:
+            if kind not in self.allowed_decisions:
+                raise mistake(
+                    f"demands a comment with {kind!r}, which is not among the allowed_decisions",
+                    key="comment_required",
+                    remedy=f"remove it, or allow {kind}",
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _exemption_is_named(self) -> Self:
+        if self.exclude_requester and self.exemption is not None:
+            raise mistake(
+                "whoever asked is excluded, so there is nothing to exempt",
+                key="exemption",
+                remedy="remove it, or say `exclude_requester: false` beside it",
+            )
+        if not self.exclude_requester and self.exemption is None:
+            raise mistake(
+                "false lets whoever asked decide, and names no exemption",
+                key="exclude_requester",
+                remedy='say why with `exemption: {reason: "..."}`, or remove exclude_requester',
             )
         return self
 

@@ -10,6 +10,7 @@ from guardkit.core.values import Value
 from guardkit.errors import PolicyError
 from guardkit.policy.consistency import check_seats, eligible, routes_of, tenants
 from guardkit.policy.constancy import constant
+from guardkit.policy.document import RouteEntry
 from guardkit.policy.loading import Located, Where, dotted
 from guardkit.policy.people import PeopleDirectory
 from guardkit.policy.policy import Policy
@@ -111,8 +112,12 @@ def _routes(policy: Policy) -> Iterator[_Warning]:
             yield (
                 "requester-decides",
                 (*where, "exclude_requester"),
-                "whoever started the turn may approve what comes of it",
+                f"whoever started the turn may approve what comes of it: {_reason(route)}",
             )
+
+
+def _reason(route: RouteEntry) -> str:
+    return "no reason is named" if route.exemption is None else route.exemption.reason
 
 
 def _calendars(policy: Policy) -> Iterator[_Warning]:

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from guardkit.core.approvals import DecisionKind, OnExpiry
+from guardkit.core.approvals import DecisionKind, OnExpiry, Order
 from guardkit.core.calendars import BusinessTime, Calendar, Deadline
 from guardkit.core.glass import BreakGlass
-from guardkit.core.stages import ApprovalStage, Escalation
+from guardkit.core.stages import ApprovalStage, Escalation, Exemption
 from guardkit.core.standing import StandingOffer
 from guardkit.core.values import JsonObject, Value
-from guardkit.policy.document import Approver, EscalationEntry, RouteEntry, StageEntry
+from guardkit.policy.document import Approver, EscalationEntry, ExemptionEntry, RouteEntry, StageEntry
 from guardkit.policy.emergencies import glass_of, narrowest
 from guardkit.policy.standing import least, offer_of
 
@@ -24,8 +24,14 @@ class ApprovalRoute(Value):
     stages: tuple[ApprovalStage, ...]
     """In order."""
 
+    order: Order = "in_turn"
+    """Whether each stage waits for the one before it, or all of them wait at once."""
+
     exclude_requester: bool
     """Whether whoever started or steered the turn may not decide."""
+
+    exemptions: tuple[Exemption, ...] = ()
+    """Why they may, where they are not excluded; all of it must admit them."""
 
     expires_in: float | None
     """Seconds from the question to its expiry; `None` when only working time counts."""
@@ -38,6 +44,9 @@ class ApprovalRoute(Value):
     """Seconds from the last decision to the execution; `None` without limit."""
 
     allowed: tuple[DecisionKind, ...]
+    comment_required: tuple[DecisionKind, ...] = ()
+    """What needs a comment beside `reject` and `respond`, which always do."""
+
     break_glass: BreakGlass | None = None
     """Who may settle it alone in an emergency; nobody without it."""
 
@@ -62,12 +71,15 @@ class ApprovalRoute(Value):
         return cls(
             names=(name,),
             stages=tuple(stage_of(stage, entry, calendars, delegation=delegation) for stage in entry.stages),
+            order=entry.order,
             exclude_requester=entry.exclude_requester,
+            exemptions=() if entry.exemption is None else (exemption_of(entry.exemption),),
             expires_in=entry.expires_in if isinstance(entry.expires_in, float) else None,
             deadlines=deadlines,
             on_expiry=entry.on_expiry,
             valid_for=entry.valid_for,
             allowed=entry.allowed_decisions,
+            comment_required=entry.comment_required,
             break_glass=None if entry.break_glass is None else glass_of(entry.break_glass),
             standing=None if entry.standing is None else offer_of(entry.standing),
         )
@@ -76,8 +88,9 @@ class ApprovalRoute(Value):
     def merged(cls, routes: Sequence["ApprovalRoute"]) -> "ApprovalRoute":
         """One route that satisfies them all; there must be at least one.
 
-        All stages, one route after the other, a stage that several routes share once; the shortest times, the
-        strictest expiry, the decisions, the broken glass and the standing approvals that all of them allow.
+        All stages, one route after the other, a stage that several routes share once, asked together where each
+        route asks its own so; the shortest times, the strictest expiry, every comment that one demands, the decisions,
+        the exemption, the broken glass and the standing approvals that all of them allow.
         """
         if len(routes) == 1:
             return routes[0]
@@ -86,7 +99,9 @@ class ApprovalRoute(Value):
         return cls(
             names=tuple(dict.fromkeys(name for route in routes for name in route.names)),
             stages=tuple(dict.fromkeys(stage for route in routes for stage in route.stages)),
+            order="together" if all(route.order == "together" for route in routes) else "in_turn",
             exclude_requester=any(route.exclude_requester for route in routes),
+            exemptions=_common([route.exemptions for route in routes]),
             expires_in=min(ends, default=None),
             deadlines=tuple(dict.fromkeys(one for route in routes for one in route.deadlines)),
             on_expiry=max(routes, key=lambda route: _STRICTNESS[route.on_expiry]).on_expiry,
@@ -94,21 +109,37 @@ class ApprovalRoute(Value):
             allowed=tuple(
                 kind for kind in routes[0].allowed if all(kind in route.allowed for route in routes)
             ),
+            comment_required=tuple(
+                dict.fromkeys(kind for route in routes for kind in route.comment_required)
+            ),
             break_glass=narrowest([route.break_glass for route in routes]),
             standing=least([route.standing for route in routes]),
         )
 
 
+_LATER: JsonObject = {
+    "calendar": None, "remind_at": [], "break_glass": None, "order": "in_turn", "comment_required": [],
+    "exemption": None, "standing": None,
+}  # fmt: skip
+"""What routes and stages could not say before there was such a thing, and what stands for not saying it."""
+
+
 def hashed(entry: RouteEntry) -> JsonObject:
-    """What a route's hash is made of: without what it does not say of later words, as before there were any."""
-    silent = {name for name in ("break_glass", "standing") if getattr(entry, name) is None}
-    fields: JsonObject = entry.model_dump(mode="json", exclude=silent)
+    """What a route's hash is made of: without what it does not say, so that it is the hash of before one could say it."""
+    fields: JsonObject = entry.model_dump(mode="json")
     stages = fields["stages"]
     for one in (fields, *(stages if isinstance(stages, list) else ())):
-        for key in ("calendar", "remind_at"):
-            if isinstance(one, dict) and not one.get(key):
-                one.pop(key, None)
+        if isinstance(one, dict):
+            unsaid = {**_LATER, "reject_quorum": 1 if one is fields else None}
+            for key, value in unsaid.items():
+                if key in one and one[key] == value:
+                    del one[key]
     return fields
+
+
+def _common(found: Sequence[tuple[Exemption, ...]]) -> tuple[Exemption, ...]:
+    """What exempts whoever asked where several routes must agree: each of them must."""
+    return tuple(dict.fromkeys(one for exemptions in found for one in exemptions)) if all(found) else ()
 
 
 def stage_of(
@@ -121,6 +152,7 @@ def stage_of(
         approvers=_people(entry.approvers),
         groups=_groups(entry.approvers),
         required=entry.required,
+        reject_quorum=route.reject_quorum if entry.reject_quorum is None else entry.reject_quorum,
         channels=entry.channel,
         assurance=entry.assurance,
         reminders=tuple(sorted(set(route.remind), key=_about)),
@@ -129,6 +161,12 @@ def stage_of(
         remind_at=tuple(sorted(set(route.remind_at))),
         delegation=delegation if entry.delegation is None else entry.delegation,
     )
+
+
+def exemption_of(entry: ExemptionEntry) -> Exemption:
+    """The exemption that a policy file describes."""
+    people = entry.people or ()
+    return Exemption(reason=entry.reason, approvers=_people(people), groups=_groups(people))
 
 
 def step_of(entry: EscalationEntry) -> Escalation:

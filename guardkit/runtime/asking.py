@@ -53,7 +53,8 @@ def request_for(
         digest=gated.digest,
         salt=session.turn.salt,
         principal=session.turn.principal,
-        excluded=(requester,) if route.exclude_requester else (),
+        excluded=(requester,),
+        exemptions=route.exemptions,
         thought=thought[:_THOUGHT],
         why=decision.why,
         rules=decision.rules,
@@ -62,7 +63,9 @@ def request_for(
         routes=decision.routes,
         route_hash=route_hash,
         stages=route.stages,
+        order=route.order,
         allowed=route.allowed,
+        comment_required=route.comment_required,
         args_schema=gated.spec.json_schema,
         requested_at=0.0,
         expires_at=route.expires_in,
@@ -123,6 +126,8 @@ def register(session: Session, requests: Sequence[ApprovalRequest]) -> Flow[list
             routes=list(request.routes),
             policy=request.policy,
             policy_version=request.policy_version,
+            **({} if request.order == "in_turn" else {"order": request.order, "stages": len(request.stages)}),
+            **({"exemptions": [one.reason for one in request.exemptions]} if request.exemptions else {}),
         )
         for request in requests
     ]

@@ -129,6 +129,8 @@ def facts_of(decision: ApprovalDecision) -> JsonObject:
         "via": decision.via,
         "delivery": decision.delivery,
         "stage": decision.stage,
+        **({"seats": list(decision.seats)} if decision.seats else {}),
+        **({} if decision.exemption is None else {"exemption": decision.exemption}),
         **_said_of_others(decision),
         "decided_digest": decision.digest,
         "key_id": decision.key_id,
@@ -141,6 +143,15 @@ def _said_of_others(decision: ApprovalDecision) -> JsonObject:
     if terms is None:
         return {}
     return {"standing": {"scope": terms.scope, "seconds": terms.seconds, "uses": terms.uses}}
+
+
+def place_of(approval: Approval) -> JsonObject:
+    """What the audit log keeps of the stages that are left, where several can wait or a rejection may not end it."""
+    request = approval.request
+    if request.order == "in_turn" and all(stage.reject_quorum == 1 for stage in request.stages):
+        return {}
+    left: list[Json] = [] if approval.state.settled else [*approval.waiting()]
+    return {"waiting": left, "rejections": len(approval.against())}
 
 
 def check_version(approval: Approval, version: int | None) -> None:

@@ -14,9 +14,9 @@ from guardkit.core.approvals import (
     ApprovalState,
     DecisionKind,
     close,
-    decide,
 )
 from guardkit.core.audit import AuditEvent
+from guardkit.core.deciding import decide, sure_enough
 from guardkit.core.edits import edit_problems
 from guardkit.core.granting import check_saying, terms_of
 from guardkit.core.listings import ListName, ListQuery
@@ -32,6 +32,7 @@ from guardkit.runtime.changing import (
     check_words,
     event_of,
     facts_of,
+    place_of,
 )
 from guardkit.runtime.emergencies import Emergencies
 from guardkit.runtime.events import Attributes, NoTelemetry, Telemetry
@@ -39,7 +40,7 @@ from guardkit.runtime.lists import ListPage, Lists
 from guardkit.runtime.pace import Pace
 from guardkit.runtime.speaking import Speakers, is_over
 from guardkit.runtime.standing import StandingDesk
-from guardkit.runtime.telling import answered, settled
+from guardkit.runtime.telling import answered, settled, where_of
 
 LISTED = 1000
 """How much of what waits for somebody is told at once."""
@@ -106,7 +107,8 @@ class Desk:
             kind: what was said.
             assurance: how surely the identity is theirs.
             via: the name of the approval channel, or `web`, `cli`.
-            reason: in the person's words; required with `reject` and `respond`; at most 4,000 characters.
+            reason: in the person's words; required with `reject` and `respond`, and where the route demands a comment;
+                at most 4,000 characters.
             args: the arguments to use instead; with `edit`, and only with it.
             delivery: id of the message that was answered, or of the request that brought it.
             version: the `Approval.version` that was on the person's screen; another one is refused, so that nobody
@@ -135,6 +137,7 @@ class Desk:
             check_words(reason)
             if args is not None and digest == approval.digest:
                 _check_edit(approval, args)
+            stages = sure_enough(approval.request, seat.stages, assurance)
             decision = ApprovalDecision(
                 approval_id=approval_id,
                 digest=digest,
@@ -146,7 +149,9 @@ class Desk:
                 delivery=delivery,
                 reason=reason,
                 args=args,
-                stage=seat.stage,
+                stage=stages[0],
+                seats=stages if len(stages) > 1 else (),
+                exemption=None if seat.absent is not None else approval.request.exemption(person),
                 standing=None if standing is None else terms_of(approval.request, standing),
                 decided_at=at,
             )
@@ -155,12 +160,13 @@ class Desk:
             decide(approval, decision, person, absent=seat.absent, others=seat.others)
             decision = self._signer.decision(decision)
             after = decide(approval, decision, person, absent=seat.absent, others=seat.others)
-            return after, [event_of("approval.decided", after, **facts_of(decision))]
+            return after, [event_of("approval.decided", after, **facts_of(decision), **place_of(after))]
 
         after = self._changes.said(approval_id, person, decided, assurance=assurance.value, via=via)
         how = {names.APPROVAL_CHANNEL: via, names.APPROVAL_ASSURANCE: assurance.value}
         read = self._read(after, after.args if seen is None else seen.args)
-        answered(self._telemetry, names.DECIDE_APPROVAL, after, {names.APPROVAL_SAID: kind, **how, **read})
+        told = {names.APPROVAL_SAID: kind, **how, **where_of(after), **read}
+        answered(self._telemetry, names.DECIDE_APPROVAL, after, told)
         return after
 
     def _read(self, approval: Approval, args: JsonObject) -> Attributes:
@@ -187,16 +193,12 @@ class Desk:
         request = approval.request
         now = self._store.now() if now is None else now
         try:
-            stage = request.stages[self._speakers.seat(approval, person, now).stage]
+            stages = self._speakers.seat(approval, person, now).stages
+            if is_over(approval, now):
+                return DecisionRefusedError("expired", "the time to decide is over")
+            sure_enough(request, stages, assurance)
         except DecisionRefusedError as error:
             return error
-        if is_over(approval, now):
-            return DecisionRefusedError("expired", "the time to decide is over")
-        if not assurance.reaches(stage.assurance):
-            return DecisionRefusedError(
-                "assurance_too_low",
-                f"this stage needs {stage.assurance.value}, this sign-in counts as {assurance.value}",
-            )
         return None
 
     def see(self, approval_id: str, person: Person) -> Approval:

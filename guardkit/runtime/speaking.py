@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from guardkit.core import breaking
-from guardkit.core.approvals import Approval, stage_for
+from guardkit.core.approvals import Approval
+from guardkit.core.deciding import stages_for
 from guardkit.core.people import Directory, Person, Roster
 from guardkit.core.stages import Wait
 from guardkit.errors import DecisionRefusedError
@@ -14,14 +15,14 @@ from guardkit.errors import DecisionRefusedError
 class Seat:
     """The place at which a person may answer."""
 
-    stage: int
-    """0-based."""
+    stages: tuple[int, ...]
+    """0-based indexes of the stages in one of which the answer counts, at least one."""
 
     absent: Person | None
     """Whoever is away and is answered for; `None` when people speak for themselves."""
 
     others: Sequence[Person]
-    """The records of those whose approvals count; none where no delegate may answer."""
+    """The records of those whose answers count; none where no delegate may answer."""
 
 
 class Speakers:
@@ -35,7 +36,7 @@ class Speakers:
         self._directory = directory
 
     def seat(self, approval: Approval, person: Person, now: float) -> Seat:
-        """The stage for which this person may answer now: for themselves if they may, else for somebody who is away.
+        """The stages for which this person may answer now: for themselves if they may, else for somebody who is away.
 
         Args:
             approval: as it stands.
@@ -43,22 +44,22 @@ class Speakers:
             now: seconds since the epoch, by the database's clock.
 
         Raises:
-            DecisionRefusedError: as `stage_for`: why they may not answer for themselves.
+            DecisionRefusedError: as `stages_for`: why they may not answer for themselves.
         """
         others = self._others(approval)
         try:
-            stage = stage_for(approval, person, now, others=others)
+            stages = stages_for(approval, person, now, others=others)
         except DecisionRefusedError as error:
             if error.reason != "not_an_approver":
                 raise  # nothing that somebody else may do changes it
             for absent in self.away(approval, person, now):
                 try:
-                    stage = stage_for(approval, person, now, absent=absent, others=others)
+                    stages = stages_for(approval, person, now, absent=absent, others=others)
                 except DecisionRefusedError:
                     continue
-                return Seat(stage=stage, absent=absent, others=others)
+                return Seat(stages=stages, absent=absent, others=others)
             raise
-        return Seat(stage=stage, absent=None, others=others)
+        return Seat(stages=stages, absent=None, others=others)
 
     def away(self, approval: Approval, person: Person, now: float) -> Iterator[Person]:
         """Those whose delegate this person is now, where the approval takes answers of delegates."""
@@ -66,7 +67,7 @@ class Speakers:
         if not request.delegable or request.tenant != person.tenant:
             return
         for one in self.all_away(person, now):
-            if not any(one.answers_to(identity) for identity in request.excluded):
+            if not request.excludes(person, one):
                 yield one
 
     def all_away(self, person: Person, now: float) -> Iterator[Person]:

@@ -1,5 +1,7 @@
 """What telemetry is told of an approval, by whichever process sees it change."""
 
+from collections.abc import Sequence
+
 from guardkit.core import telemetry_names as names
 from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
 from guardkit.core.values import Json
@@ -10,6 +12,21 @@ def asked_in(request: ApprovalRequest) -> Attributes:
     """The trace that the question was asked in, for viewers that drop links."""
     parts = (request.traceparent or "").split("-")
     return {names.APPROVAL_TRACE: parts[1]} if len(parts) == 4 else {}
+
+
+def where_of(approval: Approval) -> Attributes:
+    """The stages that the last decision was for, and those that are left."""
+    said = approval.decisions[-1]
+    left = () if approval.state.settled else approval.waiting()
+    return {
+        names.APPROVAL_STAGES: _listed(said.fits),
+        names.APPROVAL_EXEMPT: said.exemption is not None,
+        **({names.APPROVAL_WAITING: _listed(left)} if left else {}),
+    }
+
+
+def _listed(stages: Sequence[int]) -> str:
+    return ",".join(str(stage + 1) for stage in stages)
 
 
 def waited(approval: Approval) -> float:

@@ -4,6 +4,7 @@ from guardkit.sql.anomalies import SQLAnomalies
 from guardkit.sql.backups import back_up
 from guardkit.sql.database import Database
 from guardkit.sql.downgrades import Downgrade, downgrade, plan_downgrade
+from guardkit.sql.encrypting import SealCheck, Sealed, check_encryption, encrypt_database
 from guardkit.sql.inspection import Inspected, inspect_database
 from guardkit.sql.retention import SQLRetention
 from guardkit.sql.revisions import current_revision, head_revision, standing, upgrade
@@ -24,11 +25,15 @@ __all__ = [
     "SQLAnomalies",
     "SQLRetention",
     "SQLStore",
+    "SealCheck",
+    "Sealed",
     "Standing",
     "back_up",
+    "check_encryption",
     "current_revision",
     "database_size",
     "downgrade",
+    "encrypt_database",
     "head_revision",
     "import_threads",
     "inspect_database",

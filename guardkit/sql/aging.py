@@ -102,7 +102,7 @@ def parts(age: Age) -> Sequence[Part]:
                     where=(
                         or_(
                             effects.c.state == EffectState.NOT_DONE.value,
-                            and_(effects.c.state == EffectState.DONE.value, effects.c.key != FORGOTTEN),
+                            and_(effects.c.state == EffectState.DONE.value, effects.c.digest != FORGOTTEN),
                         ),
                         effects.c.settled_at <= before,
                     ),

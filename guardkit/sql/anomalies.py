@@ -15,6 +15,7 @@ from guardkit.sql.anomaly_counts import COUNTED, Round, begin, count, fitting, w
 from guardkit.sql.columns import NAME_LENGTH
 from guardkit.sql.database import Database
 from guardkit.sql.engines import Target
+from guardkit.sql.secrecy import opened_values, row_values, sealed
 from guardkit.sql.side_tables import anomalies, watch_counts
 from guardkit.sql.tables import audit_heads
 
@@ -79,7 +80,7 @@ class SQLAnomalies:
                 )
                 .order_by(anomalies.c.found_at, anomalies.c.id)
             )
-            return [_read(row) for row in rows.mappings()]
+            return [_read(connection, row) for row in rows.mappings()]
 
     def anomalies(
         self, *, tenant: str | None = None, standing: bool = False, limit: int = 100
@@ -102,7 +103,7 @@ class SQLAnomalies:
                 chosen = chosen.where(anomalies.c.tenant == tenant)
             if standing:
                 chosen = chosen.where(anomalies.c.stands_until > dialects.now(connection))
-            return [_read(row) for row in connection.execute(chosen).mappings()]
+            return [_read(connection, row) for row in connection.execute(chosen).mappings()]
 
     def settle_anomaly(self, anomaly_id: str, *, by: str, why: str, anew: bool = False) -> bool:
         """End the standing of an anomaly, audited.
@@ -130,7 +131,11 @@ class SQLAnomalies:
             connection.execute(
                 update(anomalies)
                 .where(*where)
-                .values(settled_by=by, anew=anew, stands_until=min(row.stands_until, now))
+                .values(
+                    **sealed(connection, anomalies, {"settled_by": by}, row),
+                    anew=anew,
+                    stands_until=min(row.stands_until, now),
+                )
             )
             data = {"anomaly": anomaly_id, "agent": row.agent, "by": by, "why": names.plain(why, 500)}
             audit.append(
@@ -275,7 +280,7 @@ def _row(found: Anomaly) -> dict[str, Any]:
     return {**fields, "tool": found.tool or "", "part": part, "whole": whole}
 
 
-def _read(row: RowMapping) -> Anomaly:
-    fields = dict(row)
+def _read(connection: Connection, row: RowMapping) -> Anomaly:
+    fields = {**row, **opened_values(connection, anomalies, row_values(row))}
     count, of = fields.pop("part"), fields.pop("whole")
     return Anomaly.model_validate({**fields, "tool": fields["tool"] or None, "count": count, "of": of})

@@ -19,6 +19,7 @@ from guardkit.errors import StorageError
 from guardkit.sql import dialects
 from guardkit.sql.codec import load_json
 from guardkit.sql.columns import NAME_LENGTH
+from guardkit.sql.secrecy import opened
 from guardkit.sql.side_tables import watch_counts, watch_cursors
 from guardkit.sql.tables import audit, threads, turns
 
@@ -101,13 +102,21 @@ def count(connection: Connection, tenant: str, watch: Watch) -> Round:
     where = watch_cursors.c.tenant == tenant
     cursor = connection.execute(select(watch_cursors).where(where).with_for_update()).one()
     entries = connection.execute(
-        select(audit.c.seq, audit.c.at, audit.c.kind, audit.c.thread_id, audit.c.turn, audit.c.data)
+        select(
+            audit.c.tenant,
+            audit.c.seq,
+            audit.c.at,
+            audit.c.kind,
+            audit.c.thread_id,
+            audit.c.turn,
+            audit.c.data,
+        )
         .where(audit.c.tenant == tenant, audit.c.seq > cursor.seq)
         .order_by(audit.c.seq)
         .limit(BATCH)
     ).all()
     done = Round(now=dialects.now(connection), looked_at=cursor.looked_at, more=len(entries) == BATCH)
-    told = _told(entries)
+    told = _told([opened(connection, audit, row) for row in entries])
     agents = _agents(connection, tenant, {one.thread for one in told})
     for seconds in watch.windows:
         first = began(done.now - seconds * watch.history, seconds)

@@ -12,6 +12,7 @@ from guardkit.core.places import Place
 from guardkit.errors import StorageError
 from guardkit.sql import dialects, listing_rows
 from guardkit.sql.codec import damaged, dump, dump_json, load, load_json, unwrap, wrap
+from guardkit.sql.secrecy import opened, sealed
 from guardkit.sql.tables import approvals
 
 _ALL: Select[Any] = select(approvals)
@@ -20,19 +21,18 @@ _ALL: Select[Any] = select(approvals)
 def write_new(connection: Connection, approval: Approval) -> None:
     """Insert an approval."""
     request = approval.request
-    connection.execute(
-        insert(approvals).values(
-            id=request.id,
-            tenant=request.tenant,
-            thread_id=request.thread_id,
-            turn=request.turn,
-            request=dump(request),
-            requested_at=request.requested_at,
-            expires_at=request.expires_at,
-            on_expiry=request.on_expiry,
-            **_changing(approval),
-        )
-    )
+    row: dict[str, Any] = {
+        "id": request.id,
+        "tenant": request.tenant,
+        "thread_id": request.thread_id,
+        "turn": request.turn,
+        "request": dump(request),
+        "requested_at": request.requested_at,
+        "expires_at": request.expires_at,
+        "on_expiry": request.on_expiry,
+        **_changing(approval),
+    }
+    connection.execute(insert(approvals).values(**sealed(connection, approvals, row)))
     listing_rows.write(connection, approval)
 
 
@@ -40,7 +40,9 @@ def write_changed(connection: Connection, before: Approval, after: Approval) -> 
     """Store what has changed of an approval, and nothing else: an agent's role may close one and not write decisions."""
     was, changing = _changing(before), _changing(after)
     changed = {name: value for name, value in changing.items() if value != was[name]}
-    connection.execute(update(approvals).where(approvals.c.id == after.request.id).values(**changed))
+    of = {"id": after.request.id, "tenant": after.request.tenant}
+    written = sealed(connection, approvals, changed, of)
+    connection.execute(update(approvals).where(approvals.c.id == after.request.id).values(**written))
     listing_rows.rewrite(connection, after)
 
 
@@ -56,12 +58,13 @@ def _changing(approval: Approval) -> dict[str, Any]:
     }
 
 
-def read(row: Row[Any]) -> Approval:
+def read(connection: Connection, found: Row[Any]) -> Approval:
     """The approval in a row.
 
     Raises:
         StorageError: the row was damaged, or written by a newer guardkit.
     """
+    row = opened(connection, approvals, found)
     try:
         return Approval.model_validate(
             {
@@ -81,13 +84,13 @@ def read(row: Row[Any]) -> Approval:
 def locked(connection: Connection, approval_id: str) -> Approval | None:
     """An approval by id, its row locked."""
     row = connection.execute(_ALL.where(approvals.c.id == approval_id).with_for_update()).one_or_none()
-    return None if row is None else read(row)
+    return None if row is None else read(connection, row)
 
 
 def find(connection: Connection, approval_id: str) -> Approval | None:
     """An approval by id alone."""
     row = connection.execute(_ALL.where(approvals.c.id == approval_id)).one_or_none()
-    return None if row is None else read(row)
+    return None if row is None else read(connection, row)
 
 
 def readable(connection: Connection, ids: Sequence[str]) -> dict[str, Approval]:
@@ -95,7 +98,7 @@ def readable(connection: Connection, ids: Sequence[str]) -> dict[str, Approval]:
     whole: dict[str, Approval] = {}
     for row in connection.execute(_ALL.where(approvals.c.id.in_(list(ids)))) if ids else ():
         with suppress(StorageError):
-            whole[row.id] = read(row)
+            whole[row.id] = read(connection, row)
     return whole
 
 
@@ -104,7 +107,7 @@ def of_tenant(connection: Connection, tenant: str, ids: Sequence[str]) -> list[A
     if not ids:
         return []
     chosen = _ALL.where(approvals.c.tenant == tenant, approvals.c.id.in_(list(ids)))
-    return [read(row) for row in connection.execute(chosen)]
+    return [read(connection, row) for row in connection.execute(chosen)]
 
 
 def listed(
@@ -128,7 +131,7 @@ def listed(
         at = approvals.c.requested_at
         later = and_(at == after.requested_at, approvals.c.id > after.id)
         chosen = chosen.where(or_(at < after.requested_at, later))
-    return [read(row) for row in connection.execute(chosen)]
+    return [read(connection, row) for row in connection.execute(chosen)]
 
 
 def expirable(connection: Connection, limit: int) -> list[Approval]:
@@ -142,7 +145,7 @@ def expirable(connection: Connection, limit: int) -> list[Approval]:
         .order_by(approvals.c.expires_at, approvals.c.id)
         .limit(limit)
     )
-    return [read(row) for row in connection.execute(chosen)]
+    return [read(connection, row) for row in connection.execute(chosen)]
 
 
 def of_thread(
@@ -156,7 +159,7 @@ def of_thread(
     ).order_by(approvals.c.id)
     if turn is not None:
         chosen = chosen.where(approvals.c.turn == turn)
-    return [read(row) for row in connection.execute(chosen.with_for_update())]
+    return [read(connection, row) for row in connection.execute(chosen.with_for_update())]
 
 
 def is_pending(connection: Connection, tenant: str, thread_id: str, turn: int) -> bool:

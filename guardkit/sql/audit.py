@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, select, union, update
+from sqlalchemy import Connection, Select, func, insert, select, union, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from guardkit.core.audit import GENESIS, AuditEntry, AuditEvent, chain
-from guardkit.errors import AuditError, CanonicalError, StorageError
+from guardkit.errors import AuditError, CanonicalError, SealError, StorageError
 from guardkit.sql import dialects
 from guardkit.sql.codec import dump_json, load_json
+from guardkit.sql.secrecy import opened, sealed
 from guardkit.sql.tables import audit, audit_heads
 
 _HEAD = select(audit_heads.c.seq, audit_heads.c.hash).with_for_update()
@@ -49,23 +50,24 @@ def _append(connection: Connection, tenant: str, events: Sequence[AuditEvent], n
     entries = chain(tenant, (head.seq, head.hash), now, events)
     connection.execute(
         insert(audit),
-        [
-            {
-                "tenant": tenant,
-                "seq": entry.seq,
-                "at": entry.at,
-                "kind": entry.event.kind,
-                "thread_id": entry.event.thread_id,
-                "turn": entry.event.turn,
-                "data": dump_json(entry.event.data, path=entry.event.kind),
-                "previous": entry.previous,
-                "hash": entry.hash,
-            }
-            for entry in entries
-        ],
+        [sealed(connection, audit, _row(entry)) for entry in entries],
     )
     last = entries[-1]
     connection.execute(update(audit_heads).where(where).values(seq=last.seq, hash=last.hash))
+
+
+def _row(entry: AuditEntry) -> dict[str, Any]:
+    return {
+        "tenant": entry.tenant,
+        "seq": entry.seq,
+        "at": entry.at,
+        "kind": entry.event.kind,
+        "thread_id": entry.event.thread_id,
+        "turn": entry.event.turn,
+        "data": dump_json(entry.event.data, path=entry.event.kind),
+        "previous": entry.previous,
+        "hash": entry.hash,
+    }
 
 
 def unless_said(events: Sequence[AuditEvent], own: AuditEvent) -> list[AuditEvent]:
@@ -102,7 +104,9 @@ def history(connection: Connection, tenant: str, thread_id: str) -> list[AuditEn
 def _all(connection: Connection, chosen: Select[Any], tenant: str, after: int) -> list[AuditEntry]:
     found: list[AuditEntry] = []
     try:
-        found.extend(_read(row) for row in connection.execute(chosen))
+        found.extend(_read(opened(connection, audit, row)) for row in connection.execute(chosen))
+    except SealError:
+        raise
     except (StorageError, TypeError, ValueError):
         # SQLite stores text in columns of numbers, for those who insist.
         raise AuditError(
@@ -113,7 +117,7 @@ def _all(connection: Connection, chosen: Select[Any], tenant: str, after: int) -
     return found
 
 
-def _read(row: Row[Any]) -> AuditEntry:
+def _read(row: Any) -> AuditEntry:
     event = AuditEvent.model_validate(
         {"kind": row.kind, "thread_id": row.thread_id, "turn": row.turn, "data": load_json(row.data)}
     )

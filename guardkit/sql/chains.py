@@ -11,7 +11,9 @@ from typing import Any
 from sqlalchemy import Connection, TextClause, bindparam, text
 
 from guardkit.errors import MissingDataError
+from guardkit.sql import state_places
 from guardkit.sql.dialects import family
+from guardkit.sql.hot import Hot
 from guardkit.sql.packing import Link
 from guardkit.sql.sealing import Seal
 
@@ -62,6 +64,17 @@ _SIZES = {
     for kind, wanted in WANTED.items()
 }
 
+_SIZE = {
+    kind: Hot(
+        text(
+            f"SELECT b.channel, b.version, b.base, length(b.value) AS size FROM gk_blobs b "  # noqa: S608
+            f"WHERE {_ROWS} AND b.channel = :channel AND b.version = :version {lock}"
+        )
+    )
+    for kind, lock in _LOCKS.items()
+}
+"""Of one value, which is what most steps rest on."""
+
 
 def refs(pairs: Collection[Pair]) -> str:
     """Channels and versions as they are kept."""
@@ -73,9 +86,12 @@ def pairs(refs: str) -> list[Pair]:
     return [(channel, version) for channel, version in json.loads(refs)]
 
 
+def _keys(place: Mapping[str, str]) -> dict[str, Any]:
+    return {name: place[name] for name in ("tenant", "thread_id", "ns_hash")}
+
+
 def _bound(kind: str, place: Mapping[str, str], pairs: Collection[Pair]) -> dict[str, Any]:
-    keys = {name: place[name] for name in ("tenant", "thread_id", "ns_hash")}
-    return keys | ({"pairs": sorted(pairs)} if kind == "mysql" else {"refs": refs(pairs)})
+    return _keys(place) | ({"pairs": sorted(pairs)} if kind == "mysql" else {"refs": refs(pairs)})
 
 
 def links(
@@ -93,7 +109,12 @@ def links(
         return {}
     kind = family(connection)
     found = connection.execute(_CHAINS[kind], _bound(kind, place, pairs))
-    return {(row.channel, row.version): seal.link(row) for row in found}
+    return {
+        (row.channel, row.version): seal.link(
+            state_places.blob(place, row.channel, row.version, row.base), row
+        )
+        for row in found
+    }
 
 
 def path(known: Mapping[Pair, Link], channel: str, version: str) -> tuple[Link, ...]:
@@ -136,8 +157,14 @@ def standing(
         return set()
     kind = family(connection)
     there: set[Pair] = set()
-    for row in connection.execute(_SIZES[kind], _bound(kind, place, list(wanted))):
-        thought = wanted[row.channel, row.version]
-        if thought is None or (thought.stored, thought.base) == (row.size, row.base):
-            there.add((row.channel, row.version))
+    if len(wanted) == 1:
+        ((channel, version),) = wanted
+        one = _SIZE[kind].first(connection, {**_keys(place), "channel": channel, "version": version})
+        found = [] if one is None else [one]
+    else:
+        found = connection.execute(_SIZES[kind], _bound(kind, place, list(wanted)))
+    for channel, version, base, size in found:
+        thought = wanted[channel, version]
+        if thought is None or (thought.stored, thought.base) == (size, base):
+            there.add((channel, version))
     return there

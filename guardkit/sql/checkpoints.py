@@ -8,13 +8,14 @@ serializer, so an encrypting one leaves nothing in clear but ids, channel names 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from typing import Any, Self, cast
 
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
 from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
 
 from guardkit.errors import InputError, StorageError
-from guardkit.sql import chains, dialects, names
+from guardkit.sql import chains, hot, names, state_places
 from guardkit.sql.chains import Pair
 from guardkit.sql.columns import NAME_LENGTH
 from guardkit.sql.lineages import Key, Lineage, Lineages, grown, whole
@@ -57,6 +58,7 @@ class Place:
         return self.tenant, self.thread_id, self.ns_hash, channel
 
 
+@lru_cache(maxsize=256)
 def ns_hash(ns: str) -> str:
     """The hash of a namespace."""
     return hashlib.sha256(ns.encode("utf-8", "surrogatepass")).hexdigest()[:32]
@@ -83,6 +85,10 @@ class Stored:
     def of(cls, row: Row[Any]) -> Self:
         """The row as SQLAlchemy gives it."""
         return cls(*(getattr(row, name) for name in _COLUMNS))
+
+    def keys(self) -> dict[str, str | None]:
+        """What tells it from other rows, and its parent."""
+        return {**self.place.keys(), "checkpoint_id": self.checkpoint_id, "parent_id": self.parent_id}
 
     @property
     def place(self) -> Place:
@@ -134,7 +140,8 @@ class Prepared:
 
     def _row(self, channel: str, lineage: Lineage) -> dict[str, Any]:
         link = lineage.head
-        kind, value = self.seal.closed(link.type, link.value)
+        where = state_places.blob(self.place.keys(), channel, link.version, link.base)
+        kind, value = self.seal.closed(where, link.type, link.value)
         self.stored[channel] = Lineage(
             lineage.kind, lineage.data, (*lineage.path[:-1], replace(link, stored=len(value)))
         )
@@ -178,14 +185,15 @@ def prepare(
             unchanged[name] = (str(versions[name]), value)
     kept = sorted([*changed, *unchanged])
     bare = {name: value for name, value in checkpoint.items() if name != "channel_values"}
-    kind, body = seal.dump({"v": _BODY, "checkpoint": bare, "inline": inline, "kept": kept})
-    metadata_kind, metadata_body = seal.dump(dict(metadata))
+    checkpoint_id = names.checkpoint("checkpoint.id", checkpoint["id"])
+    keys = {**place.keys(), "checkpoint_id": checkpoint_id, "parent_id": parent_id}
+    whole_body = {"v": _BODY, "checkpoint": bare, "inline": inline, "kept": kept}
+    kind, body = seal.dump(state_places.body(keys), whole_body)
+    metadata_kind, metadata_body = seal.dump(state_places.metadata(keys), dict(metadata))
     run_id = metadata.get("run_id")
     row = {
-        **place.keys(),
-        "checkpoint_id": names.checkpoint("checkpoint.id", checkpoint["id"]),
+        **keys,
         "ns": place.ns,
-        "parent_id": parent_id,
         "run_id": run_id if isinstance(run_id, str) else None,
         "type": kind,
         "body": body,
@@ -209,8 +217,8 @@ def store(connection: Connection, prepared: Prepared) -> None:
     """Write a checkpoint. The same one again replaces itself; a channel's version never changes."""
     wanted = prepared.wanted()
     missing = set(wanted) - chains.standing(connection, prepared.row, wanted)
-    dialects.insert_all_new(connection, blobs, prepared.rows(missing))
-    dialects.upsert_all(connection, checkpoints, [prepared.row])
+    hot.insert_all_new(connection, blobs, prepared.rows(missing))
+    hot.upsert_all(connection, checkpoints, [prepared.row])
 
 
 def page(
@@ -251,7 +259,9 @@ def page(
 
 def metadata_of(seal: Seal, row: Stored) -> CheckpointMetadata:
     """The metadata in a checkpoint's row."""
-    return cast("CheckpointMetadata", seal.load(row.metadata_type, row.metadata))
+    return cast(
+        "CheckpointMetadata", seal.load(state_places.metadata(row.keys()), row.metadata_type, row.metadata)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,7 +280,7 @@ def body_of(seal: Seal, row: Stored) -> Body:
     Raises:
         StorageError: a newer guardkit wrote it.
     """
-    found = seal.load(row.type, row.body)
+    found = seal.load(state_places.body(row.keys()), row.type, row.body)
     version: Any = cast("dict[str, Any]", found).get("v") if isinstance(found, dict) else None
     if version != _BODY:
         raise StorageError(

@@ -13,7 +13,7 @@ TENANT_LENGTH = 128
 NAME_LENGTH = 255
 CHECKPOINT_LENGTH = 128
 
-_MICROSECONDS = 1_000_000
+MICROSECONDS = 1_000_000
 
 
 class Moment(TypeDecorator[float]):
@@ -24,11 +24,11 @@ class Moment(TypeDecorator[float]):
 
     def process_bind_param(self, value: float | None, dialect: Dialect) -> int | None:
         """Seconds to microseconds."""
-        return None if value is None else round(value * _MICROSECONDS)
+        return None if value is None else round(value * MICROSECONDS)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> float | None:
         """Microseconds to seconds."""
-        return None if value is None else value / _MICROSECONDS
+        return None if value is None else value / MICROSECONDS
 
 
 def name(length: int) -> String:

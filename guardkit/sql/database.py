@@ -8,16 +8,19 @@ import weakref
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import ParamSpec, Self, TypeVar
 
 from sqlalchemy import Connection, Engine, Pool
 
+from guardkit.core.encryption import Encryption
 from guardkit.errors import ConfigurationError, StorageError
-from guardkit.sql import dialects, names, schema
+from guardkit.sql import dialects, names, schema, secret
 from guardkit.sql.commits import Commits
 from guardkit.sql.engines import Target, alone, backend, name_tenant, reading, writing
 from guardkit.sql.faults import told
+from guardkit.sql.vault import OPTION, Vault
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,13 +38,20 @@ class Database:
         threads: how many calls of async callers run at once.
         tenant: on PostgreSQL the only tenant of this process, named to the server in each transaction for row-level security.
             Checkpoints are then put in transactions of several statements.
+        encryption: keys for what is stored. An empty database is encrypted from its first use with them.
 
     Raises:
         ConfigurationError: `target` names no database that guardkit can keep its promises on.
     """
 
     def __init__(
-        self, target: Target, *, busy_timeout: float = 30.0, threads: int = 8, tenant: str | None = None
+        self,
+        target: Target,
+        *,
+        busy_timeout: float = 30.0,
+        threads: int = 8,
+        tenant: str | None = None,
+        encryption: Encryption | None = None,
     ) -> None:
         if not busy_timeout > 0:
             raise ConfigurationError(f"busy_timeout is {busy_timeout!r}", remedy="give seconds, more than 0")
@@ -50,7 +60,11 @@ class Database:
         self.on_fault: Callable[[str], None] = _nobody
         """Told the type of every `StorageError` that leaves a transaction."""
 
-        self._backend = backend(target, busy_timeout=busy_timeout, connections=threads + 1)
+        self.vault = Vault(encryption)
+        """Seals what is stored, and opens it."""
+
+        found = backend(target, busy_timeout=busy_timeout, connections=threads + 1)
+        self._backend = replace(found, engine=found.engine.execution_options(**{OPTION: self.vault}))
         self._names_tenant = tenant is not None
         if tenant is not None:
             if self._backend.engine.dialect.name != "postgresql":
@@ -101,7 +115,9 @@ class Database:
         """Connect, and see that the tables are those of this code. Happens by itself on first use.
 
         Raises:
-            ConfigurationError: the tables are newer than this code, or a server's are missing or older.
+            ConfigurationError: the tables are newer than this code, or a server's are missing or older; or what they hold is
+                encrypted and this process has no key, or the other way round.
+            SealError: they are encrypted with another key.
             StorageError: the database cannot be reached.
         """
         if self._ready:
@@ -109,6 +125,7 @@ class Database:
         with self._setup:
             if not self._ready:
                 schema.ensure(self._backend)
+                secret.unlock(self._backend, self.vault)
                 self._ready = True
 
     @contextmanager

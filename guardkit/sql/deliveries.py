@@ -7,11 +7,12 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from guardkit.core.approvals import Approval
 from guardkit.core.digest import sha256
-from guardkit.core.planning import RINGING, held_until, planned
+from guardkit.core.planning import RINGING, held_until, planned, waiting_anew
 from guardkit.core.runs import Delivery, Message
 from guardkit.core.values import Json
 from guardkit.errors import InputError
 from guardkit.sql import approval_rows, dialects, names, news
+from guardkit.sql.secrecy import opened, sealed
 from guardkit.sql.tables import approvals, deliveries
 
 _HANDED_OUT = 60.0
@@ -24,15 +25,15 @@ _WAITING, _SENT, _VOID = "waiting", "sent", "void"
 
 
 def ask(connection: Connection, approval: Approval, now: float) -> None:
-    """Ask the people of the stage that is waiting, and plan when they are reminded and who is asked later.
+    """Ask the people of the stages that wait, and plan when they are reminded and who is asked later."""
+    for place in approval.waiting():
+        _ask(connection, approval, place, now)
 
-    What was not yet sent to them would show the same, so it is dropped.
-    """
-    place = approval.stage()
-    if place is None:
-        return
+
+def _ask(connection: Connection, approval: Approval, place: int, now: float) -> None:
+    """Ask the people of one stage. What was not yet sent to them would show the same, so it is dropped."""
     _drop_planned(connection, approval, place)
-    for one in planned(approval, now):
+    for one in planned(approval, place, now):
         _insert(
             connection,
             approval,
@@ -46,16 +47,16 @@ def ask(connection: Connection, approval: Approval, now: float) -> None:
 
 def bring_up_to_date(connection: Connection, before: Approval, after: Approval, now: float) -> None:
     """After a decision that leaves it open: ask who has to answer now, and let every other message show how it stands."""
-    was = before.stage()
-    asks_again = (after.stage(), after.digest) != (was, before.digest)
+    was, asked_again = before.waiting(), waiting_anew(before, after)
     _void(connection, after, "update")
-    if was is not None and after.stage() != was:
-        _drop_planned(connection, after, was)
+    for place in was:
+        if place not in after.waiting():
+            _drop_planned(connection, after, place)
     for stage, channel in _asked(connection, after):
-        if not (asks_again and stage == after.stage()):
+        if stage not in asked_again:
             _insert(connection, after, kind="update", stage=stage, channel=channel, at=now)
-    if asks_again:
-        ask(connection, after, now)
+    for place in asked_again:
+        _ask(connection, after, place, now)
 
 
 def _drop_planned(connection: Connection, approval: Approval, stage: int) -> None:
@@ -159,7 +160,7 @@ def of_thread(connection: Connection, tenant: str, thread_id: str) -> list[Messa
             escalation=_escalation(row, asked[row.approval_id]),
             attempts=row.attempts,
             delivered_at=row.delivered_at,
-            error=row.error,
+            error=opened(connection, deliveries, row).error,
         )
         for row in rows
     ]
@@ -251,4 +252,10 @@ def delivered(connection: Connection, delivery: Delivery, *, error: str | None, 
         connection.execute(change.values(state=state, delivered_at=now, rendered=rendered, error=None))
     elif row.state == _WAITING:
         wait = min(_HANDED_OUT * 2 ** max(row.attempts - 1, 0), _LONGEST_WAIT)
-        connection.execute(change.values(next_at=now + wait, error=names.plain(error, 500)))
+        said = sealed(
+            connection,
+            deliveries,
+            {"error": names.plain(error, 500)},
+            {"id": delivery.id, "tenant": delivery.tenant},
+        )
+        connection.execute(change.values(next_at=now + wait, **said))

@@ -17,8 +17,9 @@ FAMILIES: Mapping[str, str] = {
 }
 """SQLAlchemy's dialect names, and whose SQL each of them speaks."""
 
+SQLITE_CLOCK = "(julianday('now') - 2440587.5) * 86400.0"
 _CLOCKS: Mapping[str, TextClause] = {
-    "sqlite": text("SELECT (julianday('now') - 2440587.5) * 86400.0"),
+    "sqlite": text(f"SELECT {SQLITE_CLOCK}"),
     "postgresql": text("SELECT CAST(extract(epoch FROM clock_timestamp()) AS double precision)"),
     "mysql": text("SELECT unix_timestamp(sysdate(6))"),
 }
@@ -43,12 +44,17 @@ def family(connection: Connection) -> str:
 def now(connection: Connection) -> float:
     """Seconds since the epoch by the database's clock, at this instant and not at the transaction's start."""
     kind = family(connection)
-    return round(float(connection.execute(_CLOCKS[kind]).scalar_one()), _DIGITS[kind])
+    return rounded(kind, connection.execute(_CLOCKS[kind]).scalar_one())
+
+
+def rounded(kind: str, seconds: Any) -> float:
+    """What a family's clock says, without the digits that it does not have."""
+    return round(float(seconds), _DIGITS[kind])
 
 
 def insert_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
     """Insert a row unless its primary key is taken. Returns whether it was inserted."""
-    statement = _insert_new(family(connection), table).execution_options(preserve_rowcount=True)
+    statement = inserting_new(family(connection), table).execution_options(preserve_rowcount=True)
     done = connection.execute(statement, dict(row))
     return cast("CursorResult[Any]", done).rowcount == 1
 
@@ -56,11 +62,12 @@ def insert_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> 
 def insert_all_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert those rows whose primary key is not taken."""
     if rows:
-        connection.execute(_insert_new(family(connection), table), [dict(row) for row in rows])
+        connection.execute(inserting_new(family(connection), table), [dict(row) for row in rows])
 
 
 @lru_cache(maxsize=64)  # building a statement takes longer than SQLite takes to execute it
-def _insert_new(kind: str, table: Table) -> Insert:
+def inserting_new(kind: str, table: Table) -> Insert:
+    """The statement of `insert_new` in a family's SQL."""
     match kind:
         case "sqlite":
             return sqlite.insert(table).on_conflict_do_nothing()
@@ -76,11 +83,12 @@ def upsert_all(connection: Connection, table: Table, rows: Sequence[Mapping[str,
     """Insert rows, replacing those with the same primary key."""
     if not rows:
         return
-    connection.execute(_upsert(family(connection), table), [dict(row) for row in rows])
+    connection.execute(upserting(family(connection), table), [dict(row) for row in rows])
 
 
 @lru_cache(maxsize=64)
-def _upsert(kind: str, table: Table) -> Insert:
+def upserting(kind: str, table: Table) -> Insert:
+    """The statement of `upsert_all` in a family's SQL."""
     keys = [column.name for column in table.primary_key.columns]
     others = [column.name for column in table.columns if column.name not in keys]
     match kind:

@@ -12,6 +12,7 @@ from guardkit.core.runs import DueThread
 from guardkit.errors import InputError
 from guardkit.sql import dialects, lease, names, news
 from guardkit.sql.columns import Moment
+from guardkit.sql.secrecy import sealed
 from guardkit.sql.tables import threads
 
 ABANDONED = "abandoned"
@@ -115,7 +116,12 @@ def dead_letter(connection: Connection, thread: DueThread, why: str) -> None:
         update(threads)
         .where(same)
         .values(
-            dead_letter=names.plain(why) or "unknown",
+            **sealed(
+                connection,
+                threads,
+                {"dead_letter": names.plain(why) or "unknown"},
+                {"tenant": thread.tenant, "thread_id": thread.thread_id},
+            ),
             due_at=func.coalesce(threads.c.due_at, literal(dialects.now(connection), Moment())),
         )
     )

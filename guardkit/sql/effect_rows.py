@@ -14,6 +14,7 @@ from guardkit.core.values import Json
 from guardkit.errors import InputError
 from guardkit.sql import dialects
 from guardkit.sql.codec import load_json
+from guardkit.sql.secrecy import opened
 from guardkit.sql.tables import effects, threads
 
 
@@ -39,7 +40,11 @@ def find(connection: Connection, tenant: str, key: str) -> EffectRecord | None:
     row = connection.execute(
         select(effects).where(effects.c.tenant == tenant, effects.c.key_hash == key_hash_of(key))
     ).one_or_none()
-    return None if row is None else _read(row, standing_of(connection, row, dialects.now(connection)))
+    return (
+        None
+        if row is None
+        else _read(connection, row, standing_of(connection, row, dialects.now(connection)))
+    )
 
 
 def listed(
@@ -75,7 +80,7 @@ def listed(
         chosen = chosen.where(effects.c.thread_id == thread_id)
     if state is not None:
         chosen = chosen.where(standing == EffectState(state).value)
-    return [_read(row, EffectState(row.standing)) for row in connection.execute(chosen)]
+    return [_read(connection, row, EffectState(row.standing)) for row in connection.execute(chosen)]
 
 
 def key_hash_of(key: str) -> str:
@@ -103,15 +108,15 @@ def changing(tenant: str, key_hash: str) -> Update:
     return update(effects).where(effects.c.tenant == tenant, effects.c.key_hash == key_hash)
 
 
-def result_of(row: Row[Any]) -> Json:
+def result_of(connection: Connection, row: Row[Any]) -> Json:
     """The recorded result in a row."""
-    return None if row.result is None else load_json(row.result)
+    return None if row.result is None else load_json(opened(connection, effects, row).result)
 
 
-def _read(row: Row[Any], state: EffectState) -> EffectRecord:
+def _read(connection: Connection, row: Row[Any], state: EffectState) -> EffectRecord:
     return EffectRecord(
         tenant=row.tenant,
-        key=row.key,
+        key=opened(connection, effects, row).key,
         tool=row.tool,
         digest=row.digest,
         action_id=row.action_id,
@@ -121,7 +126,7 @@ def _read(row: Row[Any], state: EffectState) -> EffectRecord:
         attempt=row.attempt,
         approval_id=row.approval_id,
         standing_id=row.standing_id,
-        result=result_of(row),
+        result=result_of(connection, row),
         claimed_at=row.claimed_at,
         settled_at=row.settled_at,
     )

@@ -34,6 +34,7 @@ from guardkit.sql import (
     stops,
 )
 from guardkit.sql.codec import dump_json
+from guardkit.sql.secrecy import sealed
 from guardkit.sql.tables import effects
 
 _FREE = (EffectState.WAITING, EffectState.NOT_DONE)
@@ -96,9 +97,11 @@ def claim(
         "claimed_at": holding.now,
         "settled_at": None,
     }
+    identity = {"tenant": run.tenant, "key_hash": key_hash}
+    values = sealed(connection, effects, values, identity)
     if row is not None:
         connection.execute(effect_rows.changing(run.tenant, key_hash).values(**values))
-    elif not dialects.insert_new(connection, effects, {"tenant": run.tenant, "key_hash": key_hash, **values}):
+    elif not dialects.insert_new(connection, effects, identity | values):
         # Another run inserted the key since it was looked for, which servers with row locks allow.
         there = effect_rows.locked(connection, run.tenant, key_hash)
         return _taken(connection, run, there, digest, holding.now) or InDoubt(1)
@@ -137,7 +140,7 @@ def _taken(
     if row.digest != digest:
         return KeyTaken(row.digest)
     if state is EffectState.DONE:
-        return AlreadyDone(effect_rows.result_of(row))
+        return AlreadyDone(effect_rows.result_of(connection, row))
     own = (row.thread_id, row.run_id, row.token) == (run.thread_id, run.run_id, run.token)
     return UnderWay() if own else InDoubt(row.attempt)
 
@@ -245,11 +248,9 @@ def reconcile(
 
 def _settle(connection: Connection, row: Row[Any], state: EffectState, result: str, now: float) -> None:
     settled = state in (EffectState.DONE, EffectState.NOT_DONE)
-    connection.execute(
-        effect_rows.changing(row.tenant, row.key_hash).values(
-            state=state.value, result=result, settled_at=now if settled else None
-        )
-    )
+    values = {"state": state.value, "result": result, "settled_at": now if settled else None}
+    written = sealed(connection, effects, values, row)
+    connection.execute(effect_rows.changing(row.tenant, row.key_hash).values(**written))
 
 
 def _event(kind: str, thread_id: str, turn: int, action_id: str, **data: Json) -> AuditEvent:

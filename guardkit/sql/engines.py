@@ -194,7 +194,10 @@ def _connected(connection: Any, _record: Any) -> None:
 
 def _begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    # Of the driver itself: SQLAlchemy's way takes longer than the statement.
+    driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def name_tenant(engine: Engine, tenant: str) -> None:

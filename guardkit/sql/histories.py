@@ -75,7 +75,7 @@ def history(
     done: dict[str, DeltaChannelHistory] = {channel: {"writes": []} for channel in channels}
     for one, open_for in reversed(way):
         mine = [row for row in written.get(one, []) if row.channel in open_for]
-        for write in pending.loaded(seal, mine):
+        for write in pending.loaded(seal, place, one, mine):
             done[write[1]]["writes"].append(write)
     for channel, seed in seeds.items():
         done[channel]["seed"] = seed

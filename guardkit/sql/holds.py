@@ -14,6 +14,7 @@ from guardkit.core.retention import LegalHold
 from guardkit.errors import InputError, LegalHoldError
 from guardkit.sql import audit, dialects, names
 from guardkit.sql.columns import NAME_LENGTH
+from guardkit.sql.secrecy import opened, sealed
 from guardkit.sql.side_tables import hold_gate, holds
 
 _IN_FORCE = holds.c.lifted_at.is_(None)
@@ -29,7 +30,7 @@ def set_hold(connection: Connection, hold: LegalHold) -> LegalHold:
     _gate(connection, alone=True)
     there = connection.execute(select(holds).where(holds.c.id == hold.id)).one_or_none()
     if there is not None:
-        before = _read(there)
+        before = _read(connection, there)
         if before != hold.model_copy(update={"at": before.at, "why": names.plain(hold.why)}):
             raise InputError(f"hold {hold.id!r} exists already", remedy="give a new hold a new id")
         return before
@@ -43,7 +44,7 @@ def set_hold(connection: Connection, hold: LegalHold) -> LegalHold:
         "why": placed.why,
         "set_at": now,
     }
-    dialects.insert_new(connection, holds, row)
+    dialects.insert_new(connection, holds, sealed(connection, holds, row))
     audit.append(connection, placed.tenant, [_event("hold.set", placed, by=placed.by)], now)
     return placed
 
@@ -57,8 +58,8 @@ def lift_hold(connection: Connection, tenant: str, hold_id: str, *, by: str, why
         return False
     now = dialects.now(connection)
     lifted = {"lifted_at": now, "lifted_by": by, "lifted_why": names.plain(why)}
-    connection.execute(update(holds).where(*one).values(**lifted))
-    audit.append(connection, tenant, [_event("hold.lifted", _read(row), by=by)], now)
+    connection.execute(update(holds).where(*one).values(**sealed(connection, holds, lifted, row)))
+    audit.append(connection, tenant, [_event("hold.lifted", _read(connection, row), by=by)], now)
     return True
 
 
@@ -69,7 +70,7 @@ def listed(connection: Connection, tenant: str | None, *, lifted: bool) -> list[
         chosen = chosen.where(holds.c.tenant == tenant)
     if not lifted:
         chosen = chosen.where(_IN_FORCE)
-    return [_read(row) for row in connection.execute(chosen)]
+    return [_read(connection, row) for row in connection.execute(chosen)]
 
 
 def covering(
@@ -144,7 +145,8 @@ def _event(kind: str, hold: LegalHold, *, by: str) -> AuditEvent:
     )
 
 
-def _read(row: Row[tuple[object, ...]]) -> LegalHold:
+def _read(connection: Connection, found: Row[tuple[object, ...]]) -> LegalHold:
+    row = opened(connection, holds, found)
     return LegalHold(
         id=row.id,
         tenant=row.tenant,

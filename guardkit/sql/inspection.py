@@ -1,5 +1,6 @@
 """Looking a database over: whether its tables are those of the code, and whether what rests on something has it."""
 
+from collections import Counter
 from decimal import Decimal
 from typing import Any
 
@@ -10,8 +11,10 @@ from sqlalchemy.sql.schema import Column, Index, SchemaItem, Table
 
 from guardkit.core.amounts import is_amount
 from guardkit.core.values import Value
+from guardkit.errors import ConfigurationError, SealError
 from guardkit.sql import schema
 from guardkit.sql.database import Database
+from guardkit.sql.encrypting import check_encryption
 from guardkit.sql.engines import Target, backend, reading
 from guardkit.sql.faults import told
 from guardkit.sql.side_tables import metadata, standing
@@ -34,7 +37,8 @@ def inspect_database(database: Database | Target) -> list[Inspected]:
     """Look a database over, without a change to it.
 
     Tables, columns with their types, and indexes are compared with those that the code needs; the newest entry of each audit chain with
-    the chain's head; every value that is a difference with the older one that it rests on.
+    the chain's head; every value that is a difference with the older one that it rests on. Of a `Database` with keys every encrypted value
+    is opened.
 
     Raises:
         ConfigurationError: not a database that guardkit knows.
@@ -54,6 +58,8 @@ def inspect_database(database: Database | Target) -> list[Inspected]:
             found += shape or [Inspected(what="tables", ok=True, says="are those of this guardkit")]
             if not shape:
                 found += [_values(connection), _counts(connection), *_chains(connection)]
+        if not shape and isinstance(database, Database):
+            found += _encryption(database)
     finally:
         if opened.owned:
             opened.engine.dispose()
@@ -122,6 +128,32 @@ def _values(connection: Connection) -> Inspected:
         says = f"{count} values rest on an older one that is gone"
         return Inspected(what="checkpoints", ok=False, says=says, remedy=_REPAIR)
     return Inspected(what="checkpoints", ok=True, says="every value has what it rests on")
+
+
+def _encryption(database: Database) -> list[Inspected]:
+    """Whether all that is encrypted opens with the keys that are there, and nothing is in clear that may not be."""
+    try:
+        checked = check_encryption(database)
+    except (ConfigurationError, SealError) as error:
+        return [Inspected(what="encryption", ok=False, says=error.message, remedy=error.remedy)]
+    if not database.vault.keyed:
+        return []
+    bad = [one for one in checked if one.bad]
+    if bad:
+        return [
+            Inspected(
+                what="encryption",
+                ok=False,
+                says=f"{one.bad} of {one.values} values in {one.table} do not open: {one.problem}",
+                remedy=_REPAIR,
+            )
+            for one in bad
+        ]
+    keys: Counter[str] = Counter()
+    for one in checked:
+        keys.update(one.keys)
+    told = ", ".join(f"{count} by key {key}" if key else f"{count} in clear" for key, count in keys.items())
+    return [Inspected(what="encryption", ok=True, says=f"every value opens: {told or 'there is none'}")]
 
 
 def _orphans() -> Select[int]:

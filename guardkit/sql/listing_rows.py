@@ -14,6 +14,7 @@ from guardkit.core.listings import ListPlace, ListQuery, facet, facets, list_lim
 from guardkit.sql import dialects
 from guardkit.sql.tables import listings
 from guardkit.sql.thread_rows import begins_with
+from guardkit.sql.vault import vault_of
 
 Chosen: TypeAlias = Select[*tuple[Any, ...]]
 
@@ -23,17 +24,24 @@ _SOME = 100
 
 def write(connection: Connection, approval: Approval) -> None:
     """Insert the places of an approval that has none."""
-    request = approval.request
+    request, vault = approval.request, vault_of(connection)
     same = {
         "approval_id": request.id,
         "tenant": request.tenant,
         "state": approval.state.value,
         "requested_at": request.requested_at,
         "thread_id": request.thread_id,
-        **facets(request),
+        **{name: vault.hashed(value) for name, value in facets(request).items()},
     }
     rows = [
-        {**same, "list": one.list.value, "who": one.key, "at": one.at, "since": one.since, "until": one.until}
+        {
+            **same,
+            "list": one.list.value,
+            "who": vault.hashed(one.key),
+            "at": one.at,
+            "since": one.since,
+            "until": one.until,
+        }
         for one in listings_of(approval)
     ]
     if rows:
@@ -63,8 +71,9 @@ def found(
     if place is not None:
         wanted += _beyond(place, descending=descending)
     places: set[tuple[float, str]] = set()
-    for start in range(0, len(keys), _SOME):
-        chosen = _merged([_of_key(key, wanted, descending, limit) for key in keys[start : start + _SOME]])
+    stored = [one for key in keys for one in vault_of(connection).lookups(key)]
+    for start in range(0, len(stored), _SOME):
+        chosen = _merged([_of_key(key, wanted, descending, limit) for key in stored[start : start + _SOME]])
         few = _ordered(chosen, chosen.selected_columns, descending).limit(limit)
         places.update((row.at, row.approval_id) for row in connection.execute(few))
     ordered = sorted(places, reverse=descending)[:limit]
@@ -96,12 +105,12 @@ def _beyond(place: ListPlace, *, descending: bool) -> list[ColumnElement[bool]]:
 
 
 def _wanted(connection: Connection, query: ListQuery) -> list[ColumnElement[bool]]:
-    now = dialects.now(connection)
+    now, vault = dialects.now(connection), vault_of(connection)
     columns = listings.c
     wanted = [columns.since <= now, columns.until > now]
     for kind, name in (("tool", query.tool), ("agent", query.agent), ("requester", query.requester)):
         if name is not None:
-            wanted.append(columns[f"{kind}_hash"] == facet(kind, name))
+            wanted.append(vault.is_hash(columns[f"{kind}_hash"], facet(kind, name)))
     if query.thread is not None:
         wanted.append(columns.thread_id == query.thread)
     if query.state is not None:
@@ -114,7 +123,10 @@ def _wanted(connection: Connection, query: ListQuery) -> list[ColumnElement[bool
         wanted.append(columns.at < query.until)
     if query.search is not None:
         said = query.search
-        named = [columns[f"{kind}_hash"] == facet(kind, said) for kind in ("tool", "agent", "requester")]
+        named = [
+            vault.is_hash(columns[f"{kind}_hash"], facet(kind, said))
+            for kind in ("tool", "agent", "requester")
+        ]
         ids = [begins_with(connection, column, said) for column in (columns.thread_id, columns.approval_id)]
         wanted.append(or_(*named, *ids))
     return wanted

@@ -28,9 +28,13 @@ def checked(field: str, value: object, limit: int) -> str:
         raise InputError(
             f"{field} {value!r} begins or ends with white space", remedy="some databases would not see it"
         )
-    if "\x00" in value or any("\ud800" <= char <= "\udfff" for char in value):
+    if "\x00" in value or not (value.isascii() or _is_whole(value)):
         raise InputError(f"{field} {value!r} holds a character that databases refuse")
     return value
+
+
+def _is_whole(value: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def tenant(value: object) -> str:

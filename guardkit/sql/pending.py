@@ -6,7 +6,7 @@ from typing import Any
 from langgraph.checkpoint.base import WRITES_IDX_MAP, writes_sort_key
 from sqlalchemy import Connection, select
 
-from guardkit.sql import dialects, names
+from guardkit.sql import hot, names, state_places
 from guardkit.sql.checkpoints import Place, at
 from guardkit.sql.sealing import Seal
 from guardkit.sql.tables import writes
@@ -28,26 +28,28 @@ def rows(
     """A task's writes as rows."""
     made: list[dict[str, Any]] = []
     for index, (channel, value) in enumerate(given):
-        kind, data = seal.dump(value)
-        made.append(
-            {
-                **place.keys(),
-                "checkpoint_id": names.checkpoint("checkpoint_id", checkpoint_id),
-                "task_id": names.checkpoint("task_id", task_id),
-                "idx": WRITES_IDX_MAP.get(channel, index),
-                "task_path": task_path,
-                "channel": channel,
-                "type": kind,
-                "value": data,
-            }
-        )
+        keys = {
+            **place.keys(),
+            "checkpoint_id": names.checkpoint("checkpoint_id", checkpoint_id),
+            "task_id": names.checkpoint("task_id", task_id),
+            "idx": WRITES_IDX_MAP.get(channel, index),
+            "task_path": task_path,
+            "channel": channel,
+        }
+        made.append(row(seal, keys, value))
     return made
+
+
+def row(seal: Seal, keys: Mapping[str, Any], value: Any) -> dict[str, Any]:
+    """A write as its row."""
+    kind, data = seal.dump(state_places.write(keys), value)
+    return {**keys, "type": kind, "value": data}
 
 
 def store(connection: Connection, made: Sequence[Mapping[str, Any]]) -> None:
     """Write what `rows` made. Of ordinary writes the first holds, of special ones (negative index) the last."""
-    dialects.insert_all_new(connection, writes, [row for row in made if row["idx"] >= 0])
-    dialects.upsert_all(connection, writes, [row for row in made if row["idx"] < 0])
+    hot.insert_all_new(connection, writes, [row for row in made if row["idx"] >= 0])
+    hot.upsert_all(connection, writes, [row for row in made if row["idx"] < 0])
 
 
 def of(
@@ -75,8 +77,15 @@ def of(
     return found
 
 
-def loaded(seal: Seal, found: Sequence[Any]) -> list[PendingWrite]:
+def loaded(seal: Seal, place: Place, checkpoint_id: str, found: Sequence[Any]) -> list[PendingWrite]:
     """Writes of one checkpoint in the order in which a step applies them."""
+    keys = {**place.keys(), "checkpoint_id": checkpoint_id}
     # Sorted here: databases do not agree on the order of texts.
     ordered = sorted(found, key=lambda row: writes_sort_key(row.task_path, row.task_id, row.idx))
-    return [(row.task_id, row.channel, seal.load(row.type, row.value)) for row in ordered]
+    return [(one.task_id, one.channel, value_of(seal, keys, one)) for one in ordered]
+
+
+def value_of(seal: Seal, keys: Mapping[str, Any], found: Any) -> Any:
+    """What a write's row holds; `keys` name its checkpoint."""
+    own = {name: getattr(found, name) for name in ("task_id", "idx", "task_path", "channel")}
+    return seal.load(state_places.write({**keys, **own}), found.type, found.value)

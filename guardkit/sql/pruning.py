@@ -19,6 +19,7 @@ from guardkit.core.values import Json, JsonObject
 from guardkit.errors import BusyError
 from guardkit.sql import audit, dialects, holds, names
 from guardkit.sql.aging import FORGOTTEN, Age, Part, parts, resting
+from guardkit.sql.secrecy import sealed
 from guardkit.sql.side_tables import api_replies, posts, reviews, standing, taken
 from guardkit.sql.tables import approvals, checkpoints, deliveries, effects, threads, turns
 
@@ -222,8 +223,12 @@ def _forget_effects(
     (part,) = parts(age)
     where = (effects.c.tenant == order.tenant, effects.c.thread_id.in_(chosen), *part.where)
     done = effects.c.state == EffectState.DONE.value
-    nothing = {"key": FORGOTTEN, "digest": FORGOTTEN, "result": None}
-    _add(batch, effects, connection.execute(update(effects).where(*where, done).values(**nothing)).rowcount)
+    key = {"key": FORGOTTEN}
+    chosen_keys = select(effects.c.tenant, effects.c.key_hash).where(*where, done)
+    for row in connection.execute(chosen_keys).all():
+        nothing = {**sealed(connection, effects, key, row), "digest": FORGOTTEN, "result": None}
+        one = (effects.c.tenant == row.tenant, effects.c.key_hash == row.key_hash)
+        _add(batch, effects, connection.execute(update(effects).where(*one).values(**nothing)).rowcount)
     _add(batch, effects, connection.execute(delete(effects).where(*where, ~done)).rowcount)
 
 

@@ -9,7 +9,7 @@ from langgraph.checkpoint.base import Checkpoint, CheckpointMetadata
 from sqlalchemy import Connection, TextClause, select, text
 
 from guardkit.errors import MissingDataError
-from guardkit.sql import chains, pending
+from guardkit.sql import chains, pending, state_places
 from guardkit.sql.chains import Pair
 from guardkit.sql.checkpoints import Body, Place, Stored, at, body_of, metadata_of
 from guardkit.sql.dialects import family
@@ -94,7 +94,9 @@ def one(
         lineage = _lineage(row, known, channel, version)
         lineages.keep(place.key(channel), lineage)
         values[channel] = seal.loaded(lineage.kind, lineage.data)
-    return _loaded(row, body, values, metadata_of(seal, row), pending.loaded(seal, writes))
+    return _loaded(
+        row, body, values, metadata_of(seal, row), pending.loaded(seal, place, row.checkpoint_id, writes)
+    )
 
 
 def _at_once(
@@ -123,7 +125,8 @@ def _at_once(
                     last,
                 )
             case 1:
-                known[a, b] = seal.link(SimpleNamespace(version=b, base=c, type=typ, value=value))
+                where = state_places.blob(place.keys(), a, b, c)
+                known[a, b] = seal.link(where, SimpleNamespace(version=b, base=c, type=typ, value=value))
             case _:
                 writes.append(
                     SimpleNamespace(task_id=a, channel=b, task_path=last, idx=idx, type=typ, value=value)
@@ -176,7 +179,7 @@ def several(
                 if pair not in made:
                     made[pair] = rebuilt(_path(row, known, *pair))
                 values[pair[0]] = seal.loaded(*made[pair])
-            kept = pending.loaded(seal, writes.get(row.checkpoint_id, []))
+            kept = pending.loaded(seal, place, row.checkpoint_id, writes.get(row.checkpoint_id, []))
             done[index] = _loaded(row, bodies[index], values, metadata, kept)
     return [done[index] for index in range(len(chosen))]
 

@@ -1,16 +1,18 @@
 """What channels remember: where their messages are, whom they have met, what they have already taken."""
 
-from typing import Any, cast
+from typing import cast
 
-from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, update
 
 from guardkit.core.digest import canonical, parse, sha256
 from guardkit.core.runs import Contact, Post
 from guardkit.core.values import JsonObject
 from guardkit.errors import InputError
 from guardkit.sql import dialects, names
+from guardkit.sql.secrecy import Opened, opened, sealed
 from guardkit.sql.side_tables import contacts, posts, taken
 from guardkit.sql.tables import approvals
+from guardkit.sql.vault import vault_of
 
 _TAKEN = "guardkit.taken.v1"
 _CONTACT = "guardkit.contact.v1"
@@ -41,6 +43,7 @@ def keep_post(connection: Connection, post: Post) -> None:
         "version": post.version,
         "open": post.open,
     }
+    values = sealed(connection, posts, values, {"id": post.id, "tenant": post.tenant})
     # The approval's row is locked, so nobody inserts the same copy between the two statements.
     there = connection.execute(select(posts.c.approval_id).where(posts.c.id == post.id)).scalar_one_or_none()
     if there is None:
@@ -59,10 +62,10 @@ def of_approval(connection: Connection, tenant: str, approval_id: str) -> list[P
         .where(posts.c.approval_id == approval_id, posts.c.tenant == tenant)
         .order_by(posts.c.kept_at, posts.c.id)
     ).all()
-    return [_post(row) for row in rows]
+    return [_post(opened(connection, posts, row)) for row in rows]
 
 
-def _post(row: Row[Any]) -> Post:
+def _post(row: Opened) -> Post:
     return Post(
         id=row.id,
         approval_id=row.approval_id,
@@ -85,36 +88,40 @@ def keep_contact(connection: Connection, contact: Contact) -> None:
     """Insert a contact, or replace the one with the same tenant, channel and key."""
     names.owner(contact.tenant)
     forget_contact(connection, contact.tenant, contact.channel, contact.key)
-    connection.execute(
-        insert(contacts).values(
-            tenant=contact.tenant,
-            contact_hash=sha256(_CONTACT, [contact.channel, contact.key]),
-            channel=contact.channel,
-            key=contact.key,
-            reference=canonical(contact.reference).decode(),
-            kept_at=dialects.now(connection),
-        )
-    )
+    row = {
+        "tenant": contact.tenant,
+        "contact_hash": vault_of(connection).hashed(_hash(contact.channel, contact.key)),
+        "channel": contact.channel,
+        "key": contact.key,
+        "reference": canonical(contact.reference).decode(),
+        "kept_at": dialects.now(connection),
+    }
+    connection.execute(insert(contacts).values(**sealed(connection, contacts, row)))
 
 
 def contact(connection: Connection, tenant: str, channel: str, key: str) -> Contact | None:
     """The contact with this key."""
-    reference = connection.execute(
-        select(contacts.c.reference).where(
-            contacts.c.tenant == tenant, contacts.c.contact_hash == sha256(_CONTACT, [channel, key])
-        )
-    ).scalar_one_or_none()
-    if reference is None:
+    row = connection.execute(
+        select(contacts).where(contacts.c.tenant == tenant, _is(connection, channel, key)).limit(1)
+    ).one_or_none()
+    if row is None:
         return None
+    reference = opened(connection, contacts, row).reference
     return Contact(tenant=tenant, channel=channel, key=key, reference=_object(reference))
+
+
+def _hash(channel: str, key: str) -> str:
+    return sha256(_CONTACT, [channel, key])
+
+
+def _is(connection: Connection, channel: str, key: str) -> ColumnElement[bool]:
+    return vault_of(connection).is_hash(contacts.c.contact_hash, _hash(channel, key))
 
 
 def forget_contact(connection: Connection, tenant: str, channel: str, key: str) -> bool:
     """Remove a contact. Returns whether it was there."""
     gone = connection.execute(
-        delete(contacts).where(
-            contacts.c.tenant == tenant, contacts.c.contact_hash == sha256(_CONTACT, [channel, key])
-        )
+        delete(contacts).where(contacts.c.tenant == tenant, _is(connection, channel, key))
     )
     return gone.rowcount > 0
 

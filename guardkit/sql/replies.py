@@ -6,6 +6,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from guardkit.core.replies import Answered, Held, Holding, InProgress, KeyedRequest, Reply, Reused
 from guardkit.sql import dialects, names
+from guardkit.sql.secrecy import opened, sealed
 from guardkit.sql.side_tables import api_replies
 
 _SWEPT = 100
@@ -41,7 +42,7 @@ def hold(connection: Connection, request: KeyedRequest, *, held: float, kept: fl
     elif row.fingerprint != request.fingerprint:
         return Reused()
     elif row.status is not None:
-        return Answered(Reply(status=row.status, body=row.body))
+        return Answered(Reply(status=row.status, body=opened(connection, api_replies, row).body))
     elif row.held_until > now:
         return InProgress()
     else:
@@ -54,6 +55,7 @@ def hold(connection: Connection, request: KeyedRequest, *, held: float, kept: fl
 
 def answered(connection: Connection, request: KeyedRequest, owner: str, reply: Reply) -> bool:
     """Keep an answer; see `guardkit.core.replies.Replies.answered`."""
+    given = {"status": reply.status, "body": reply.body}
     done = connection.execute(
         update(api_replies)
         .where(
@@ -61,7 +63,7 @@ def answered(connection: Connection, request: KeyedRequest, owner: str, reply: R
             api_replies.c.owner == owner,
             api_replies.c.status.is_(None),
         )
-        .values(status=reply.status, body=reply.body)
+        .values(**sealed(connection, api_replies, given, {"tenant": request.tenant, "name": request.name}))
     )
     return done.rowcount == 1
 

@@ -24,8 +24,10 @@ from guardkit.sql import (
     turns as turn_rows,
 )
 from guardkit.sql.codec import dump
+from guardkit.sql.secrecy import sealed
 from guardkit.sql.tables import threads, turns
 from guardkit.sql.thread_rows import found_by
+from guardkit.sql.vault import vault_of
 
 
 def open_run(connection: Connection, opening: Opening, events: Sequence[AuditEvent]) -> Opened:
@@ -72,7 +74,13 @@ def open_run(connection: Connection, opening: Opening, events: Sequence[AuditEve
             # The run before died. A thread that kills every process that touches it must be given up some day.
             taken["attempts"] = row.attempts + 1
     ended = turn.status is TurnStatus.ENDED
-    taken |= found_by(opening.agent, turn.principal, TurnStatus.ENDED if ended else TurnStatus.RUNNING, now)
+    taken |= found_by(
+        vault_of(connection),
+        opening.agent,
+        turn.principal,
+        TurnStatus.ENDED if ended else TurnStatus.RUNNING,
+        now,
+    )
     connection.execute(_thread(run).values(**taken))
     stop = _stop_on(connection, run, opening.agent)
     audit.append(connection, run.tenant, [*own, *events], now)
@@ -137,25 +145,24 @@ def _new_turn(connection: Connection, opening: Opening, run: RunRef, now: float)
         status=TurnStatus.RUNNING,
         opened_at=now,
     )
-    connection.execute(
-        insert(turns).values(
-            tenant=turn.tenant,
-            thread_id=turn.thread_id,
-            number=turn.number,
-            agent=turn.agent,
-            principal=dump(principal),
-            fingerprint=turn.fingerprint,
-            policy_version=turn.policy_version,
-            salt=turn.salt,
-            status=turn.status.value,
-            opened_at=now,
-            active_seconds=0.0,
-            tool_calls=0,
-            steps=0,
-            marks=dump(turn.marks),
-            input=opening.input,
-        )
-    )
+    row: dict[str, Any] = {
+        "tenant": turn.tenant,
+        "thread_id": turn.thread_id,
+        "number": turn.number,
+        "agent": turn.agent,
+        "principal": dump(principal),
+        "fingerprint": turn.fingerprint,
+        "policy_version": turn.policy_version,
+        "salt": turn.salt,
+        "status": turn.status.value,
+        "opened_at": now,
+        "active_seconds": 0.0,
+        "tool_calls": 0,
+        "steps": 0,
+        "marks": dump(turn.marks),
+        "input": opening.input,
+    }
+    connection.execute(insert(turns).values(**sealed(connection, turns, row)))
     return turn
 
 
@@ -193,7 +200,7 @@ def close_run(connection: Connection, run: RunRef, closing: Closing, events: Seq
             active_seconds=turns.c.active_seconds + max(closing.active_seconds, 0.0),
             tool_calls=closing.tool_calls,
             steps=closing.steps,
-            marks=dump(closing.marks),
+            **_said(connection, run, marks=dump(closing.marks)),
         )
     )
     given_back: dict[str, Any] = {"lease_owner": None, "lease_run": None, "lease_until": None}
@@ -238,7 +245,7 @@ def flush(
     """Append to the audit chain under the lease; see `guardkit.core.ports.Runs.flush`."""
     holding = lease.held(connection, run)
     if marks is not None:
-        connection.execute(_turn(run).values(marks=dump(marks)))
+        connection.execute(_turn(run).values(**_said(connection, run, marks=dump(marks))))
     audit.append(connection, run.tenant, events, holding.now)
 
 
@@ -251,7 +258,8 @@ def end_turn(
         before = turn_rows.find(connection, run.tenant, run.thread_id, run.turn)
         if before is not None and before.no_result is not None:
             return before.no_result
-    connection.execute(_turn(run).values(status=TurnStatus.ENDED.value, no_result=dump(outcome)))
+    said = _said(connection, run, no_result=dump(outcome))
+    connection.execute(_turn(run).values(status=TurnStatus.ENDED.value, **said))
     connection.execute(_thread(run).values(status=TurnStatus.ENDED.value))
     own = approvals.cancel_open(
         connection, run.tenant, run.thread_id, holding.now, why="the turn has ended", turn=run.turn
@@ -264,6 +272,11 @@ def _stop_on(connection: Connection, run: RunRef, agent: str) -> StopOrder | Non
     return stops.covering(
         connection, tenant=run.tenant, thread_id=run.thread_id, agent=agent, run_id=run.run_id
     )
+
+
+def _said(connection: Connection, run: RunRef, **values: str) -> dict[str, Any]:
+    of = {"tenant": run.tenant, "thread_id": run.thread_id, "number": run.turn}
+    return sealed(connection, turns, values, of)
 
 
 def _thread(run: RunRef) -> Any:

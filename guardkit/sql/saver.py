@@ -334,9 +334,8 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
             InputError: the target has checkpoints.
         """
         with self.database.writing() as connection:
-            upkeep.copy_thread(
-                connection, self.tenant, names.thread(source_thread_id), names.thread(target_thread_id)
-            )
+            source, target = names.thread(source_thread_id), names.thread(target_thread_id)
+            upkeep.copy_thread(connection, self._seal, self.tenant, source, target)
 
     async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """As `copy_thread`."""
@@ -380,7 +379,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
     @property
     def _seal(self) -> Seal:
         # LangGraph copies savers and gives the copies another serializer.
-        return Seal(self.serde)
+        return Seal(self.serde, self.database.vault)
 
     def _drained(self, run: RunRef | None) -> Sequence[AuditEvent]:
         return () if run is None or self.audit_buffer is None else self.audit_buffer.drain(run)

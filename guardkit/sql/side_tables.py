@@ -208,3 +208,14 @@ hold_gate = Table(
     "gk_hold_gate", metadata, Column("id", Integer, primary_key=True, autoincrement=False), **TABLE
 )
 """One row: removals share it, setting a hold takes it alone, so no removal overlaps the setting of a hold."""
+
+
+sealing = Table(
+    "gk_sealing",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("secret", text(), nullable=False),
+    Column("began_at", Moment, nullable=False),
+    **TABLE,
+)
+"""One row once the database is encrypted: the secret of its keyed hashes, itself encrypted."""

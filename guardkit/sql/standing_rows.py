@@ -12,7 +12,9 @@ from guardkit.core.standing import StandingApproval, StandingGrant, StandingRevo
 from guardkit.errors import UnknownApprovalError
 from guardkit.sql import audit, dialects
 from guardkit.sql.codec import damaged, dump, load
+from guardkit.sql.secrecy import opened, sealed
 from guardkit.sql.side_tables import standing
+from guardkit.sql.vault import vault_of
 
 _ALL: Select[Any] = select(standing)
 
@@ -28,28 +30,27 @@ def active(now: float) -> ColumnElement[bool]:
 
 def write_new(connection: Connection, grant: StandingGrant) -> None:
     """Insert a standing approval that was just given."""
-    connection.execute(
-        insert(standing).values(
-            id=grant.id,
-            tenant=grant.subject.tenant,
-            approval_id=grant.approval_id,
-            thread_id=grant.subject.thread_id,
-            who=grant.key,
-            given=dump(grant),
-            uses=grant.uses,
-            used=0,
-            at_most=None if grant.amount is None else grant.amount.at_most,
-            spent="0",
-            given_at=grant.given_at,
-            until=grant.until,
-        )
-    )
+    row = {
+        "id": grant.id,
+        "tenant": grant.subject.tenant,
+        "approval_id": grant.approval_id,
+        "thread_id": grant.subject.thread_id,
+        "who": vault_of(connection).hashed(grant.key),
+        "given": dump(grant),
+        "uses": grant.uses,
+        "used": 0,
+        "at_most": None if grant.amount is None else grant.amount.at_most,
+        "spent": "0",
+        "given_at": grant.given_at,
+        "until": grant.until,
+    }
+    connection.execute(insert(standing).values(**sealed(connection, standing, row)))
 
 
 def find(connection: Connection, tenant: str, standing_id: str) -> StandingApproval | None:
     """One of a tenant's."""
     row = connection.execute(_of(tenant, standing_id)).one_or_none()
-    return None if row is None else _read(row)
+    return None if row is None else _read(connection, row)
 
 
 def listed(
@@ -64,17 +65,21 @@ def listed(
     if only is not None:
         good = active(dialects.now(connection))
         chosen = chosen.where(good if only else not_(good))
-    return [_read(row) for row in connection.execute(chosen)]
+    return [_read(connection, row) for row in connection.execute(chosen)]
 
 
 def fitting(connection: Connection, tenant: str, key: str, limit: int) -> list[StandingApproval]:
     """Those with a key that are good for something; what ends first comes first."""
     chosen = (
-        _ALL.where(standing.c.tenant == tenant, standing.c.who == key, active(dialects.now(connection)))
+        _ALL.where(
+            standing.c.tenant == tenant,
+            vault_of(connection).is_hash(standing.c.who, key),
+            active(dialects.now(connection)),
+        )
         .order_by(standing.c.until, standing.c.id)
         .limit(limit)
     )
-    return [_read(row) for row in connection.execute(chosen)]
+    return [_read(connection, row) for row in connection.execute(chosen)]
 
 
 def lapsed(
@@ -85,7 +90,7 @@ def lapsed(
     if use.replay:
         return "the action was started before"
     row = connection.execute(_of(run.tenant, checked.id).with_for_update()).one_or_none()
-    stored = None if row is None else _read(row)
+    stored = None if row is None else _read(connection, row)
     if stored is None:
         return "there is no such standing approval"
     if not stored.grant.is_same(checked):
@@ -121,14 +126,16 @@ def revoke(
         raise UnknownApprovalError(
             f"there is no standing approval {revocation.standing_id!r} of tenant {tenant!r}"
         )
-    before = _read(row)
+    before = _read(connection, row)
     if before.revocation is not None:
         return None
     now = dialects.now(connection)
+    of = {"id": revocation.standing_id, "tenant": tenant}
+    written = sealed(connection, standing, {"revocation": dump(revocation)}, of)
     connection.execute(
         update(standing)
         .where(standing.c.tenant == tenant, standing.c.id == revocation.standing_id)
-        .values(revoked_at=now, revocation=dump(revocation))
+        .values(revoked_at=now, **written)
     )
     audit.append(connection, tenant, events, now)
     return before.model_copy(update={"revocation": revocation})
@@ -138,7 +145,8 @@ def _of(tenant: str, standing_id: str) -> Select[Any]:
     return _ALL.where(standing.c.tenant == tenant, standing.c.id == standing_id)
 
 
-def _read(row: Row[Any]) -> StandingApproval:
+def _read(connection: Connection, found: Row[Any]) -> StandingApproval:
+    row = opened(connection, standing, found)
     revocation = None if row.revocation is None else load(StandingRevocation, row.revocation)
     try:
         return StandingApproval(

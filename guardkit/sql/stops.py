@@ -14,6 +14,7 @@ from guardkit.core.runs import StopOrder, TurnStatus
 from guardkit.errors import InputError
 from guardkit.sql import audit, dialects, names, news
 from guardkit.sql.columns import NAME_LENGTH
+from guardkit.sql.secrecy import opened, sealed
 from guardkit.sql.tables import stop_gate, stops, threads, turns
 
 _IN_FORCE = select(stops).where(stops.c.lifted_at.is_(None)).order_by(stops.c.set_at, stops.c.id)
@@ -29,25 +30,22 @@ def set_stop(connection: Connection, order: StopOrder) -> StopOrder:
     _gate(connection, alone=True)
     earlier = connection.execute(select(stops).where(stops.c.id == order.id)).one_or_none()
     if earlier is not None:
-        before = _order(earlier)
+        before = _order(connection, earlier)
         if earlier.lifted_at is not None or before != order.model_copy(update={"at": before.at}):
             raise InputError(f"stop {order.id!r} exists already", remedy="give a new stop a new id")
         return before
     now = dialects.now(connection)
     placed = order.model_copy(update={"at": now, "why": names.plain(order.why)})
-    dialects.insert_new(
-        connection,
-        stops,
-        {
-            "id": placed.id,
-            "scope": placed.scope,
-            "tenant": placed.tenant,
-            "target": placed.target,
-            "set_by": placed.by,
-            "why": placed.why,
-            "set_at": now,
-        },
-    )
+    row = {
+        "id": placed.id,
+        "scope": placed.scope,
+        "tenant": placed.tenant,
+        "target": placed.target,
+        "set_by": placed.by,
+        "why": placed.why,
+        "set_at": now,
+    }
+    dialects.insert_new(connection, stops, sealed(connection, stops, row))
     _wake(connection, placed, now)
     audit.append(
         connection, placed.tenant or names.EVERYBODY, [_event("stop.set", placed, by=placed.by)], now
@@ -61,19 +59,18 @@ def lift_stop(connection: Connection, stop_id: str, *, by: str, why: str) -> boo
     if row is None or row.lifted_at is not None:
         return False
     now = dialects.now(connection)
+    lifted = {"lifted_at": now, "lifted_by": names.plain(by), "lifted_why": names.plain(why)}
     connection.execute(
-        update(stops)
-        .where(stops.c.id == stop_id)
-        .values(lifted_at=now, lifted_by=names.plain(by), lifted_why=names.plain(why))
+        update(stops).where(stops.c.id == stop_id).values(**sealed(connection, stops, lifted, row))
     )
-    order = _order(row)
+    order = _order(connection, row)
     audit.append(connection, order.tenant or names.EVERYBODY, [_event("stop.lifted", order, by=by)], now)
     return True
 
 
 def in_force(connection: Connection) -> list[StopOrder]:
     """Stops in force, oldest first."""
-    return [_order(row) for row in connection.execute(_IN_FORCE)]
+    return [_order(connection, row) for row in connection.execute(_IN_FORCE)]
 
 
 def covering(
@@ -81,7 +78,7 @@ def covering(
 ) -> StopOrder | None:
     """The oldest stop in force that covers a run."""
     rows = connection.execute(_IN_FORCE.where(or_(stops.c.tenant == tenant, stops.c.tenant.is_(None))))
-    for order in map(_order, rows):
+    for order in (_order(connection, row) for row in rows):
         if order.covers(tenant=tenant, thread_id=thread_id, agent=agent, run_id=run_id):
             return order
     return None
@@ -149,7 +146,8 @@ def _event(kind: str, order: StopOrder, *, by: str) -> AuditEvent:
     )
 
 
-def _order(row: Row[tuple[object, ...]]) -> StopOrder:
+def _order(connection: Connection, found: Row[tuple[object, ...]]) -> StopOrder:
+    row = opened(connection, stops, found)
     return StopOrder(
         id=row.id,
         scope=row.scope,
@@ -172,5 +170,5 @@ def times(connection: Connection, *, tenant: str, agent: str, since: float) -> l
     return [
         (row.set_at, math.inf if row.lifted_at is None else row.lifted_at)
         for row in rows
-        if _order(row).covers(tenant=tenant, thread_id="", agent=agent)
+        if _order(connection, row).covers(tenant=tenant, thread_id="", agent=agent)
     ]

@@ -14,7 +14,7 @@ from sqlalchemy import URL, select
 
 from guardkit.core.values import Value
 from guardkit.errors import BusyError, ConfigurationError, InputError, MissingDataError
-from guardkit.sql import dialects, names
+from guardkit.sql import dialects, names, pending
 from guardkit.sql.access import Access, configurable, permit
 from guardkit.sql.checkpoints import Place, ns_hash
 from guardkit.sql.database import Database
@@ -112,7 +112,7 @@ class _Move:
         self._source = source
         self._saver = saver
         self._thread = thread_id
-        self._seal = Seal(saver.serde)
+        self._seal = Seal(saver.serde, saver.database.vault)
         self._at = source.checkpoints(thread_id)
         self._blocked: str | None = None
 
@@ -193,19 +193,15 @@ class _Move:
     def _copy_writes(self, some: Sequence[Written]) -> None:
         rows: list[dict[str, Any]] = []
         for one in some:
-            kind, value = self._seal.dump(one.value)
-            rows.append(
-                {
-                    **self._place(one.ns).keys(),
-                    "checkpoint_id": names.checkpoint("checkpoint_id", one.checkpoint_id),
-                    "task_id": names.checkpoint("task_id", one.task_id),
-                    "idx": one.idx,
-                    "task_path": one.task_path,
-                    "channel": one.channel,
-                    "type": kind,
-                    "value": value,
-                }
-            )
+            keys = {
+                **self._place(one.ns).keys(),
+                "checkpoint_id": names.checkpoint("checkpoint_id", one.checkpoint_id),
+                "task_id": names.checkpoint("task_id", one.task_id),
+                "idx": one.idx,
+                "task_path": one.task_path,
+                "channel": one.channel,
+            }
+            rows.append(pending.row(self._seal, keys, one.value))
         with self._saver.database.writing() as connection:
             permit(connection, Access(place=self._place(""), run=None))
             dialects.insert_all_new(connection, writes, rows)
@@ -241,7 +237,8 @@ class _Move:
             row = left.pop(_key(one), None)
             if row is None:
                 continue
-            value = self._seal.load(row.type, row.value)
+            keys = {**self._place(one.ns).keys(), "checkpoint_id": one.checkpoint_id}
+            value = pending.value_of(self._seal, keys, row)
             if (row.task_path, row.channel) != (one.task_path, one.channel) or not self._same(
                 one.value, value
             ):

@@ -16,19 +16,23 @@ from guardkit.core.runs import TurnStatus
 from guardkit.core.threads import ThreadCount, ThreadPage, ThreadPlace, ThreadQuery, ThreadSummary, page_limit
 from guardkit.sql.codec import load
 from guardkit.sql.dialects import family
+from guardkit.sql.secrecy import opened
 from guardkit.sql.tables import approvals, threads, turns
+from guardkit.sql.vault import Vault, vault_of
 
 _EMBEDDED = "@embedded"
 _LAST = "\U0010ffff"
 
 
-def found_by(agent: str, principal: Principal, status: TurnStatus, now: float) -> dict[str, Any]:
+def found_by(
+    vault: Vault, agent: str, principal: Principal, status: TurnStatus, now: float
+) -> dict[str, Any]:
     """What a thread's row says so that it is found."""
     return {
         "status": status.value,
         "active_at": now,
-        "agent_hash": _agent(agent),
-        "principal_hash": _principal(principal.tenant, principal.id),
+        "agent_hash": vault.hashed(_agent(agent)),
+        "principal_hash": vault.hashed(_principal(principal.tenant, principal.id)),
     }
 
 
@@ -72,12 +76,14 @@ def find(connection: Connection, tenant: str, thread_id: str) -> ThreadSummary |
 
 def _chosen(connection: Connection, query: ThreadQuery) -> Select[Any]:
     chosen = select(threads).where(threads.c.tenant == query.tenant)
+    vault = vault_of(connection)
     if query.status is not None:
         chosen = chosen.where(threads.c.status == query.status.value)
     if query.agent is not None:
-        chosen = chosen.where(threads.c.agent_hash == _agent(query.agent))
+        chosen = chosen.where(vault.is_hash(threads.c.agent_hash, _agent(query.agent)))
     if query.principal is not None:
-        chosen = chosen.where(threads.c.principal_hash == _principal(query.tenant, query.principal))
+        hashed = _principal(query.tenant, query.principal)
+        chosen = chosen.where(vault.is_hash(threads.c.principal_hash, hashed))
     if query.since is not None:
         chosen = chosen.where(threads.c.active_at >= query.since)
     if query.until is not None:
@@ -132,7 +138,7 @@ def _summaries(connection: Connection, chosen: Select[Any]) -> Sequence[ThreadSu
         turns.c.number == few.c.turn,
     )
     rows = connection.execute(
-        select(few, turns.c.principal, pending.label("pending"))
+        select(few, turns.c.number, turns.c.principal, pending.label("pending"))
         .join(turns, latest)
         .order_by(few.c.active_at.desc(), few.c.thread_id.desc())
     )
@@ -145,8 +151,8 @@ def _summaries(connection: Connection, chosen: Select[Any]) -> Sequence[ThreadSu
             status=TurnStatus(row.status),
             opened_at=row.opened_at,
             pending_approvals=row.pending,
-            dead_letter=row.dead_letter,
-            principal=load(Principal, row.principal),
+            dead_letter=opened(connection, threads, row).dead_letter,
+            principal=load(Principal, opened(connection, turns, row).principal),
             active_at=row.active_at,
         )
         for row in rows

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Row, Select, select, update
+from sqlalchemy import Connection, Select, select, update
 
 from guardkit.core.audit import AuditEvent
 from guardkit.core.tokens import ApiToken
@@ -12,6 +12,7 @@ from guardkit.errors import InputError
 from guardkit.sql import audit, dialects, names
 from guardkit.sql.codec import damaged, load_json
 from guardkit.sql.columns import NAME_LENGTH
+from guardkit.sql.secrecy import Opened, opened, sealed
 from guardkit.sql.side_tables import api_tokens
 
 _ALL: Select[Any] = select(api_tokens)
@@ -28,7 +29,7 @@ def add(connection: Connection, token: ApiToken, seconds: float) -> ApiToken:
         **kept.model_dump(exclude={"scopes"}),
         "scopes": json.dumps([scope.value for scope in kept.scopes]),
     }
-    if not dialects.insert_new(connection, api_tokens, row):
+    if not dialects.insert_new(connection, api_tokens, sealed(connection, api_tokens, row)):
         raise InputError(f"token {token.id!r} exists already", remedy="make another one")
     scopes = [scope.value for scope in kept.scopes]
     audit.append(
@@ -43,7 +44,7 @@ def add(connection: Connection, token: ApiToken, seconds: float) -> ApiToken:
 def find(connection: Connection, token_id: str) -> ApiToken | None:
     """The token with this id."""
     row = connection.execute(_ALL.where(api_tokens.c.id == token_id)).one_or_none()
-    return None if row is None else _read(row)
+    return None if row is None else _read(opened(connection, api_tokens, row))
 
 
 def listed(connection: Connection, tenant: str | None) -> list[ApiToken]:
@@ -51,7 +52,7 @@ def listed(connection: Connection, tenant: str | None) -> list[ApiToken]:
     chosen = _ALL.order_by(api_tokens.c.created_at.desc(), api_tokens.c.id)
     if tenant is not None:
         chosen = chosen.where(api_tokens.c.tenant == tenant)
-    return [_read(row) for row in connection.execute(chosen)]
+    return [_read(opened(connection, api_tokens, row)) for row in connection.execute(chosen)]
 
 
 def revoke(connection: Connection, token_id: str, *, by: str) -> bool:
@@ -61,10 +62,10 @@ def revoke(connection: Connection, token_id: str, *, by: str) -> bool:
     if row is None or row.revoked_at is not None:
         return False
     now = dialects.now(connection)
-    connection.execute(
-        update(api_tokens).where(api_tokens.c.id == token_id).values(revoked_at=now, revoked_by=by)
-    )
-    audit.append(connection, row.tenant, [_event("token.revoked", _read(row), by=by)], now)
+    revoked = sealed(connection, api_tokens, {"revoked_at": now, "revoked_by": by}, row)
+    connection.execute(update(api_tokens).where(api_tokens.c.id == token_id).values(**revoked))
+    token = _read(opened(connection, api_tokens, row))
+    audit.append(connection, row.tenant, [_event("token.revoked", token, by=by)], now)
     return True
 
 
@@ -74,7 +75,7 @@ def _event(kind: str, token: ApiToken, **data: Any) -> AuditEvent:
     )
 
 
-def _read(row: Row[Any]) -> ApiToken:
+def _read(row: Opened) -> ApiToken:
     try:
         kept = {name: getattr(row, name) for name in ApiToken.model_fields}
         return ApiToken.model_validate({**kept, "scopes": load_json(row.scopes)})

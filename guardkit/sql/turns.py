@@ -11,14 +11,16 @@ from guardkit.core.principals import Principal
 from guardkit.core.runs import Marks, ThreadRow, Turn, TurnStatus
 from guardkit.errors import InputError
 from guardkit.sql.codec import load
+from guardkit.sql.secrecy import opened
 from guardkit.sql.tables import approvals, threads, turns
 
 _WITHOUT_INPUT = [column for column in turns.c if column.name != "input"]
 _TURN: Select[Any] = select(*_WITHOUT_INPUT)
 
 
-def read(row: Row[Any]) -> Turn:
+def read(connection: Connection, found: Row[Any]) -> Turn:
     """The turn in a row."""
+    row = opened(connection, turns, found)
     return Turn(
         tenant=row.tenant,
         thread_id=row.thread_id,
@@ -47,16 +49,18 @@ def find(connection: Connection, tenant: str, thread_id: str, number: int | None
         else chosen.where(turns.c.number == number)
     )
     row = connection.execute(chosen).one_or_none()
-    return None if row is None else read(row)
+    return None if row is None else read(connection, row)
 
 
 def input_of(connection: Connection, tenant: str, thread_id: str, number: int) -> bytes | None:
     """The input that a turn was opened with."""
-    return connection.execute(
-        select(turns.c.input).where(
+    columns = (turns.c.tenant, turns.c.thread_id, turns.c.number, turns.c.input)
+    row = connection.execute(
+        select(*columns).where(
             turns.c.tenant == tenant, turns.c.thread_id == thread_id, turns.c.number == number
         )
-    ).scalar_one_or_none()
+    ).one_or_none()
+    return None if row is None else opened(connection, turns, row).input
 
 
 def listed(
@@ -106,7 +110,7 @@ def listed(
             status=TurnStatus(row.turn_status),
             opened_at=row.opened_at,
             pending_approvals=row.pending,
-            dead_letter=row.dead_letter,
+            dead_letter=opened(connection, threads, row).dead_letter,
         )
         for row in connection.execute(chosen)
     ]

@@ -11,14 +11,18 @@ from typing import Any
 from sqlalchemy import Connection, Table, and_, bindparam, delete, insert, literal, select, update
 
 from guardkit.errors import BusyError, InputError
-from guardkit.sql import chains, holds, lease
+from guardkit.sql import chains, holds, lease, state_places
 from guardkit.sql.chains import Pair
 from guardkit.sql.checkpoints import Stored, body_of, metadata_of
 from guardkit.sql.packing import packed, rebuilt
 from guardkit.sql.sealing import Seal
+from guardkit.sql.secrecy import row_values
+from guardkit.sql.state_places import PLACES
 from guardkit.sql.tables import blobs, checkpoints, writes
 
 _TABLES = (checkpoints, blobs, writes)
+
+_SOME = 100
 
 _At = tuple[str, str]
 """Hash of a namespace, id of a checkpoint."""
@@ -38,7 +42,7 @@ def delete_thread(connection: Connection, tenant: str, thread_id: str) -> None:
     _undisturbed(connection, tenant, thread_id, set())
 
 
-def copy_thread(connection: Connection, tenant: str, source: str, target: str) -> None:
+def copy_thread(connection: Connection, seal: Seal, tenant: str, source: str, target: str) -> None:
     """Copy a thread's checkpoints, values and writes to a thread that has none.
 
     Raises:
@@ -48,10 +52,31 @@ def copy_thread(connection: Connection, tenant: str, source: str, target: str) -
     if _ids(connection, tenant, target):
         raise InputError(f"thread {target!r} has checkpoints already", remedy="copy to a new thread")
     # Checkpoints first: values may be added meanwhile where reads are not on one snapshot, and must not be lacking.
+    if seal.vault.keyed:
+        _copy_sealed(connection, seal, tenant, source, target)
+        return
     for table in _TABLES:
         columns = [literal(target) if column.name == "thread_id" else column for column in table.c]
         chosen = select(*columns).where(table.c.tenant == tenant, table.c.thread_id == source)
         connection.execute(insert(table).from_select([column.name for column in table.c], chosen))
+
+
+def _copy_sealed(connection: Connection, seal: Seal, tenant: str, source: str, target: str) -> None:
+    """Copy values that are bound to their thread."""
+    for table in _TABLES:
+        chosen = select(table).where(table.c.tenant == tenant, table.c.thread_id == source)
+        found = connection.execute(chosen).mappings().all()
+        rows = [moved(seal, table, row_values(row), {"thread_id": target}) for row in found]
+        for start in range(0, len(rows), _SOME):
+            connection.execute(insert(table), rows[start : start + _SOME])
+
+
+def moved(seal: Seal, table: Table, row: Mapping[str, Any], to: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with other columns, and its values bound to these."""
+    new = {**row, **to}
+    for kind, column, place in PLACES[table]:
+        new[column] = seal.moved(place(row), place(new), row[kind], row[column])
+    return new
 
 
 def delete_for_runs(connection: Connection, seal: Seal, tenant: str, run_ids: Sequence[str]) -> None:
@@ -199,7 +224,8 @@ def _set_on_their_own(
     """Store values whole that rested on others."""
     known = chains.links(connection, seal, keys, moving)
     for channel, version in moving:
-        kind, value = seal.closed(*packed(*rebuilt(chains.path(known, channel, version))))
+        where = state_places.blob(keys, channel, version, None)
+        kind, value = seal.closed(where, *packed(*rebuilt(chains.path(known, channel, version))))
         connection.execute(
             update(blobs)
             .where(

@@ -28,6 +28,8 @@ from guardkit.web.standing import FIELDS, read_wish
 _DELIVERY = re.compile(r"[\w:.-]{1,128}", re.ASCII)
 _REASON_LIMIT = 4000
 _NEEDED: dict[DecisionKind, str] = {
+    "approve": "Say why. The policy asks for a comment, which is kept with the decision.",
+    "edit": "Say why. The policy asks for a comment, which is kept with the decision.",
     "reject": "Say why. The reason is kept with the decision.",
     "respond": "Write what the assistant should be told.",
 }
@@ -93,9 +95,9 @@ class Answering:
         reason = form.text("reason")
         delivery = form.get("delivery", "")
         page = f"/approvals/{approval.request.id}"
-        problem = _NEEDED.get(kind) if not reason else None
-        if len(reason) > _REASON_LIMIT:
-            problem = f"At most {_REASON_LIMIT:,} characters; this has {len(reason):,}."
+        problem = _problem(approval, kind, reason)
+        if problem is not None and args is not None:
+            return self._asks_to_confirm(visitor, approval, form, args, problem)
         wish = read_wish(form, approval.request.standing) if kind == "approve" else None
         if problem is not None or isinstance(wish, str):
             errors = {} if problem is None else {kind: problem}
@@ -172,16 +174,29 @@ class Answering:
                 problems=reading.problems,
                 delivery=form.get("delivery", ""),
             )
+        return self._asks_to_confirm(visitor, approval, form, reading.args)
+
+    def _asks_to_confirm(
+        self,
+        visitor: Visitor,
+        approval: Approval,
+        form: Form,
+        args: JsonObject,
+        problem: str | None = None,
+    ) -> Response:
+        """The page that shows what an edit changes; again, with what was written, where that was not enough."""
         order = schema_order(approval.request.args_schema)
-        carried = canonical(changes_between(approval.args, reading.args)).decode()
         return self._pages.render(
             "confirm.html",
+            status=HTTPStatus.OK if problem is None else HTTPStatus.UNPROCESSABLE_ENTITY,
             visitor=visitor,
-            shown=shown,
-            changes=changes(approval.args, reading.args, order),
-            result=rows(reading.args, order),
-            carried=carried,
+            shown=present(approval),
+            changes=changes(approval.args, args, order),
+            result=rows(args, order),
+            carried=canonical(changes_between(approval.args, args)).decode(),
             delivery=form.get("delivery", ""),
+            problem=problem,
+            typed="" if problem is None else form.text("reason"),
         )
 
     def _confirm(self, visitor: Visitor, approval: Approval, form: Form) -> Response:
@@ -199,3 +214,12 @@ class Answering:
             raise DecisionRefusedError("already_settled", "it was decided meanwhile")
         if form.get("digest", "") != approval.digest:
             raise DecisionRefusedError("digest_mismatch", "it was edited meanwhile")
+
+
+def _problem(approval: Approval, kind: DecisionKind, reason: str) -> str | None:
+    """What is wrong with the words of a form."""
+    if not reason and approval.request.needs_comment(kind):
+        return _NEEDED[kind]
+    if len(reason) > _REASON_LIMIT:
+        return f"At most {_REASON_LIMIT:,} characters; this has {len(reason):,}."
+    return None

@@ -125,9 +125,8 @@ class MailAnswers:
     def _decide(self, form: Form, kind: DecisionKind) -> Response:
         opened = self._open(form.get("token", ""))
         reason = form.text("reason")
-        problem = (
-            "Say why. The reason is kept with the decision." if kind == "reject" and not reason else None
-        )
+        lacks = opened.approval.request.needs_comment(kind) and not reason
+        problem = "Say why. The reason is kept with the decision." if lacks else None
         if len(reason) > _REASON_LIMIT:
             problem = f"At most {_REASON_LIMIT:,} characters; this has {len(reason):,}."
         if problem is not None:
@@ -170,7 +169,7 @@ class MailAnswers:
         if approval is None or person is None or person.id != link.person or not self._may_look(link, person):
             self._refusals.note("foreign_link", approval=approval)
             raise _no_link("The directory does not list you, any more, as somebody who may answer.")
-        if any(person.answers_to(identity) for identity in approval.request.excluded):
+        if approval.request.excludes(person):
             self._refusals.note("requester_link", approval=approval)
             raise refused(DecisionRefusedError("requester", "whoever started the turn cannot decide on it"))
         return Opened(token, link, person, approval)
@@ -199,13 +198,12 @@ class MailAnswers:
     def _standing(self, opened: Opened) -> tuple[DecisionRefusedError | None, Sequence[DecisionKind]]:
         """Why this link cannot decide now, or what it can."""
         approval = opened.approval
-        stage = approval.stage()
-        if approval.state is not ApprovalState.PENDING or stage is None:
+        if approval.state is not ApprovalState.PENDING:
             return None, ()
         refusal = self._desk.refusal(approval, opened.person, Assurance.EMAIL_LINK)
         if refusal is None and shown_digest(approval, opened.link.version) != approval.digest:
             refusal = DecisionRefusedError("digest_mismatch", "it was edited after the mail was written")
-        open_to = () if refusal else link_decisions(approval, stage)
+        open_to = () if refusal else link_decisions(approval, approval.waiting())
         if refusal is None and not open_to:
             refusal = DecisionRefusedError("assurance_too_low", "a link in a mail cannot decide here")
         return refusal, open_to

@@ -133,7 +133,7 @@ _REFUSALS: dict[str, tuple[HTTPStatus, str, str]] = {
     "already_decided": (
         HTTPStatus.CONFLICT,
         "You have already approved this",
-        "Your approval counts once. It now waits for others.",
+        "Your answer counts once. It now waits for others.",
     ),
     "digest_mismatch": (
         HTTPStatus.CONFLICT,
@@ -163,7 +163,7 @@ _REFUSALS: dict[str, tuple[HTTPStatus, str, str]] = {
     "not_an_approver": (
         HTTPStatus.FORBIDDEN,
         "This does not wait for you",
-        "You are not among the approvers of the stage that is waiting.",
+        "You are not among the approvers of a stage that is waiting.",
     ),
     "inactive": (
         HTTPStatus.FORBIDDEN,

@@ -232,9 +232,9 @@ def test_every_kind_of_a_moment_is_listed() -> None:
 def test_every_entry_and_variable_of_the_configuration_is_listed() -> None:
     rows = _rows(_sections("configuration.md")["Configuration"])[1:]
     listed = {cells[0].strip("`"): set(re.findall(r"`([^`]+)`", cells[1])) for cells in rows}
-    plain = {**settings._PLAIN, **settings._LISTS}
+    plain = {**settings._PLAIN, **settings._LISTS, **settings._FLAGS}
     there = {name: {variable} for name, variable in plain.items()}
-    for name, variable in settings._SECRETS.items():
+    for name, variable in (settings._SECRETS | settings._SEALING).items():
         there[f"{name}_file"] = {variable, f"{variable}_FILE"}
     assert listed == there
 
@@ -272,8 +272,13 @@ def test_every_variable_of_an_option_is_listed_with_it() -> None:
 
 
 def test_no_page_names_a_variable_that_does_not_exist() -> None:
-    known = {*settings._PLAIN.values(), *settings._LISTS.values(), *_variables("channels", "web")}
-    for variable in settings._SECRETS.values():
+    known = {
+        *settings._PLAIN.values(),
+        *settings._LISTS.values(),
+        *settings._FLAGS.values(),
+        *_variables("channels", "web"),
+    }
+    for variable in (settings._SECRETS | settings._SEALING).values():
         known |= {variable, f"{variable}_FILE"}
     known |= {"GUARDKIT_DEMO_FOLDER", *_of_options()}
     for page in (ROOT / "docs").rglob("*.md"):

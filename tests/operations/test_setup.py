@@ -15,7 +15,7 @@ from hypothesis import given, strategies as st
 
 from guardkit.errors import ConfigurationError
 from guardkit.otel.variables import EXPORTERS, PROTOCOLS, SIGNALS, wanted
-from tests.unit.otel.receiver import receiving
+from tests.unit.otel.receiver import receiving, receiving_by_grpc
 from tests.unit.otel.scene import SECRETS
 
 OTLP = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
@@ -113,6 +113,22 @@ def test_all_signals_arrive_when_the_process_ends_by_itself(tmp_path: Path) -> N
         assert len(facts["service.instance.id"]) == 36
 
 
+@pytest.mark.promise("P13")
+def test_all_signals_arrive_over_grpc(tmp_path: Path) -> None:
+    with receiving_by_grpc() as receiver:
+        variables = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint,
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+        }
+        said, _ = configured(tmp_path, variables, "close")
+        assert (said["signals"], said["closed"]) == (list(SIGNALS), True)
+        assert ("claims-agent", "guardkit.run.paused") in receiver.events()
+        assert ("claims-agent", "guardkit.decisions") in receiver.metrics()
+        assert "run_turn clerk" in {span.name for _, span in receiver.spans()}
+        sent = b"".join(receiver.bodies)
+        assert [secret for secret in SECRETS if secret.encode() in sent] == []
+
+
 def test_a_provider_that_is_there_is_kept(tmp_path: Path) -> None:
     with receiving() as receiver:
         said, _ = configured(tmp_path, {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint}, "own", "close")
@@ -156,6 +172,6 @@ def test_the_console_is_an_exporter(tmp_path: Path) -> None:
 
 @pytest.mark.promise("P15")
 def test_a_protocol_that_is_not_installed_is_named(tmp_path: Path) -> None:
-    said, _ = configured(tmp_path, OTLP | {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
+    said, _ = configured(tmp_path, OTLP | {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "without-grpc")
     assert "OTLP by grpc" in said["refused"]
     assert "pip install opentelemetry-exporter-otlp-proto-grpc" in said["refused"]

@@ -189,7 +189,8 @@ def test_a_stranger_may_not(file: Scene) -> None:
 
 @pytest.mark.parametrize("excluded", [True, False], ids=["excluded", "exempt"])
 def test_who_asked_may_never(desk: Scene, excluded: bool) -> None:
-    guard, *_, approval = _paused(desk, route={"exclude_requester": excluded})
+    exempt = {} if excluded else {"exemption": {"reason": "a desk of one"}}
+    guard, *_, approval = _paused(desk, route={"exclude_requester": excluded, **exempt})
     assert _why(guard, approval, by="kim") == "requester"
     assert _why(guard, approval, by="KIM@corp.example") == "requester"
 

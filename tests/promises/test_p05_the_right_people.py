@@ -75,13 +75,6 @@ def test_whoever_began_the_turn_cannot_decide_on_it(scene: Scene, identity: str)
     assert _why(guard, approval, by=identity) == "requester"
 
 
-def test_a_policy_may_name_the_exemption(scene: Scene, mode: Mode) -> None:
-    guard, graph, config, paid, approval = _paused(scene, mode, exclude_requester=False)
-    decide(guard, approval, by="kim")
-    go_on(graph, config, mode)
-    assert len(paid) == 1
-
-
 @pytest.mark.parametrize(
     ("identity", "reason"),
     [

@@ -14,19 +14,19 @@ from guardkit.core.approvals import (
     ApprovalDecision,
     ApprovalState,
     close,
-    decide,
     edited_digest,
     shown_digest,
-    stage_for,
 )
 from guardkit.core.breaking import break_glass, broken
 from guardkit.core.consuming import still_holds
+from guardkit.core.deciding import decide, stage_for, stages_for, sure_enough
 from guardkit.core.glass import BreakGlass
 from guardkit.core.people import Assurance, Person
 from guardkit.core.runs import RunRef
-from guardkit.core.stages import ApprovalStage, Escalation
+from guardkit.core.stages import ApprovalStage, Escalation, Exemption
 from guardkit.errors import DecisionRefusedError
 from guardkit.testing.contracts import samples
+from tests.property.test_seating import most
 
 EXPIRES = 1000.0
 VALID_FOR = 50.0
@@ -63,16 +63,18 @@ stages = st.lists(
     st.builds(
         ApprovalStage,
         role=st.just("manager"),
-        approvers=st.sampled_from([(), ("ANN@corp.example",), ("slack:bob", "cay")]),
-        groups=st.sampled_from([("desk",), ("top", "desk")]),
-        required=st.integers(1, 2),
+        approvers=st.sampled_from([("slack:uma", "ANN@corp.example"), ("slack:bob", "cay", "slack:uma")]),
+        groups=st.sampled_from([("desk",), ("top", "desk"), (), ()]),
+        required=st.sampled_from([1, 1, 2]),
+        reject_quorum=st.sampled_from([1, 2, 2]),
         channels=st.just(("desk",)),
         assurance=st.sampled_from([Assurance.EMAIL_LINK, Assurance.CHAT]),
         escalations=st.sampled_from([(), (Escalation(after=WAITS, groups=("heads",), channels=("heads",)),)]),
     ),
     min_size=1,
-    max_size=2,
+    max_size=3,
 )
+EXEMPT = Exemption(reason="the only one at night", approvers=("slack:uma", "ann"))
 
 
 class ApprovalMachine(RuleBasedStateMachine):
@@ -80,8 +82,8 @@ class ApprovalMachine(RuleBasedStateMachine):
         super().__init__()
         self.approval: Approval | None = None
         self.clock = 0.0
-        self.since = 0.0
-        """When the stage that waits began to wait."""
+        self.since: dict[int, float] = {}
+        """When the stages that wait began to wait."""
 
         self.states: list[ApprovalState] = [ApprovalState.PENDING]
         self.digests: list[str] = []
@@ -99,6 +101,9 @@ class ApprovalMachine(RuleBasedStateMachine):
         on_expiry=st.sampled_from(["reject", "no_result", "keep"]),
         respond=st.booleans(),
         glass=st.sampled_from([None, GLASS]),
+        order=st.sampled_from(["in_turn", "together", "together"]),
+        comment=st.sampled_from([(), (), ("approve",), ("approve", "edit")]),
+        exemptions=st.sampled_from([(), (EXEMPT,), (EXEMPT, Exemption(reason="approved by risk"))]),
     )
     def ask(
         self,
@@ -107,6 +112,9 @@ class ApprovalMachine(RuleBasedStateMachine):
         on_expiry: Any,
         respond: bool,
         glass: BreakGlass | None,
+        order: Any,
+        comment: tuple[Any, ...],
+        exemptions: tuple[Exemption, ...],
     ) -> None:
         run = RunRef(tenant="default", thread_id="t", turn=1, run_id="r", token=1)
         asked = samples.request(
@@ -117,11 +125,20 @@ class ApprovalMachine(RuleBasedStateMachine):
             valid_for=VALID_FOR,
             args=dict(ARGS[-1]),
             break_glass=glass,
+            order=order,
         )
         allowed = ("approve", "edit", "reject", *(("respond",) if respond else ()))
         self.approval = Approval.opened(
-            asked.model_copy(update={"allowed": allowed, "excluded": ("slack:uma", "uma@corp.example")})
+            asked.model_copy(
+                update={
+                    "allowed": allowed,
+                    "excluded": ("slack:uma", "uma@corp.example"),
+                    "comment_required": comment,
+                    "exemptions": exemptions,
+                }
+            )
         )
+        self.since = dict.fromkeys(self.approval.waiting(), 0.0)
         self.digests = [asked.digest]
 
     @rule(seconds=st.sampled_from([0.5, 20.0, EXPIRES]))
@@ -135,7 +152,13 @@ class ApprovalMachine(RuleBasedStateMachine):
     ) -> None:
         kind = "approve" if edit is None else "edit"
         args = ARGS[0] if edit is None else edit
-        self.somebody_says(person, kind, args, Assurance.OIDC, None, None, data)
+        self.somebody_says(person, kind, args, Assurance.OIDC, "because", None, data)
+
+    def _fits(self, person: Person, assurance: Assurance) -> tuple[int, ...]:
+        try:
+            return sure_enough(self.now.request, stages_for(self.now, person, self.clock), assurance)
+        except DecisionRefusedError:
+            return (self.now.stage() or 0,)
 
     @rule(
         person=st.sampled_from([*STAFF, *STAFF, HEAD, REQUESTER, *STRANGERS]),
@@ -145,7 +168,9 @@ class ApprovalMachine(RuleBasedStateMachine):
             [Assurance.CHAT, Assurance.OIDC, Assurance.EMAIL_LINK, Assurance.LOCAL_OPERATOR]
         ),
         reason=st.sampled_from(["because", "because", "", None]),
-        off=st.sampled_from([None] * 6 + ["digest", "stage", "approval", "person", "args"]),
+        off=st.sampled_from(
+            [None] * 7 + ["digest", "stage", "seats", "approval", "person", "args", "exemption"]
+        ),
         data=st.data(),
     )
     def somebody_says(
@@ -159,6 +184,8 @@ class ApprovalMachine(RuleBasedStateMachine):
         data: st.DataObject,
     ) -> None:
         before = self.now
+        fits = self._fits(person, assurance)
+        exemption = before.request.exemption(person)
         said = ApprovalDecision(
             approval_id="another" if off == "approval" else before.request.id,
             digest=data.draw(st.sampled_from([*self.digests, "0" * 64]))
@@ -170,7 +197,9 @@ class ApprovalMachine(RuleBasedStateMachine):
             via="web",
             reason=reason,
             args=args if (kind == "edit") != (off == "args") else None,
-            stage=(before.stage() or 0) + (off == "stage"),
+            stage=fits[0] + (off == "stage"),
+            seats={"stage": (), "seats": (*fits, 7)}.get(off or "", fits if len(fits) > 1 else ()),
+            exemption="none of theirs" if off == "exemption" else exemption,
             decided_at=self.clock,
         )
         try:
@@ -183,13 +212,21 @@ class ApprovalMachine(RuleBasedStateMachine):
         others = {decision.person for decision in before.standing()}
         match kind:
             case "reject":
-                assert after.state is ApprovalState.REJECTED
+                against = [one.fits for one in (*before.against(), said)]
+                ends = any(
+                    sum(index in fits for fits in against) >= stage.reject_quorum
+                    for index, stage in enumerate(before.request.stages)
+                )
+                assert after.state is (ApprovalState.REJECTED if ends else ApprovalState.PENDING)
+                assert after.standing() == before.standing(), "a no takes no yes away"
+                assert after.waiting() == before.waiting()
             case "respond":
                 assert after.state is ApprovalState.RESPONDED
             case "edit":
                 assert after.args == args
                 assert after.digest != before.digest
                 assert after.standing() == (said,), "an edit re-opens what others approved"
+                assert after.against() == (), "and what others rejected"
             case _:
                 assert (after.args, after.digest) == (before.args, before.digest)
                 assert {decision.person for decision in after.standing()} == others | {person.id}
@@ -223,10 +260,14 @@ class ApprovalMachine(RuleBasedStateMachine):
         """What must be true of a decision that counted, said in other words than the state machine's."""
         request = before.request
         assert before.state is ApprovalState.PENDING
-        stage = request.stages[said.stage]
+        assert person.id not in before.answered(), "nobody is heard twice"
         if person is HEAD:
-            assert stage.escalations, "the head answers only where the stage says so"
-            assert self.clock - self.since >= WAITS, "and only after its time"
+            for index in said.fits:
+                assert request.stages[index].escalations, "the head answers only where the stage says so"
+                assert self.clock - self.since[index] >= WAITS, "and only after its time"
+        elif person is REQUESTER:
+            assert request.exemptions, "whoever asked answers only where the policy exempts them"
+            assert said.exemption == "; ".join(one.reason for one in request.exemptions)
         else:
             assert person in STAFF, (
                 "only people who hold the role, are in the group, active and of the tenant"
@@ -236,7 +277,8 @@ class ApprovalMachine(RuleBasedStateMachine):
         assert said.digest == before.digest, "nobody decides on what was on the screen before an edit"
         assert said.assurance in (Assurance.EMAIL_LINK, Assurance.CHAT, Assurance.OIDC)
         assert said.kind in request.allowed
-        assert said.kind in ("approve", "edit") or said.reason
+        assert said.reason or said.kind not in ("reject", "respond", *request.comment_required)
+        assert (said.exemption is not None) == (person is REQUESTER)
         if request.expires_at is not None and request.on_expiry != "keep":
             assert self.clock < request.expires_at, "late answers do not count"
 
@@ -313,7 +355,7 @@ class ApprovalMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.0, VALID_FOR, VALID_FOR + 1]), leaver=st.sampled_from(STAFF))
     def its_use_is_checked(self, seconds: float, leaver: Person) -> None:
         approval = self.now
-        people: dict[str, Person | None] = {person.id: person for person in (*STAFF, HEAD, NIA)}
+        people: dict[str, Person | None] = {person.id: person for person in (*STAFF, HEAD, NIA, REQUESTER)}
         said = broken(approval)
         if said is not None:
             self._its_broken_glass_is_checked(approval, said, people, seconds)
@@ -358,8 +400,10 @@ class ApprovalMachine(RuleBasedStateMachine):
 
     def _become(self, after: Approval) -> None:
         assert after.version == self.now.version + 1
-        if (after.stage(), after.digest) != (self.now.stage(), self.now.digest):
-            self.since = self.clock
+        edited = after.digest != self.now.digest
+        for index in after.waiting():
+            if edited or index not in self.now.waiting():
+                self.since[index] = self.clock
         self.approval = after
         self.states.append(after.state)
         self.digests.append(after.digest)
@@ -393,12 +437,35 @@ class ApprovalMachine(RuleBasedStateMachine):
         standing = approval.standing()
         assert len({decision.person for decision in standing}) == len(standing)
         assert len(standing) >= sum(stage.required for stage in approval.request.stages)
-        for index, stage in enumerate(approval.request.stages):
-            who = {decision.person for decision in standing if decision.stage == index}
-            assert len(who) >= stage.required
-            assert who <= {person.id for person in (*STAFF, HEAD)}
+        required = [stage.required for stage in approval.request.stages]
+        assert most(required, [decision.fits for decision in standing]) == sum(required)
+        assert not {decision.person for decision in standing} & {said.person for said in approval.against()}
+        exempt = (REQUESTER,) if approval.request.exemptions else ()
+        assert {said.person for said in standing} <= {person.id for person in (*STAFF, HEAD, *exempt)}
         # All saw these arguments: the editor wrote them, the others were shown them.
         assert {decision.digest for decision in standing if decision.kind == "approve"} <= {approval.digest}
+
+    @invariant()
+    def nobody_is_turned_away_who_could_be_seated(self) -> None:
+        approval = self.approval
+        if approval is None or approval.state is not ApprovalState.PENDING:
+            return
+        request, taken = approval.request, [said.fits for said in approval.standing()]
+        required = [stage.required for stage in request.stages]
+        if request.order == "in_turn":
+            place = next(i for i, needed in enumerate(required) if taken.count((i,)) < needed)
+            required = [needed if i <= place else 0 for i, needed in enumerate(required)]
+        for person in STAFF:
+            if person.id in approval.answered():
+                continue
+            fits = tuple(i for i, stage in enumerate(request.stages) if stage.admits(person))
+            could = most(required, [*taken, fits]) > most(required, taken)
+            try:
+                stages_for(approval, person, self.clock)
+            except DecisionRefusedError:
+                assert not could, f"{person.id} could sit in one of {fits}"
+            else:
+                assert could
 
     @invariant()
     def a_link_in_a_mail_is_one_voice_and_no_edit(self) -> None:
@@ -417,7 +484,8 @@ class ApprovalMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_requester_is_never_asked(self) -> None:
-        if self.approval is not None and self.approval.state is ApprovalState.PENDING:
+        pending = self.approval is not None and self.approval.state is ApprovalState.PENDING
+        if self.approval is not None and pending and not self.approval.request.exemptions:
             with pytest.raises(DecisionRefusedError) as refused:
                 stage_for(self.approval, REQUESTER, self.clock)
             assert refused.value.reason == "requester"

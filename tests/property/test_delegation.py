@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, strategies as st
 
-from guardkit.core.approvals import Approval, ApprovalDecision, ApprovalState, decide
+from guardkit.core.approvals import Approval, ApprovalDecision, ApprovalState
 from guardkit.core.consuming import still_holds
+from guardkit.core.deciding import decide
 from guardkit.core.people import Assurance, Delegation, Person, count_as_one
 from guardkit.core.runs import RunRef
 from guardkit.core.stages import ApprovalStage
@@ -96,7 +97,7 @@ def test_a_delegate_never_adds_a_person(
             on_behalf_of=None if seat.absent is None else seat.absent.id,
             assurance=Assurance.OIDC,
             via="test",
-            stage=seat.stage,
+            stage=seat.stages[0],
             decided_at=now,
         )
         approval = decide(approval, said, known[who], absent=seat.absent, others=seat.others)

@@ -11,7 +11,8 @@ from hypothesis import given as anything, strategies as st
 
 from guardkit import Keys, Person, Policy, Principal
 from guardkit.core.amounts import StandingAmount, amount_of, is_amount, written
-from guardkit.core.approvals import Approval, ApprovalState, decide
+from guardkit.core.approvals import Approval, ApprovalState
+from guardkit.core.deciding import decide
 from guardkit.core.decisions import Allow, Escalate
 from guardkit.core.effects import Claimed
 from guardkit.core.granting import given_with, grant_of, terms_of

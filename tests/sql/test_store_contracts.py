@@ -6,15 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from guardkit.core.encryption import Encryption
 from guardkit.core.ports import Store
 from guardkit.sql import Database, SQLStore, upgrade
 from guardkit.testing import MemoryStore
 from guardkit.testing.contracts import StoreContract
 
 
-def opened(url: str) -> Iterator[Store]:
+def opened(url: str, encryption: Encryption | None = None) -> Iterator[Store]:
     upgrade(url)
-    with Database(url) as database:
+    with Database(url, encryption=encryption) as database:
         yield SQLStore(database)
 
 
@@ -42,3 +43,9 @@ class TestMariaDB(StoreContract):
     @pytest.fixture
     def store(self, mariadb_url: str) -> Iterator[Store]:
         yield from opened(mariadb_url)
+
+
+class TestEncryptedSQLite(StoreContract):
+    @pytest.fixture
+    def store(self, sqlite_url: str) -> Iterator[Store]:
+        yield from opened(sqlite_url, Encryption.generate())

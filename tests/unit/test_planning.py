@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from guardkit.core.approvals import Approval, ApprovalState as State, close, stage_for
+from guardkit.core.approvals import Approval, ApprovalState as State, close
 from guardkit.core.calendars import BusinessTime, Calendar, Deadline
 from guardkit.core.consuming import still_holds
+from guardkit.core.deciding import stage_for
 from guardkit.core.people import Person
 from guardkit.core.stages import ApprovalStage, Escalation
 from guardkit.errors import DecisionRefusedError

@@ -216,7 +216,7 @@ def test_a_later_stage_waits_for_its_turn(inbox: Inbox, ana: Visit) -> None:
     assert "other approvers at this stage" in text_of(ben.page(approval))
     assert changes_nothing(inbox.claims, approval, lambda: ben.post(approval, "approve")).status_code == 403
     assert ana.post(approval, "approve").status_code == 303
-    assert "Your approval counts. It waits for others now." in text_of(ana.page(approval))
+    assert "Your answer counts. It waits for others now." in text_of(ana.page(approval))
     assert ben.post(approval, "approve").status_code == 303
     assert inbox.claims.now(approval).state is ApprovalState.PENDING
     assert ben.post(approval, "approve").status_code == 303, "a second click is no second voice"

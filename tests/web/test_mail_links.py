@@ -410,7 +410,7 @@ def test_of_a_quorum_one_voice_comes_by_a_link(claims: Claims, inbox_: MailInbox
     assert half.state is ApprovalState.PENDING
     again = post(ana, "approve", ben)
     assert again.status_code == 409
-    assert "You have already approved this" in text_of(again.text)
+    assert "You have already answered this" in text_of(again.text)
     page = ana.get(f"/mail/{cleo}").text
     assert "One approval by a link in a mail already counts" in text_of(page)
     assert 'action="/mail/approve"' not in page

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from guardkit.channels.again import last_edit
 from guardkit.channels.email.letters import Writer, is_refused, is_sent
 from guardkit.channels.email.links import MailLinks
 from guardkit.channels.email.message import sender_of
@@ -147,7 +148,7 @@ class Email:
             if post.channel == host.name
         ]
         # Where it went on since the question was written, what followed has deliveries of its own.
-        waits = approval.state is ApprovalState.PENDING and approval.stage() == delivery.stage
+        waits = approval.state is ApprovalState.PENDING and delivery.stage in approval.waiting()
         if delivery.kind in ("ask", "remind") and waits:
             self._ask(working, delivery, approval, posts)
         if delivery.kind == "outcome":
@@ -180,12 +181,13 @@ class Email:
         def before(person: Person) -> Post | None:
             return known.get(writer.copy(delivery, approval, person))
 
+        elsewhere = _asked_elsewhere(delivery, approval, posts)
         letters = [
             writer.question(delivery, approval, person, posts)
             for person in people
-            if not _is_settled(before(person), delivery)
+            if not _is_settled(before(person), delivery) and person.id not in elsewhere
         ]
-        already = sum(is_sent(before(person)) for person in people)
+        already = sum(is_sent(before(person)) or person.id in elsewhere for person in people)
         taken = self._hand_in(working, letters, approval, already)
         if people and not taken + already:
             raise ChannelError(f"channel {host.name!r}: every recipient was refused for good")
@@ -213,6 +215,15 @@ class Email:
 
 def _log_in(smtp: smtplib.SMTP, *, username: str, password: SecretStr) -> None:
     smtp.login(username, password.get_secret_value())
+
+
+def _asked_elsewhere(delivery: Delivery, approval: Approval, posts: Sequence[Post]) -> frozenset[str]:
+    """Who has a mail for another stage that waits at the same time: its link answers for both."""
+    edit = last_edit(approval) or 0
+    waiting = [stage for stage in approval.waiting() if stage != delivery.stage]
+    return frozenset(
+        post.recipient for post in posts if post.stage in waiting and post.version >= edit and is_sent(post)
+    )
 
 
 def _is_settled(post: Post | None, delivery: Delivery) -> bool:

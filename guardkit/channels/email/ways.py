@@ -1,6 +1,6 @@
 """What a mail says about deciding: by its own link, in the inbox, or both."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from guardkit.channels.email.drawing import Way
 from guardkit.core.approvals import Approval, DecisionKind
@@ -19,15 +19,15 @@ _NEEDS: dict[Assurance, str] = {
 }
 
 
-def link_decisions(approval: Approval, stage: int) -> tuple[DecisionKind, ...]:
+def link_decisions(approval: Approval, stages: Iterable[int]) -> tuple[DecisionKind, ...]:
     """What somebody may decide by a link in a mail, as the approval stands.
 
     Args:
         approval: as stored.
-        stage: 0-based index of the stage that is waiting.
+        stages: 0-based indexes of stages that wait, in one of which the answer counts.
     """
     request = approval.request
-    if not Assurance.EMAIL_LINK.reaches(request.stages[stage].assurance):
+    if not any(Assurance.EMAIL_LINK.reaches(request.stages[stage].assurance) for stage in stages):
         return ()
     taken = any(said.assurance is Assurance.EMAIL_LINK for said in approval.standing())
     return tuple(kind for kind in BY_LINK if kind in request.allowed and not (taken and kind == "approve"))
@@ -42,7 +42,7 @@ def ways(approval: Approval, stage: int, *, by_link: str, inbox: str) -> tuple[W
         by_link: the reader's own link.
         inbox: the approval in the web inbox, behind a sign-in.
     """
-    open_to = link_decisions(approval, stage)
+    open_to = link_decisions(approval, (stage,))
     needed = approval.request.stages[stage].assurance
     if not open_to:
         why = f" This stage needs {_NEEDS[needed]}." if needed in _NEEDS else ""

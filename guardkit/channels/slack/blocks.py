@@ -187,7 +187,7 @@ def _button(card: Card, choice: Choice, *, confirm: bool) -> JsonObject:
     }
     if choice.kind == "approve":
         button["style"] = "primary"
-        if confirm:
+        if confirm and not choice.comment:
             button["confirm"] = _confirmation(card)
     if choice.kind == "reject":
         button["style"] = "danger"

@@ -37,7 +37,11 @@ from guardkit.errors import CanonicalError, DecisionRefusedError, UnknownApprova
 _TOO_LARGE = "These values are too large for a form in Slack. Please edit them in the inbox."
 _UNKNOWN = refusal(UnknownApprovalError("there is no such approval"))
 _ABOUT_WORDS = frozenset({"reason_invalid", "reason_required"})
-_REASONS: dict[str, DecisionKind] = {f"{REASON}:reject": "reject", f"{REASON}:respond": "respond"}
+_REASONS: dict[str, DecisionKind] = {
+    f"{REASON}:approve": "approve",
+    f"{REASON}:reject": "reject",
+    f"{REASON}:respond": "respond",
+}
 _CUT = 400
 
 
@@ -113,9 +117,7 @@ class Forms:
         refused = self._deciding.decide(
             approval, ticket, user=submission.origin.user, kind=kind, reason=said or None
         )
-        if refused is not None and refused.reason in _ABOUT_WORDS:
-            return Result(body={"response_action": "errors", "errors": {REASON_BLOCK: refused.words}})
-        return _settled(approval, refused)
+        return _ended(approval, refused)
 
     def _edited(self, submission: Submission, approval: Approval, ticket: Ticket) -> Result:
         if approval.state.settled or shown_digest(approval, ticket.version) != approval.digest:
@@ -129,7 +131,8 @@ class Forms:
             return Result(body=errors(reading.fields, reading.problems))
         carried = f"{ticket.value}\n{canonical(changes_between(approval.args, reading.args)).decode()}"
         shown = tuple(_shorter(one) for one in changes(approval.args, reading.args, order))
-        view = confirm_modal(shown, carried, _title(approval))
+        comment = approval.request.needs_comment("edit")
+        view = confirm_modal(shown, carried, _title(approval), comment=comment)
         if length(carried) > LONGEST or size([view]) > SIZE:
             view = notice_modal(_TOO_LARGE, self._host.link(approval))
         return Result(body={"response_action": "update", "view": view})
@@ -139,8 +142,17 @@ class Forms:
             args = with_changes(approval.args, carried)
         except CanonicalError:
             return Result(body=_told(_UNKNOWN), note="malformed", approval=approval)
-        refused = self._deciding.decide(approval, ticket, user=submission.origin.user, kind="edit", args=args)
-        return _settled(approval, refused)
+        said = submission.values.get(REASON_BLOCK, "").strip()
+        refused = self._deciding.decide(
+            approval, ticket, user=submission.origin.user, kind="edit", args=args, reason=said or None
+        )
+        return _ended(approval, refused)
+
+
+def _ended(approval: Approval, refused: Refused | None) -> Result:
+    if refused is not None and refused.reason in _ABOUT_WORDS:
+        return Result(body={"response_action": "errors", "errors": {REASON_BLOCK: refused.words}})
+    return _settled(approval, refused)
 
 
 def _settled(approval: Approval, refused: Refused | None) -> Result:

@@ -148,7 +148,7 @@ class Interactions:
                 )
         delivery = None if post is None else post.delivery
         seen = Ticket(approval_id=ticket.approval_id, version=ticket.version, delivery=delivery)
-        if kind != "approve":
+        if kind != "approve" or approval.request.needs_comment(kind):
             return self._open(click, approval, seen, kind)
         return self._answered(
             click, approval, self._deciding.decide(approval, seen, user=click.origin.user, kind=kind)

@@ -32,8 +32,10 @@ _OPTIONS = 100
 _ABSENT = "none"
 """The value of the option that means no value: Slack takes no empty ones."""
 
-_TITLES: dict[DecisionKind, str] = {"reject": "Reject", "respond": "Answer instead"}
+_TITLES: dict[DecisionKind, str] = {"approve": "Approve", "reject": "Reject", "respond": "Answer instead"}
+_COMMENT = "Why? The policy asks for a comment, which is kept with the decision."
 _ASKED: dict[DecisionKind, str] = {
+    "approve": _COMMENT,
     "reject": "Why? The reason is kept with the decision.",
     "respond": "What the assistant is told instead",
 }
@@ -43,14 +45,21 @@ def reason_modal(kind: DecisionKind, ticket: Ticket, title: str) -> JsonObject:
     """A modal that asks for a reason, or for an answer.
 
     Args:
-        kind: `reject` or `respond`.
+        kind: `reject`, `respond`, or `approve` where the policy demands a comment.
         ticket: which question.
         title: what it is about.
     """
-    ask: JsonObject = {
+    blocks = numbered([header(shortened_again(title, 90)), _asks_why(_ASKED[kind])], "gk")
+    return _modal(
+        _TITLES[kind], blocks, submit=_TITLES[kind], callback=f"{REASON}:{kind}", ticket=ticket.value
+    )
+
+
+def _asks_why(label: str) -> JsonObject:
+    return {
         "type": "input",
         "block_id": REASON_BLOCK,
-        "label": plain(_ASKED[kind]),
+        "label": plain(label),
         "element": {
             "type": "plain_text_input",
             "action_id": REASON_BLOCK,
@@ -58,10 +67,6 @@ def reason_modal(kind: DecisionKind, ticket: Ticket, title: str) -> JsonObject:
             "max_length": LONGEST,
         },
     }
-    blocks = numbered([header(shortened_again(title, 90)), ask], "gk")
-    return _modal(
-        _TITLES[kind], blocks, submit=_TITLES[kind], callback=f"{REASON}:{kind}", ticket=ticket.value
-    )
 
 
 def fits(fields: Sequence[Field]) -> bool:
@@ -119,18 +124,22 @@ def errors(fields: Sequence[Field], problems: Sequence[str]) -> JsonObject:
     return {"response_action": "errors", "errors": found}
 
 
-def confirm_modal(changes: tuple[Change, ...], carried: str, title: str) -> JsonObject:
+def confirm_modal(
+    changes: tuple[Change, ...], carried: str, title: str, *, comment: bool = False
+) -> JsonObject:
     """What an edit would change, before it counts.
 
     Args:
         changes: value by value.
         carried: what the next submission has to bring back; at most `LONGEST` characters.
         title: what it is about.
+        comment: whether the policy demands one.
     """
     blocks = numbered(
         [
             header(shortened_again(title, 90)),
             rich(line(words("Approve it with these changes? Others are asked again.")), *changed(changes)),
+            *([_asks_why(_COMMENT)] if comment else []),
         ],
         "gk",
     )

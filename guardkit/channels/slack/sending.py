@@ -199,7 +199,7 @@ def _end(approval: Approval) -> ApprovalState:
 
 
 def _waits(approval: Approval, stage: int) -> bool:
-    return approval.state is ApprovalState.PENDING and approval.stage() == stage
+    return approval.state is ApprovalState.PENDING and stage in approval.waiting()
 
 
 def _said(text: str, reason: str = "", notification: str = "") -> Drawing:

@@ -250,10 +250,10 @@ def _said_before(
     """Whether this is the same answer once more, and it counts or has settled the question."""
     if known.person is None:
         return False
-    standing = approval.decisions if approval.state.settled else approval.standing()
+    counted = (*approval.standing(), *approval.against())
     return any(
         (said.person, said.kind, said.digest) == (known.person.id, click.kind, digest) and said.args == args
-        for said in standing
+        for said in (approval.decisions if approval.state.settled else counted)
     )
 
 

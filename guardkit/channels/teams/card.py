@@ -151,6 +151,11 @@ def _actions(sheet: Sheet) -> Iterator[JsonObject]:
     card = sheet.card
     for choice in card.choices:
         match choice.kind:
+            case "approve" if choice.comment:
+                words = _words(
+                    "Why? The policy asks for a comment, which is kept with the decision.", "Say why"
+                )
+                yield _opens(choice.label, words, _execute(card, "approve", "Approve", "positive"))
             case "approve":
                 yield {**_execute(card, "approve", "Approve", "positive"), "associatedInputs": "none"}
             case "reject":
@@ -161,18 +166,22 @@ def _actions(sheet: Sheet) -> Iterator[JsonObject]:
                 yield _opens(choice.label, words, _execute(card, "respond", "Send the answer"))
             case "edit":
                 if sheet.fields:
-                    yield _opens(
-                        choice.label, _form(sheet), _execute(card, "edit", "Approve with these values")
-                    )
+                    form = _form(sheet, comment=choice.comment)
+                    yield _opens(choice.label, form, _execute(card, "edit", "Approve with these values"))
     if card.link is not None:
         yield {"type": "Action.OpenUrl", "title": "Open in the inbox", "url": card.link}
 
 
-def _form(sheet: Sheet) -> list[Json]:
+def _form(sheet: Sheet, *, comment: bool) -> list[Json]:
     elements = inputs(sheet.fields)
     if sheet.part_of_fields:
         elements.append(paragraph(runs("Lists and long values are edited in the inbox.", "note")))
-    return [*elements, *_words("Why? (optional)", None)]
+    asked = (
+        _words("Why? The policy asks for a comment.", "Say why")
+        if comment
+        else _words("Why? (optional)", None)
+    )
+    return [*elements, *asked]
 
 
 def _words(label: str, missing: str | None) -> list[Json]:

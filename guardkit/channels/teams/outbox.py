@@ -74,12 +74,13 @@ class Drawing:
 
         Args:
             approval: as it stands.
-            stage: whose message it is; one whose stage is not waiting offers nothing to decide.
+            stage: whose message it is; one whose stage is not waiting offers nothing to decide. By default all that wait.
         """
-        card, waiting = self.card(approval), approval.stage()
-        if waiting is None or approval.state.settled or stage not in (None, waiting):
+        card = self.card(approval)
+        waiting = [place for place in approval.waiting() if stage in (None, place)]
+        if not waiting or approval.state.settled:
             return Sheet(card=card.model_copy(update={"choices": ()}))
-        if not Assurance.CHAT.reaches(approval.request.stages[waiting].assurance):
+        if not any(Assurance.CHAT.reaches(approval.request.stages[place].assurance) for place in waiting):
             return Sheet(card=card.model_copy(update={"choices": ()}), notices=(_TOO_WEAK,))
         schema = approval.request.args_schema
         fields = fields_for(schema, approval.args) if "edit" in approval.request.allowed else ()
@@ -140,7 +141,7 @@ class Outbox:
             approval = newer
 
     def _bring(self, delivery: Delivery, approval: Approval, until: float) -> None:
-        waits = approval.stage() == delivery.stage and not approval.state.settled
+        waits = delivery.stage in approval.waiting() and not approval.state.settled
         asks = waits and delivery.kind in ("ask", "remind")
         recipients = list(self._recipients(approval, delivery.stage)) if asks else []
         bringing = _Bringing(delivery, approval, self._drawing.sheet(approval, stage=delivery.stage), until)

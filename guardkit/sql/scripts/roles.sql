@@ -40,12 +40,14 @@ GRANT SELECT, INSERT, DELETE ON {schema}.gk_listings TO {agent}; -- what it asks
 GRANT SELECT ON {schema}.gk_standing TO {agent};
 GRANT UPDATE (used, spent) ON {schema}.gk_standing TO {agent}; -- counts down, and neither gives nor revokes
 GRANT SELECT ON {schema}.gk_holds TO {agent};
+GRANT SELECT, INSERT ON {schema}.gk_sealing TO {agent}; -- whoever comes first
 GRANT SELECT, UPDATE ON {schema}.gk_hold_gate TO {agent}; -- FOR SHARE wants UPDATE
 
 -- Workers, web processes and the command line. They too only append to the audit log, and delete neither approvals nor effects.
 GRANT SELECT, INSERT, UPDATE ON {schema}.gk_threads, {schema}.gk_turns, {schema}.gk_approvals, {schema}.gk_deliveries,
     {schema}.gk_effects, {schema}.gk_stops, {schema}.gk_stop_gate, {schema}.gk_posts, {schema}.gk_api_tokens,
     {schema}.gk_anomalies, {schema}.gk_reviews, {schema}.gk_standing, {schema}.gk_holds, {schema}.gk_hold_gate TO {service};
+GRANT SELECT, INSERT, UPDATE ON {schema}.gk_sealing TO {service};
 GRANT SELECT, INSERT ON {schema}.gk_audit TO {service};
 GRANT SELECT, INSERT ON {schema}.gk_audit_heads TO {service};
 GRANT UPDATE (seq, hash) ON {schema}.gk_audit_heads TO {service};
@@ -89,7 +91,7 @@ CREATE OR REPLACE TRIGGER gk_agents BEFORE UPDATE ON {schema}.gk_effects
 -- A standing approval is counted down one by one, never back, never past what was given. This holds for both roles.
 CREATE OR REPLACE FUNCTION {schema}.gk_counts_down() RETURNS trigger LANGUAGE plpgsql AS $guardkit$
 BEGIN
-    IF NEW.id = OLD.id AND NEW.tenant = OLD.tenant AND NEW.given = OLD.given AND NEW.uses = OLD.uses
+    IF NEW.id = OLD.id AND NEW.tenant = OLD.tenant AND NEW.uses = OLD.uses
         AND NEW.at_most IS NOT DISTINCT FROM OLD.at_most AND NEW.until = OLD.until AND (
         NEW.used = OLD.used AND NEW.spent = OLD.spent
         OR OLD.revoked_at IS NULL AND NEW.used = OLD.used + 1 AND NEW.used <= NEW.uses

@@ -25,6 +25,7 @@ from guardkit.testing.contracts.records import ChannelRecordsContract
 from guardkit.testing.contracts.replies import RepliesContract
 from guardkit.testing.contracts.reviews import ReviewsContract
 from guardkit.testing.contracts.runs import RunsContract
+from guardkit.testing.contracts.stages import StagesContract
 from guardkit.testing.contracts.standing import StandingContract
 from guardkit.testing.contracts.stops import StopsContract
 from guardkit.testing.contracts.threads import ThreadsContract
@@ -43,6 +44,7 @@ __all__ = [
     "RepliesContract",
     "ReviewsContract",
     "RunsContract",
+    "StagesContract",
     "StandingContract",
     "StopsContract",
     "StoreContract",
@@ -56,6 +58,7 @@ class StoreContract(
     ThreadsContract,
     ApprovalsContract,
     CalendarsContract,
+    StagesContract,
     ListingsContract,
     EffectsContract,
     AuditContract,

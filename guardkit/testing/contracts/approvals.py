@@ -2,7 +2,8 @@
 
 import time
 
-from guardkit.core.approvals import Approval, ApprovalState, close, stage_for
+from guardkit.core.approvals import Approval, ApprovalState, close
+from guardkit.core.deciding import stage_for
 from guardkit.core.people import Person
 from guardkit.core.places import Place
 from guardkit.core.ports import Store

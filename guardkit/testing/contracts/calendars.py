@@ -3,8 +3,9 @@
 import time
 from datetime import UTC, datetime
 
-from guardkit.core.approvals import Approval, stage_for, waiting_since
+from guardkit.core.approvals import Approval, waiting_since
 from guardkit.core.calendars import BusinessTime, Calendar, Deadline, Span
+from guardkit.core.deciding import stage_for
 from guardkit.core.people import Person
 from guardkit.core.ports import Store
 from guardkit.core.stages import ApprovalStage, Escalation

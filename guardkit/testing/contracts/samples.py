@@ -8,10 +8,11 @@ from guardkit.core.approvals import (
     ApprovalRequest,
     DecisionKind,
     OnExpiry,
-    decide,
+    Order,
     edited_digest,
 )
 from guardkit.core.audit import AuditEvent
+from guardkit.core.deciding import decide, stages_for, sure_enough
 from guardkit.core.digest import action_digest, approval_id, sha256
 from guardkit.core.glass import BreakGlass
 from guardkit.core.no_result import NoResult, NoResultReason
@@ -90,6 +91,7 @@ def request(
     valid_for: float | None = None,
     args: JsonObject | None = None,
     break_glass: BreakGlass | None = None,
+    order: Order = "in_turn",
     standing: StandingOffer | None = None,
 ) -> ApprovalRequest:
     """A question about one payment."""
@@ -126,6 +128,7 @@ def request(
         routes=("desk",),
         route_hash="route",
         stages=stages,
+        order=order,
         requested_at=0.0,
         expires_at=expires_in,
         on_expiry=on_expiry,
@@ -158,6 +161,8 @@ def said(
     args: JsonObject | None = None,
 ) -> Approval:
     """The approval after this person has spoken; not stored."""
+    at = store.now()
+    stages = sure_enough(approval.request, stages_for(approval, person, at), Assurance.OIDC)
     decision = ApprovalDecision(
         approval_id=approval.request.id,
         digest=approval.digest,
@@ -167,8 +172,9 @@ def said(
         via="web",
         reason="because" if kind in ("reject", "respond") else None,
         args=args,
-        stage=approval.stage() or 0,
-        decided_at=store.now(),
+        stage=stages[0],
+        seats=stages if len(stages) > 1 else (),
+        decided_at=at,
     )
     return decide(approval, decision, person)
 

@@ -1,7 +1,8 @@
 """The contract of the port `StandingApprovals`, and of what giving and using one does to a store."""
 
 from guardkit.core.amounts import StandingAmount
-from guardkit.core.approvals import Approval, decide
+from guardkit.core.approvals import Approval
+from guardkit.core.deciding import decide
 from guardkit.core.effects import AlreadyDone, Claimed, ClaimResult, EffectState, Lapsed
 from guardkit.core.granting import grant_of, terms_of
 from guardkit.core.people import Assurance, Person

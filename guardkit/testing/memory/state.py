@@ -10,7 +10,7 @@ from guardkit.core.approvals import Approval, ApprovalState, close
 from guardkit.core.audit import GENESIS, AuditEntry, AuditEvent, chain
 from guardkit.core.digest import canonical
 from guardkit.core.effects import EffectRecord, EffectState
-from guardkit.core.planning import planned
+from guardkit.core.planning import planned, waiting_anew
 from guardkit.core.replies import Reply
 from guardkit.core.reviews import Review
 from guardkit.core.runs import Contact, Delivery, Post, RunRef, StopOrder, Turn
@@ -192,12 +192,13 @@ class MemoryState:
             self._bring_up_to_date(before, after)
 
     def _ask(self, approval: Approval) -> None:
-        """Ask the people of the stage that is waiting, and plan when they are reminded and who is asked later."""
-        place = approval.stage()
-        if place is None:
-            return
+        """Ask the people of the stages that wait, and plan when they are reminded and who is asked later."""
+        for place in approval.waiting():
+            self._ask_stage(approval, place)
+
+    def _ask_stage(self, approval: Approval, place: int) -> None:
         self._drop_planned(approval, place)
-        for one in planned(approval, self.now()):
+        for one in planned(approval, place, self.now()):
             self._add_message(approval, one.kind, place, one.channel, one.at, one.number)
 
     def _drop_planned(self, approval: Approval, stage: int) -> None:
@@ -208,16 +209,16 @@ class MemoryState:
 
     def _bring_up_to_date(self, before: Approval, after: Approval) -> None:
         """After a decision that leaves it open: ask who has to answer now, and let every other message show it."""
-        was = before.stage()
-        asks_again = (after.stage(), after.digest) != (was, before.digest)
+        was, asked_again = before.waiting(), waiting_anew(before, after)
         self._drop(after, "update")
-        if was is not None and after.stage() != was:
-            self._drop_planned(after, was)
+        for place in was:
+            if place not in after.waiting():
+                self._drop_planned(after, place)
         for stage, channel in self._asked(after):
-            if not (asks_again and stage == after.stage()):
+            if stage not in asked_again:
                 self._add_message(after, "update", stage, channel, self.now())
-        if asks_again:
-            self._ask(after)
+        for place in asked_again:
+            self._ask_stage(after, place)
 
     def _tell_outcome(self, approval: Approval) -> None:
         """Tell all who may have been asked how it ended. Nobody is asked any more."""

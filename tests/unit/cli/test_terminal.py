@@ -33,7 +33,13 @@ def terminal(office: Office, *words: str, **environment: str) -> Iterator[Termin
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        env={"PATH": "/usr/bin:/bin", "TERM": "xterm", **office.environment, **environment},
+        env={
+            "PATH": "/usr/bin:/bin",
+            "TERM": "xterm",
+            "PYTHONPATH": "/tmp/wt/stages",
+            **office.environment,
+            **environment,
+        },
         start_new_session=True,
     )
     os.close(theirs)
@@ -107,6 +113,20 @@ def test_a_reason_is_asked_for(office: Office) -> None:
         seen.type("y")
         assert seen.end() == 0
     assert office.now(approval).decisions[0].reason == "too much"
+
+
+@pytest.mark.promise("P5")
+@pytest.mark.parametrize("kind", ["approve", "edit"])
+def test_a_demanded_comment_is_asked_for(office: Office, kind: str) -> None:
+    approval = office.ask(comment_required=(kind,))
+    sets = ("--set", "cents=450") if kind == "edit" else ()
+    with terminal(office, kind, approval.request.id, "--as", "dana", *sets) as seen:
+        seen.see(r"(Why \(the policy asks for a comment\))")
+        seen.type("checked the invoice")
+        seen.see(r"(\[y/N\])")
+        seen.type("y")
+        assert seen.end() == 0
+    assert office.now(approval).decisions[0].reason == "checked the invoice"
 
 
 def test_an_edit_is_written_in_the_editor_and_mended_there(office: Office, tmp_path: Path) -> None:

@@ -70,6 +70,23 @@ def test_a_mail_says_what_is_asked_until_when_and_what_is_not_verified(mailing: 
     assert mailing.claims.store.rendered[delivery] == presentation_hash(present(approval))
 
 
+@pytest.mark.promise("P5")
+def test_who_may_answer_in_two_stages_that_wait_at_once_gets_one_mail(mailing: Mailing) -> None:
+    other = MAIL_STAGE.model_copy(update={"groups": (), "approvers": (FIRST.id, SECOND.id), "role": None})
+    approval = mailing.claims.ask(stages=(MAIL_STAGE, other), order="together")
+    assert mailing.deliver() == []
+    assert sorted(mailing.server.recipients) == sorted(str(one.email) for one in (FIRST, SECOND))
+    assert {(post.recipient, post.stage) for post in mailing.posts(approval)} == {
+        (FIRST.id, 0),
+        (SECOND.id, 1),
+    }
+    mailing.decide(approval, SECOND)
+    assert mailing.deliver() == []
+    assert len(mailing.server.mails) == 2, "the link that they have answers for the stage that is left"
+    settled = mailing.decide(mailing.claims.now(approval), FIRST)
+    assert settled.state is ApprovalState.APPROVED
+
+
 def test_headers_keep_programs_from_answering(mailing: Mailing) -> None:
     mailing.claims.ask(stages=(MAIL_STAGE,))
     mailing.deliver()

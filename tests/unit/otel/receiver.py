@@ -1,13 +1,15 @@
-"""A receiver of OTLP over HTTP on loopback: keeps what arrives, as bytes and as what the bytes say."""
+"""Receivers of OTLP on loopback, over HTTP and gRPC: they keep what arrives, as bytes and as what the bytes say."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import grpc
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsServiceRequest,
     ExportLogsServiceResponse,
@@ -109,3 +111,39 @@ def receiving() -> Iterator[Receiver]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+_SERVICES = {
+    "/v1/traces": "opentelemetry.proto.collector.trace.v1.TraceService",
+    "/v1/logs": "opentelemetry.proto.collector.logs.v1.LogsService",
+    "/v1/metrics": "opentelemetry.proto.collector.metrics.v1.MetricsService",
+}
+
+
+@contextmanager
+def receiving_by_grpc() -> Iterator[Receiver]:
+    """A receiver over gRPC, without TLS, on a free port of loopback."""
+    server: Any = grpc.server(ThreadPoolExecutor(max_workers=2))
+    receiver = Receiver(server.add_insecure_port("127.0.0.1:0"))
+
+    def export(answer: Any) -> Any:
+        def keep(request: Any, context: Any) -> Any:
+            receiver.bodies.append(request.SerializeToString())
+            receiver.requests.append(request)
+            return answer()
+
+        return keep
+
+    for path, (asked, answer) in SIGNALS.items():
+        method = grpc.unary_unary_rpc_method_handler(
+            export(answer),
+            request_deserializer=asked.FromString,
+            response_serializer=answer.SerializeToString,
+        )
+        handlers = grpc.method_handlers_generic_handler(_SERVICES[path], {"Export": method})
+        server.add_generic_rpc_handlers((handlers,))
+    server.start()
+    try:
+        yield receiver
+    finally:
+        server.stop(None).wait()

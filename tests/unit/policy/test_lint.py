@@ -13,6 +13,8 @@ from guardkit.policy.document import as_mapping
 from guardkit.policy.syntax import parse
 from tests.unit.policy.desk import PEOPLE, POLICY, TOOLS, people, policy_of, rule, write
 
+EXEMPT = "exclude_requester: false\n    exemption: {reason: one clerk at night}"
+
 
 def codes(policy: Policy) -> set[str]:
     return {found.code for found in lint(policy)}
@@ -57,7 +59,7 @@ def test_what_is_not_found() -> None:
     ("old", "new", "code"),
     [
         ("on_expiry: no_result", "on_expiry: keep", "expiry-keep"),
-        ("exclude_requester: true", "exclude_requester: false", "requester-decides"),
+        ("exclude_requester: true", EXEMPT, "requester-decides"),
         ("review: desk\n", "", "no-review"),
     ],
 )
@@ -127,10 +129,19 @@ CHANGES = {
     "validity": ("    valid_for: 30m\n", "", "approvals.desk-then-finance.valid_for: removed: 30m (looser)"),
     "budget": ("steps: 12", "steps: 13", "budgets.steps: 12 -> 13 (looser)"),
     "on_expiry": ("on_expiry: no_result", "on_expiry: keep", "approvals.desk-then-finance.on_expiry: no_result -> keep (looser)"),
-    "requester": ("exclude_requester: true", "exclude_requester: false", "approvals.desk-then-finance.exclude_requester: true -> false (looser)"),
+    "order": ("exclude_requester: true", "order: together", "approvals.desk-then-finance.order: in_turn -> together"),
+    "rejections": ("exclude_requester: true", "reject_quorum: 2", "approvals.desk-then-finance.reject_quorum: 1 -> 2 (looser)"),
+    "comment": ("exclude_requester: true", "comment_required: approve", "approvals.desk-then-finance.comment_required: [] -> [approve] (tighter)"),
     "sources": ("sources: {admit: 'source.status == \"approved\" && source.owner.endsWith(\"@corp.example\")'}", "", 'sources: removed: admit source.status == "approved" && source.owner.endsWith("@corp.example") (looser)'),
     "tool": ("  lookup_claim: allow\n", "", "tools.lookup_claim: removed: otherwise allow, rules none"),
 }  # fmt: skip
+
+
+def test_an_exemption_in_words() -> None:
+    assert changed("exclude_requester: true", EXEMPT) == [
+        "approvals.desk-then-finance.exclude_requester: true -> false (looser)",
+        "approvals.desk-then-finance.exemption: added: reason one clerk at night (looser)",
+    ]
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)

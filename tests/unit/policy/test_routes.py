@@ -12,7 +12,7 @@ from guardkit.core.approvals import ApprovalRequest
 from guardkit.core.decisions import Allow, Escalate, Reject
 from guardkit.core.people import Assurance, Person
 from guardkit.core.principals import Principal
-from guardkit.core.stages import ApprovalStage, Escalation, Wait
+from guardkit.core.stages import ApprovalStage, Escalation, Exemption, Wait
 from guardkit.errors import PolicyError
 from guardkit.policy import Policy, still_stands, while_paused
 from tests.unit.policy.desk import POLICY, TOOLS, action, write
@@ -59,7 +59,11 @@ def test_a_stage_that_routes_share_is_asked_once(policy: Policy) -> None:
 
 
 def test_the_requester_stays_out_if_any_route_says_so(tmp_path: Path) -> None:
-    text = POLICY.replace("    on_expiry: reject\n", "    on_expiry: keep\n    exclude_requester: false\n", 1)
+    text = POLICY.replace(
+        "    on_expiry: reject\n",
+        "    on_expiry: keep\n    exclude_requester: false\n    exemption: {reason: a desk of one}\n",
+        1,
+    )
     policy = Policy.from_file(write(tmp_path, text))
     assert not policy.route(["desk"]).exclude_requester
     merged = policy.route(["desk", "desk-then-finance"])
@@ -120,6 +124,90 @@ def test_an_approval_stands_while_its_rule_and_route_are_unchanged(
 def test_a_route_that_was_removed_changes_the_hash(policy: Policy) -> None:
     assert policy.route_hash("pay_claim", ["gone"]) != policy.route_hash("pay_claim", [])
     assert policy.route_hash("pay_claim", ["desk"]) != policy.route_hash("lookup_claim", ["desk"])
+
+
+BREAK_GLASS = "    valid_for: 30m\n    break_glass: {people: [u1], valid_for: 10m, review_by: {people: [u2], within: 2d}}\n"
+TIMES = (
+    "    valid_for: 30m\n    remind: [1h]\n    escalate:\n      - {after: 3h, add: [u2], channel: heads}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "hashes"),
+    [
+        ("    valid_for: 30m\n", ("f5a455d5ce9a0669", "a694889a21b38a51")),
+        (BREAK_GLASS, ("55556ad707537400", "bf36d1cd80532e27")),
+        (TIMES, ("2edb873ae51b0e59", "9684363695b0753d")),
+    ],
+    ids=["plain", "broken glass", "times"],
+)
+def test_what_a_policy_does_not_say_leaves_the_hash_as_older_releases_made_it(
+    tmp_path: Path, said: str, hashes: tuple[str, str]
+) -> None:
+    """Another hash would ask every open question again at an upgrade."""
+    policy = Policy.from_file(write(tmp_path, POLICY.replace("    valid_for: 30m\n", said))).bind(TOOLS)
+    found = [policy.route_hash("pay_claim", names) for names in (ROUTE, ("desk", *ROUTE))]
+    assert tuple(one[:16] for one in found) == hashes
+
+
+SAID = {
+    "order": ("exclude_requester: true", "exclude_requester: true\n    order: together"),
+    "rejections": ("exclude_requester: true", "exclude_requester: true\n    reject_quorum: 2"),
+    "rejections of a stage": ("required: 2,", "required: 2, reject_quorum: 2,"),
+    "comment": ("exclude_requester: true", "exclude_requester: true\n    comment_required: approve"),
+    "exemption": (
+        "exclude_requester: true",
+        "exclude_requester: false\n    exemption: {reason: a desk of one}",
+    ),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), SAID.values(), ids=SAID)
+def test_what_is_said_of_stages_changes_the_hash(policy: Policy, tmp_path: Path, old: str, new: str) -> None:
+    assert changed(old=old, new=new)(tmp_path).route_hash("pay_claim", ROUTE) != policy.route_hash(
+        "pay_claim", ROUTE
+    )
+
+
+def test_another_reason_for_an_exemption_is_another_route(tmp_path: Path) -> None:
+    one, other = (
+        changed(
+            old="exclude_requester: true",
+            new=f"exclude_requester: false\n    exemption: {{reason: {reason}}}",
+        )(tmp_path)
+        for reason in ("nights", "weekends")
+    )
+    assert one.route_hash("pay_claim", ROUTE) != other.route_hash("pay_claim", ROUTE)
+
+
+def test_a_route_whose_stages_are_asked_together(tmp_path: Path) -> None:
+    text = POLICY.replace(
+        "    exclude_requester: true\n",
+        "    order: together\n    reject_quorum: 2\n    comment_required: approve\n    exclude_requester: false\n"
+        "    exemption: {reason: a desk of one, people: [u1, {group: finance-desk}]}\n",
+    ).replace("assurance: chat}", "assurance: chat, reject_quorum: 1}")
+    policy = Policy.from_file(write(tmp_path, text))
+    route = policy.route(ROUTE)
+    assert (route.order, route.comment_required) == ("together", ("approve",))
+    assert [stage.reject_quorum for stage in route.stages] == [1, 2]
+    assert route.exemptions == (
+        Exemption(reason="a desk of one", approvers=("u1",), groups=("finance-desk",)),
+    )
+    merged = policy.route(["desk", *ROUTE])
+    assert merged.order == "in_turn", "a route that asks in turn is asked in turn"
+    assert merged.exemptions == (), "and one that excludes whoever asked excludes them"
+    assert merged.comment_required == ("approve",)
+
+
+def test_routes_that_are_all_asked_together_are_asked_together(tmp_path: Path) -> None:
+    exempt = "exclude_requester: false\n    exemption: {{reason: {reason}}}\n    order: together"
+    text = POLICY.replace("exclude_requester: true", exempt.format(reason="nights"))
+    text = text.replace(
+        "    on_expiry: reject\n", f"    on_expiry: reject\n    {exempt.format(reason='a desk of one')}\n"
+    )
+    merged = Policy.from_file(write(tmp_path, text)).route(["desk", *ROUTE])
+    assert (merged.order, merged.exclude_requester) == ("together", False)
+    assert [one.reason for one in merged.exemptions] == ["a desk of one", "nights"]
 
 
 def request(policy: Policy, **changes: Any) -> ApprovalRequest:

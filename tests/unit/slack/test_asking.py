@@ -97,7 +97,7 @@ def test_two_accounts_of_one_person_count_once(office: Office) -> None:
     office.click(office.ana)
     office.click(second)
     assert [said.person for said in office.claims.now(approval).decisions] == ["p-ana"]
-    assert office.told(second) == ["You have already approved this. It now waits for others."]
+    assert office.told(second) == ["You have already answered this. It now waits for others."]
 
 
 def test_a_stage_that_is_done_loses_its_buttons_and_the_next_is_asked(office: Office) -> None:

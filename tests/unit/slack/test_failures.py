@@ -62,7 +62,7 @@ def test_strangers_add_no_copies(office: Office) -> None:
     lost, _ = office.messages()
     before = office.store.posts("acme", approval.request.id)
     assert office.click(office.bo, on=lost).acknowledged
-    assert office.told(office.bo) == ["You are not among the approvers of the stage that is waiting."]
+    assert office.told(office.bo) == ["You are not among the approvers of a stage that is waiting."]
     assert office.store.posts("acme", approval.request.id) == before
     office.click(office.ana, on=lost)
     assert [one.address is not None for one in office.store.posts("acme", approval.request.id)] == [

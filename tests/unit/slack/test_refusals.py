@@ -32,8 +32,8 @@ def altered(office: Office, person: Person, change: Any) -> dict[str, Any]:
     ("who", "why", "words"),
     [
         ("req", "requester", "You started or steered what led to this action, so others have to decide."),
-        ("bo", "not_an_approver", "You are not among the approvers of the stage that is waiting."),
-        ("nobody", "unknown_identity", "You are not among the approvers of the stage that is waiting."),
+        ("bo", "not_an_approver", "You are not among the approvers of a stage that is waiting."),
+        ("nobody", "unknown_identity", "You are not among the approvers of a stage that is waiting."),
     ],
 )
 def test_who_may_not_decide_is_told_so(office: Office, who: str, why: str, words: str) -> None:
