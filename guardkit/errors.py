@@ -21,6 +21,7 @@
     │   ├── StaleRunError               the run lost its lease; nothing was written
     │   └── FingerprintError            the graph's code changed while the thread was paused
     ├── LegalHoldError                  what is under a legal hold is not removed
+    ├── ErasureRefusedError             a person is not erased while something of theirs is not over
     ├── StorageError                    the database cannot be reached or refuses
     │   ├── AuditError                  the audit log cannot be written or does not verify
     │   ├── MissingDataError            a stored value that must exist is gone
@@ -224,6 +225,20 @@ class LegalHoldError(GuardkitError):
     def __init__(self, message: str, *, hold: str, remedy: str | None = None) -> None:
         super().__init__(message, remedy=remedy)
         self.hold = hold
+
+
+class ErasureRefusedError(GuardkitError):
+    """A person is not erased while something of theirs is not over; nothing was erased.
+
+    Attributes:
+        waiting: what is not over, one text each.
+    """
+
+    code = "erasure_refused"
+
+    def __init__(self, message: str, *, waiting: tuple[str, ...], remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.waiting = waiting
 
 
 class StorageError(GuardkitError):

@@ -145,7 +145,7 @@ class Guard(Declarations):
         """
         settings = load_settings(os.environ, Path(folder))
         return cls(
-            Database(settings.need_database(), encryption=settings.encryption),
+            Database.from_settings(settings),
             policy=settings.need_policy(),
             keys=settings.keys,
             decide_at=settings.inbox_url,

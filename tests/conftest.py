@@ -94,7 +94,9 @@ class Campaign:
 
     Attributes:
         seed: where its random numbers start; the same seed makes the same faults.
-        trials: randomised trials of answers that come late, early, twice or out of order.
+        trials: randomised trials of answers that come late, early, twice or out of order, on SQLite.
+        trials_on_servers: the same on each of PostgreSQL and MariaDB.
+        outages: trials in which connections are cut and the server crashes, on each of PostgreSQL and MariaDB.
         kills: processes that are killed while a run is under way.
         tamperings: changes to the rows of an audit chain.
         payloads: almost right payloads that come to each address that strangers reach.
@@ -103,6 +105,8 @@ class Campaign:
 
     seed: int
     trials: int
+    trials_on_servers: int
+    outages: int
     kills: int
     tamperings: int
     payloads: int
@@ -116,6 +120,8 @@ def campaign(pytestconfig: pytest.Config) -> Campaign:
     return Campaign(
         seed=int(str(pytestconfig.getoption("--chaos-seed"))),
         trials=500 if full else 100,
+        trials_on_servers=500 if full else 8,
+        outages=100 if full else 2,
         kills=500 if full else 30,
         tamperings=50_000 if full else 1_000,
         payloads=10_000 if full else 60,
@@ -193,6 +199,14 @@ def promtool() -> str:
     found = shutil.which("promtool")
     if found is None:
         _missing("no promtool on this machine", required="GUARDKIT_REQUIRE_PROMTOOL")
+    return found
+
+
+def pgbouncer() -> str:
+    """The path of PgBouncer."""
+    found = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if found is None:
+        _missing("no PgBouncer on this machine", required="GUARDKIT_REQUIRE_PGBOUNCER")
     return found
 
 

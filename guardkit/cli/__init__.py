@@ -12,6 +12,7 @@ from guardkit.cli import (
     downgrading,
     effects,
     encryption,
+    erasure,
     openapi,
     operate,
     processes,
@@ -44,6 +45,9 @@ operate.db.command("check")(safekeeping.db_check)
 operate.db.command("downgrade")(downgrading.db_downgrade)
 operate.db.command("backup")(safekeeping.db_backup)
 operate.db.command("roles")(safekeeping.db_roles)
+operate.db.command("erase")(erasure.db_erase)
+audit.app.command("certificate")(erasure.audit_certificate)
+audit.app.command("verify-certificate")(erasure.audit_verify_certificate)
 operate.db.command("encrypt")(encryption.db_encrypt)
 operate.db.command("rekey")(encryption.db_rekey)
 operate.db.command("import")(takeover.db_import)

@@ -57,7 +57,7 @@ def audit_verify(
     if tenant is not None and (other := sorted(known.keys() - {tenant})) and heads is None:
         raise InputError(f"the head is of tenant {other[0]!r}, not of {tenant!r}")
     intact = True
-    with store() if file is None else nullcontext(_Export(file)) as chains:
+    with store() if file is None else nullcontext(Export(file)) as chains:
         # A chain that is gone is still known by its head.
         for name in [tenant] if tenant else sorted({*chains.tenants(), *known}):
             intact = _tell(name, _checked(chains, name, known.get(name, ()))) and intact
@@ -78,8 +78,9 @@ def _tell(tenant: str, result: AuditReport) -> bool:
         return False
     tail = result.entries - result.covered
     which = f" ({result.covered + 1} to {result.entries})" if tail and result.covered else ""
+    erased = f", {result.erased} values erased" if result.erased else ""
     out.print(
-        f"[green]intact[/] {escape(tenant)}: {result.entries} entries, {tail} not covered by a signed head{which}"
+        f"[green]intact[/] {escape(tenant)}: {result.entries} entries, {tail} not covered by a signed head{which}{erased}"
     )
     return True
 
@@ -112,7 +113,7 @@ def _read_head(path: Path) -> AuditHead:
         ) from None
 
 
-class _Export:
+class Export:
     """The chains of a file that `audit export` has printed, or several of them one after the other."""
 
     def __init__(self, file: Path) -> None:
@@ -126,9 +127,11 @@ class _Export:
             raise InputError(f"{file.name} cannot be read: {type(error).__name__}") from None
 
     def tenants(self) -> Sequence[str]:
+        """Whose chains are in it."""
         return list(self._chains)
 
     def entries(self, tenant: str, after: int = 0, limit: int = 1000) -> Sequence[AuditEntry]:
+        """Entries with `seq > after`, in order."""
         return self._chains.get(tenant, [])[after : after + limit]
 
 

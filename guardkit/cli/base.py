@@ -60,21 +60,24 @@ def directory() -> Directory:
 
 
 def database(*, accepts_plain: bool | None = None) -> Database:
-    """The configured database, with its keys.
+    """The configured database, with its keys. Whoever asks for it closes it.
 
     Args:
         accepts_plain: whether values in clear are read too; as configured when `None`.
+
+    Raises:
+        ConfigurationError: none is configured.
     """
     found = settings()
-    encryption = found.encryption
-    if encryption is not None and accepts_plain is not None:
-        encryption = encryption.model_copy(update={"accepts_plain": accepts_plain})
-    return Database(found.need_database(), encryption=encryption)
+    if found.encryption is not None and accepts_plain is not None:
+        accepting = found.encryption.model_copy(update={"accepts_plain": accepts_plain})
+        found = found.model_copy(update={"encryption": accepting})
+    return Database.from_settings(found)
 
 
 @contextmanager
 def store() -> Generator[SQLStore]:
-    """The configured database."""
+    """What is durable, in the configured database."""
     with database() as found:
         yield SQLStore(found)
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from guardkit.cli.base import out, settings
+from guardkit.cli.base import database, out
 from guardkit.errors import InputError
 from guardkit.sql import Downgrade, downgrade, plan_downgrade
 
@@ -22,16 +22,17 @@ def db_downgrade(
     by: Annotated[str | None, typer.Option(help="Who does it; goes into the audit log.")] = None,
 ) -> None:
     """Take the database back to the tables of an older guardkit. With --dry-run exit status 1 when it would be refused."""
-    database = settings().need_database()
     if not dry_run:
         if by is None:
             raise InputError(
                 "nobody is named who takes the database back", remedy="say --by, or --dry-run to look"
             )
-        done = downgrade(database, revision, by=by, allow_loss=allow_loss)
+        with database() as configured:
+            done = downgrade(configured, revision, by=by, allow_loss=allow_loss)
         out.print(f"database is at revision {escape(done.to_revision)}")
         return
-    plan = plan_downgrade(database, revision)
+    with database() as configured:
+        plan = plan_downgrade(configured, revision)
     for line in _told(plan):
         out.print(line, soft_wrap=True)
     refused = plan.obstacle(allow_loss=allow_loss) is not None

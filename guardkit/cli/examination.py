@@ -14,7 +14,8 @@ from guardkit.core.values import Value
 from guardkit.errors import ConfigurationError, GuardkitError
 from guardkit.langgraph.canary import check_insides
 from guardkit.policy import Policy
-from guardkit.sql import standing
+from guardkit.sql import Database, standing
+from guardkit.sql.news import try_news
 
 PACKAGES = ("guardkit", "langgraph", "langchain-core", "langgraph-checkpoint", "sqlalchemy", "pydantic")
 
@@ -34,6 +35,8 @@ def examine(settings: Settings) -> list[Finding]:
         _try("versions", _versions),
         _try("langgraph insides", _insides),
         _try("database", lambda: _database(settings)),
+        _try("news", lambda: _news(settings)),
+        *_replica(settings),
         _try("policy", lambda: _policy(settings)),
         *_keys(settings),
     ]
@@ -90,10 +93,27 @@ def _insides() -> str:
 
 
 def _database(settings: Settings) -> str:
-    found = standing(settings.need_database())
+    with Database.from_settings(settings) as configured:
+        found = standing(configured)
     if not found.fits:
         raise ConfigurationError(str(found))
     return str(found)
+
+
+def _news(settings: Settings) -> str:
+    with Database.from_settings(settings) as configured:
+        return try_news(configured)
+
+
+def _replica(settings: Settings) -> list[Finding]:
+    if settings.database_replica is None:
+        return []
+
+    def look() -> str:
+        with Database.from_settings(settings) as configured:
+            return "" if configured.replica is None else configured.replica.standing()
+
+    return [_try("replica", look)]
 
 
 def _policy(settings: Settings) -> str:

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from guardkit.cli.base import load, out, settings, store
+from guardkit.cli.base import database, load, out, settings, store
 from guardkit.cli.examination import examine, examine_channels
 from guardkit.core.encryption import encryption_key
 from guardkit.core.keys import Keys, private_key
@@ -26,13 +26,15 @@ keys = typer.Typer(no_args_is_help=True, help="Keys.")
 @db.command("upgrade")
 def db_upgrade() -> None:
     """Create or migrate the tables."""
-    out.print(f"database is at revision {upgrade(settings().need_database())}")
+    with database() as configured:
+        out.print(f"database is at revision {upgrade(configured)}")
 
 
 @db.command("status")
 def db_status() -> None:
     """Say where the database stands, without a change to it. Exit status 1 when guardkit cannot work with it."""
-    found = standing(settings().need_database())
+    with database() as configured:
+        found = standing(configured)
     out.print(escape(str(found)), soft_wrap=True)
     raise typer.Exit(0 if found.fits else 1)
 

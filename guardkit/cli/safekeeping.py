@@ -14,8 +14,8 @@ from guardkit.sql import back_up, inspect_database, roles_script, row_level_secu
 
 def db_check(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
     """Look the database over, without a change to it. Exit status 1 when something is wrong."""
-    with database() as opened:
-        found = inspect_database(opened)
+    with database() as configured:
+        found = inspect_database(configured)
     if as_json:
         sys.stdout.write(json.dumps([one.model_dump(mode="json") for one in found]) + "\n")
     else:
@@ -33,7 +33,10 @@ def db_backup(file: Annotated[Path, typer.Argument(help="Where the copy goes; th
 
 
 def db_roles(
-    schema: Annotated[str, typer.Option(help="Where the tables are.")] = "public",
+    schema: Annotated[
+        str | None,
+        typer.Option(help="Where the tables are; by default in the configured schema, or in public."),
+    ] = None,
     agent: Annotated[str, typer.Option(help="The role of agents.")] = "guardkit_agent",
     service: Annotated[
         str, typer.Option(help="The role of workers, web processes and the command line.")
@@ -43,6 +46,7 @@ def db_roles(
     ] = False,
 ) -> None:
     """Print SQL that makes two roles on PostgreSQL: one for agents, which can decide nothing, and one for the rest."""
+    schema = schema or settings().database_schema or "public"
     sys.stdout.write(roles_script(schema=schema, agent=agent, service=service))
     if row_level_security:
         sys.stdout.write("\n" + row_level_security_script(schema=schema, agent=agent, service=service))

@@ -1,15 +1,18 @@
 """The hash-chained audit log.
 
 Each entry's hash covers the hash before it, so an edit, a removal, an insertion or a reordering breaks the chain from
-there on. A cut-off tail can only be seen against a signed head that is kept outside the database.
+there on. A cut-off tail can only be seen against a signed head that is kept outside the database. Of what may be a person's the
+hash covers a salted commitment, so that it can be erased; see `guardkit.core.disclosure`.
 """
 
+import secrets
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from pydantic import Field
 
 from guardkit.core.digest import sha256
+from guardkit.core.disclosure import Salts, commitments, erasable
 from guardkit.core.values import Json, JsonObject, Value
 from guardkit.errors import CanonicalError
 
@@ -41,6 +44,8 @@ class AuditEntry(Value):
     event: AuditEvent
     previous: str
     hash: str
+    salts: Salts | None = None
+    """Of the values that can be erased; `None` where the hash covers all of the event, as older releases wrote it."""
 
 
 class AuditHead(Value):
@@ -71,9 +76,23 @@ class AuditReport(Value):
     covered: int = 0
     """`seq` up to which a signed head vouches for the chain; what follows could be cut off unseen."""
 
+    erased: int = 0
+    """Values that were erased; each is announced by an entry `person.erased`."""
 
-def entry_hash(tenant: str, seq: int, at: float, event: AuditEvent, previous: str) -> str:
+
+ERASURE = "person.erased"
+"""The entry that announces how many values of its chain were erased."""
+
+
+def entry_hash(
+    tenant: str, seq: int, at: float, event: AuditEvent, previous: str, salts: Salts | None = None
+) -> str:
     """The hash of an entry."""
+    if salts is not None:
+        held = commitments(event.data, salts)
+        plain: JsonObject = {name: value for name, value in event.data.items() if name not in held}
+        said: list[Json] = [event.kind, event.thread_id, event.turn, plain, held]
+        return sha256("guardkit.audit.v2", [tenant, seq, at, said, previous])
     fields: list[Json] = [tenant, seq, at, event.model_dump(mode="json"), previous]
     return sha256("guardkit.audit.v1", fields)
 
@@ -84,15 +103,21 @@ def chain(tenant: str, head: tuple[int, str], at: float, events: Iterable[AuditE
     entries: list[AuditEntry] = []
     for event in events:
         seq += 1
-        digest = entry_hash(tenant, seq, at, event, previous)
-        entries.append(AuditEntry(tenant=tenant, seq=seq, at=at, event=event, previous=previous, hash=digest))
+        salts = Salts(salt=secrets.token_hex(16)) if erasable(event.data) else None
+        digest = entry_hash(tenant, seq, at, event, previous, salts)
+        entries.append(
+            AuditEntry(
+                tenant=tenant, seq=seq, at=at, event=event, previous=previous, hash=digest, salts=salts
+            )
+        )
         previous = digest
     return entries
 
 
 def _matches(entry: AuditEntry) -> bool:
     try:
-        return entry.hash == entry_hash(entry.tenant, entry.seq, entry.at, entry.event, entry.previous)
+        made = entry_hash(entry.tenant, entry.seq, entry.at, entry.event, entry.previous, entry.salts)
+        return entry.hash == made
     except CanonicalError:  # only what was never hashed has no canonical form
         return False
 
@@ -116,6 +141,7 @@ def verify(
     outside = {(head.seq, head.hash) for head in heads if head.seq > count}
     signed = {seq for seq, _ in outside}
     farthest = max(signed, default=0)
+    erased = announced = 0
 
     def bad(seq: int, problem: str) -> AuditReport:
         return AuditReport(
@@ -132,6 +158,8 @@ def verify(
             return bad(count, "does not follow the entry before it")
         if not _matches(entry):
             return bad(count, "was changed after it was written")
+        erased += 0 if entry.salts is None else len(entry.salts.erased)
+        announced += _announced(entry.event)
         previous = entry.hash
         if count in signed:
             outside.discard((count, entry.hash))
@@ -140,7 +168,21 @@ def verify(
             covered = count
     if farthest > count:
         return bad(count + 1, f"is missing: a signed head covers {farthest} entries")
-    return AuditReport(tenant=tenant, entries=count, intact=True, covered=covered)
+    if start is None and erased > announced:
+        return AuditReport(
+            tenant=tenant,
+            entries=count,
+            intact=False,
+            problem=f"{erased} values were erased, and entries announce {announced}",
+            covered=covered,
+            erased=erased,
+        )
+    return AuditReport(tenant=tenant, entries=count, intact=True, covered=covered, erased=erased)
+
+
+def _announced(event: AuditEvent) -> int:
+    values = event.data.get("values")
+    return values if event.kind == ERASURE and isinstance(values, int) and values > 0 else 0
 
 
 class Heads(Protocol):

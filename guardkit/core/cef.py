@@ -19,6 +19,7 @@ _SEVERITIES = {
     "database.encrypted": 4,
     "effect.reconciled": 5,
     "hold.lifted": 5,
+    "person.erased": 6,
     "retention.pruned": 4,
     "stop.set": 8,
     "stop.lifted": 5,

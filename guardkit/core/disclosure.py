@@ -8,6 +8,8 @@ import hashlib
 import hmac
 from collections.abc import Collection, Mapping
 
+from pydantic import Field
+
 from guardkit.core.digest import canonical
 from guardkit.core.values import Json, JsonObject, Value
 from guardkit.errors import InputError
@@ -16,10 +18,10 @@ ERASED = "(erased)"
 """What stands in the place of a value that was erased."""
 
 OPEN = frozenset(
-    "action agent anew anomaly approval approvals assurance attempt before began_at case certificate check checks "
-    "claims continued count decision delivery digest due_at entries expires_at from hold holder kind level lost "
+    "action agent anew anomaly approval approvals argument assurance attempt before began_at case certificate check checks "
+    "claims continued count decision delivery digest due_at entries expires_at from given_with hold holder kind level lost "
     "measure of overdue past policy policy_version process rounds route routes rows rules run scope scopes score "
-    "seconds stage stages state status steps stop threads to token tool turn usual values verdict version via".split()
+    "seconds stage stages state status steps standing stop threads to token tool turn until uses uses_left usual values verdict version via without".split()
 )
 """Names of values that say nothing of a person; the chain holds them as they are. What is not named here can be erased."""
 
@@ -30,10 +32,10 @@ class Salts(Value):
     salt: str | None = None
     """Of all values, until one of them is erased: 32 hexadecimal digits."""
 
-    salts: dict[str, str] = {}
+    salts: dict[str, str] = Field(default_factory=dict[str, str])
     """Then of each that is left, by name."""
 
-    erased: dict[str, str] = {}
+    erased: dict[str, str] = Field(default_factory=dict[str, str])
     """Commitments of those that were erased, by name."""
 
     def of(self, name: str) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from pydantic import SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 
 from guardkit.core.encryption import Encryption
 from guardkit.core.keys import Keys
@@ -13,6 +13,9 @@ from guardkit.core.values import Value
 from guardkit.errors import ConfigurationError
 
 FILE = "guardkit.toml"
+
+REPLICA_LAG = 5.0
+"""Seconds that what is read from a replica may be old, unless it is said otherwise."""
 
 _SECRETS = {
     "decision_key": "GUARDKIT_DECISION_KEY",
@@ -30,6 +33,10 @@ _LISTS = {
 }
 _PLAIN = {
     "database": "GUARDKIT_DATABASE",
+    "database_schema": "GUARDKIT_DATABASE_SCHEMA",
+    "database_listen": "GUARDKIT_DATABASE_LISTEN",
+    "database_replica": "GUARDKIT_DATABASE_REPLICA",
+    "database_replica_lag": "GUARDKIT_DATABASE_REPLICA_LAG",
     "policy": "GUARDKIT_POLICY",
     "inbox_url": "GUARDKIT_INBOX_URL",
 }
@@ -40,6 +47,18 @@ class Settings(Value):
 
     database: str | None = None
     """SQLAlchemy URL. `GUARDKIT_DATABASE`."""
+
+    database_schema: str | None = None
+    """The PostgreSQL schema that the tables are in. `GUARDKIT_DATABASE_SCHEMA`."""
+
+    database_listen: str | None = None
+    """URL of the same database for `LISTEN`, past a pooler. `GUARDKIT_DATABASE_LISTEN`."""
+
+    database_replica: str | None = None
+    """URL of a streaming replica, from which lists are read. `GUARDKIT_DATABASE_REPLICA`."""
+
+    database_replica_lag: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Seconds that what is read there may be old. `GUARDKIT_DATABASE_REPLICA_LAG`."""
 
     policy: str | None = None
     """Path of the policy file. `GUARDKIT_POLICY`."""

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from guardkit.core.approvals import ApprovalDecision
 from guardkit.core.audit import AuditHead
 from guardkit.core.digest import canonical
+from guardkit.core.erasure import ErasureCertificate
 from guardkit.core.standing import StandingRevocation
 from guardkit.core.values import JsonObject
 from guardkit.errors import ConfigurationError
@@ -79,6 +80,12 @@ class Verifier:
         """Whether a known key signed exactly this head."""
         return self._check("guardkit.audit-head.v1", head.signed_part(), head.key_id, head.signature)
 
+    def certificate(self, certificate: ErasureCertificate) -> bool:
+        """Whether a known key signed exactly this certificate."""
+        return self._check(
+            "guardkit.erasure.v1", certificate.signed_part(), certificate.key_id, certificate.signature
+        )
+
 
 class Signer:
     """Signs with one private key.
@@ -116,6 +123,11 @@ class Signer:
         return named.model_copy(
             update={"signature": self._sign("guardkit.audit-head.v1", named.signed_part())}
         )
+
+    def certificate(self, certificate: ErasureCertificate) -> ErasureCertificate:
+        """The certificate with this key's id and signature."""
+        named = certificate.model_copy(update={"key_id": self.key_id, "signature": ""})
+        return named.model_copy(update={"signature": self._sign("guardkit.erasure.v1", named.signed_part())})
 
 
 def key_id(public: bytes) -> str:

@@ -327,6 +327,7 @@ _WORDS: Mapping[str, Words] = {
         f"database encrypted with key {_text(data, 'key')} by {_text(data, 'by')}",
         "plain",
     ),
+    "person.erased": lambda data: (f"a person was erased by {_text(data, 'by')}", "held"),
     "message": message,
     "claim": claim,
 }

@@ -6,6 +6,7 @@ from guardkit.policy.diff import Change, diff
 from guardkit.policy.document import (
     Approver,
     Budgets,
+    ExemptionEntry,
     PolicyDocument,
     RouteEntry,
     SourceRules,
@@ -29,6 +30,7 @@ __all__ = [
     "CalendarEntry",
     "Change",
     "Constitution",
+    "ExemptionEntry",
     "Facts",
     "Finding",
     "PeopleDirectory",

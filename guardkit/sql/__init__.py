@@ -5,6 +5,7 @@ from guardkit.sql.backups import back_up
 from guardkit.sql.database import Database
 from guardkit.sql.downgrades import Downgrade, downgrade, plan_downgrade
 from guardkit.sql.encrypting import SealCheck, Sealed, check_encryption, encrypt_database
+from guardkit.sql.erasure import SQLErasure
 from guardkit.sql.inspection import Inspected, inspect_database
 from guardkit.sql.retention import SQLRetention
 from guardkit.sql.revisions import current_revision, head_revision, standing, upgrade
@@ -23,6 +24,7 @@ __all__ = [
     "Inspected",
     "SQLAlchemySaver",
     "SQLAnomalies",
+    "SQLErasure",
     "SQLRetention",
     "SQLStore",
     "SealCheck",

@@ -7,9 +7,10 @@ from sqlalchemy import Connection, Select, func, insert, select, union, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from guardkit.core.audit import GENESIS, AuditEntry, AuditEvent, chain
+from guardkit.core.disclosure import Salts
 from guardkit.errors import AuditError, CanonicalError, SealError, StorageError
 from guardkit.sql import dialects
-from guardkit.sql.codec import dump_json, load_json
+from guardkit.sql.codec import dump, dump_json, load, load_json
 from guardkit.sql.secrecy import opened, sealed
 from guardkit.sql.tables import audit, audit_heads
 
@@ -67,6 +68,7 @@ def _row(entry: AuditEntry) -> dict[str, Any]:
         "data": dump_json(entry.event.data, path=entry.event.kind),
         "previous": entry.previous,
         "hash": entry.hash,
+        "salts": None if entry.salts is None else dump(entry.salts),
     }
 
 
@@ -122,7 +124,13 @@ def _read(row: Any) -> AuditEntry:
         {"kind": row.kind, "thread_id": row.thread_id, "turn": row.turn, "data": load_json(row.data)}
     )
     return AuditEntry(
-        tenant=row.tenant, seq=row.seq, at=row.at, event=event, previous=row.previous, hash=row.hash
+        tenant=row.tenant,
+        seq=row.seq,
+        at=row.at,
+        event=event,
+        previous=row.previous,
+        hash=row.hash,
+        salts=None if row.salts is None else load(Salts, row.salts),
     )
 
 

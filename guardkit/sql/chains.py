@@ -6,12 +6,13 @@ whether something was put meanwhile.
 
 import json
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, TextClause, bindparam, text
 
 from guardkit.errors import MissingDataError
-from guardkit.sql import state_places
+from guardkit.sql import namespaces, state_places
 from guardkit.sql.dialects import family
 from guardkit.sql.hot import Hot
 from guardkit.sql.packing import Link
@@ -22,14 +23,17 @@ Pair = tuple[str, str]
 
 _ROWS = "b.tenant = :tenant AND b.thread_id = :thread_id AND b.ns_hash = :ns_hash"
 
-WANTED: Mapping[str, str] = {
-    "sqlite": f"""json_each(:refs) r CROSS JOIN gk_blobs b ON {_ROWS}
+_WANTED: Mapping[str, str] = {
+    "sqlite": f"""json_each(:refs) r CROSS JOIN {{gk_blobs}} b ON {_ROWS}
         AND b.channel = json_extract(r.value, '$[0]') AND b.version = json_extract(r.value, '$[1]')""",
-    "postgresql": f"""jsonb_array_elements(CAST(:refs AS jsonb)) r JOIN gk_blobs b ON {_ROWS}
+    "postgresql": f"""jsonb_array_elements(CAST(:refs AS jsonb)) r JOIN {{gk_blobs}} b ON {_ROWS}
         AND b.channel = r ->> 0 AND b.version = r ->> 1""",
-    "mysql": f"gk_blobs b WHERE {_ROWS} AND (b.channel, b.version) IN :pairs",
+    "mysql": f"{{gk_blobs}} b WHERE {_ROWS} AND (b.channel, b.version) IN :pairs",
 }
 """`FROM`: the rows of values that are named, by family."""
+
+
+_LOCKS = {"sqlite": "", "postgresql": "FOR KEY SHARE OF b", "mysql": "LOCK IN SHARE MODE"}
 
 
 def _statement(kind: str, sql: str) -> TextClause:
@@ -37,43 +41,42 @@ def _statement(kind: str, sql: str) -> TextClause:
     return found.bindparams(bindparam("pairs", expanding=True)) if kind == "mysql" else found
 
 
-_CHAINS = {
-    kind: _statement(
+@lru_cache(maxsize=16)
+def _chains(kind: str, prefix: str) -> TextClause:
+    blobs = f"{prefix}gk_blobs"
+    return _statement(
         kind,
         f"""
         WITH RECURSIVE chain (channel, version, base) AS (
-            SELECT b.channel, b.version, b.base FROM {wanted}
+            SELECT b.channel, b.version, b.base FROM {_WANTED[kind].format(gk_blobs=blobs)}
             UNION
-            SELECT b.channel, b.version, b.base FROM chain c JOIN gk_blobs b
+            SELECT b.channel, b.version, b.base FROM chain c JOIN {blobs} b
                 ON {_ROWS} AND b.channel = c.channel AND b.version = c.base
         )
-        SELECT b.channel, b.version, b.base, b.type, b.value FROM chain c JOIN gk_blobs b
+        SELECT b.channel, b.version, b.base, b.type, b.value FROM chain c JOIN {blobs} b
             ON {_ROWS} AND b.channel = c.channel AND b.version = c.version
-        """,  # noqa: S608  # made of constants
+        """,  # noqa: S608  # made of constants, and of a schema's name that was checked
     )
-    for kind, wanted in WANTED.items()
-}
 
-_LOCKS = {"sqlite": "", "postgresql": "FOR KEY SHARE OF b", "mysql": "LOCK IN SHARE MODE"}
 
-_SIZES = {
-    kind: _statement(
+@lru_cache(maxsize=16)
+def _sizes(kind: str, prefix: str) -> TextClause:
+    wanted = _WANTED[kind].format(gk_blobs=f"{prefix}gk_blobs")
+    return _statement(
         kind,
         f"SELECT b.channel, b.version, b.base, length(b.value) AS size FROM {wanted} {_LOCKS[kind]}",  # noqa: S608
     )
-    for kind, wanted in WANTED.items()
-}
 
-_SIZE = {
-    kind: Hot(
+
+@lru_cache(maxsize=16)
+def _size(kind: str, prefix: str) -> Hot:
+    """Of one value, which is what most steps rest on."""
+    return Hot(
         text(
-            f"SELECT b.channel, b.version, b.base, length(b.value) AS size FROM gk_blobs b "  # noqa: S608
-            f"WHERE {_ROWS} AND b.channel = :channel AND b.version = :version {lock}"
+            f"SELECT b.channel, b.version, b.base, length(b.value) AS size FROM {prefix}gk_blobs b "  # noqa: S608
+            f"WHERE {_ROWS} AND b.channel = :channel AND b.version = :version {_LOCKS[kind]}"
         )
     )
-    for kind, lock in _LOCKS.items()
-}
-"""Of one value, which is what most steps rest on."""
 
 
 def refs(pairs: Collection[Pair]) -> str:
@@ -108,7 +111,7 @@ def links(
     if not pairs:
         return {}
     kind = family(connection)
-    found = connection.execute(_CHAINS[kind], _bound(kind, place, pairs))
+    found = connection.execute(_chains(kind, namespaces.prefix(connection)), _bound(kind, place, pairs))
     return {
         (row.channel, row.version): seal.link(
             state_places.blob(place, row.channel, row.version, row.base), row
@@ -157,12 +160,13 @@ def standing(
         return set()
     kind = family(connection)
     there: set[Pair] = set()
+    prefix = namespaces.prefix(connection)
     if len(wanted) == 1:
         ((channel, version),) = wanted
-        one = _SIZE[kind].first(connection, {**_keys(place), "channel": channel, "version": version})
+        one = _size(kind, prefix).first(connection, {**_keys(place), "channel": channel, "version": version})
         found = [] if one is None else [one]
     else:
-        found = connection.execute(_SIZES[kind], _bound(kind, place, list(wanted)))
+        found = connection.execute(_sizes(kind, prefix), _bound(kind, place, list(wanted)))
     for channel, version, base, size in found:
         thought = wanted[channel, version]
         if thought is None or (thought.stored, thought.base) == (size, base):

@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,14 +13,17 @@ from dataclasses import replace
 from functools import partial
 from typing import ParamSpec, Self, TypeVar
 
-from sqlalchemy import Connection, Engine, Pool
+from sqlalchemy import URL, Connection, Engine, Pool
 
 from guardkit.core.encryption import Encryption
+from guardkit.core.settings import REPLICA_LAG, Settings
 from guardkit.errors import ConfigurationError, StorageError
-from guardkit.sql import dialects, names, schema, secret
+from guardkit.sql import dialects, names, schema as tables, secret
 from guardkit.sql.commits import Commits
 from guardkit.sql.engines import Target, alone, backend, name_tenant, reading, writing
 from guardkit.sql.faults import told
+from guardkit.sql.listening import Listening, listening
+from guardkit.sql.replicas import Replica, UnfitError
 from guardkit.sql.vault import OPTION, Vault
 
 P = ParamSpec("P")
@@ -39,6 +43,10 @@ class Database:
         tenant: on PostgreSQL the only tenant of this process, named to the server in each transaction for row-level security.
             Checkpoints are then put in transactions of several statements.
         encryption: keys for what is stored. An empty database is encrypted from its first use with them.
+        listen: URL of the same database for `LISTEN` on PostgreSQL, past a pooler in transaction mode.
+        replica: URL of a streaming replica on PostgreSQL, from which lists are read; see `look`.
+        replica_lag: seconds that what is read there may be old.
+        schema: of PostgreSQL, that the tables are in; by default the first of the server's `search_path`. `upgrade` makes it.
 
     Raises:
         ConfigurationError: `target` names no database that guardkit can keep its promises on.
@@ -52,6 +60,10 @@ class Database:
         threads: int = 8,
         tenant: str | None = None,
         encryption: Encryption | None = None,
+        schema: str | None = None,
+        listen: str | URL | None = None,
+        replica: str | URL | None = None,
+        replica_lag: float = REPLICA_LAG,
     ) -> None:
         if not busy_timeout > 0:
             raise ConfigurationError(f"busy_timeout is {busy_timeout!r}", remedy="give seconds, more than 0")
@@ -63,8 +75,11 @@ class Database:
         self.vault = Vault(encryption)
         """Seals what is stored, and opens it."""
 
-        found = backend(target, busy_timeout=busy_timeout, connections=threads + 1)
+        found = backend(target, busy_timeout=busy_timeout, connections=threads + 1, schema=schema)
         self._backend = replace(found, engine=found.engine.execution_options(**{OPTION: self.vault}))
+        self.listening: Listening = listening(self._backend, listen)
+        """How news of other processes' commits come in; see `guardkit.sql.news`."""
+
         self._names_tenant = tenant is not None
         if tenant is not None:
             if self._backend.engine.dialect.name != "postgresql":
@@ -73,13 +88,40 @@ class Database:
                     remedy="give a tenant on PostgreSQL only",
                 )
             name_tenant(self._backend.engine, names.tenant(tenant))
+        self._replica: Replica | None = None
+        if replica is not None:
+            self._replica = Replica(
+                replica,
+                self._backend,
+                tenant=tenant,
+                connections=threads,
+                max_lag=replica_lag,
+                now=self.now,
+            )
         self._busy_timeout = busy_timeout
         self._threads = threads
         self._begin_life()
         _DATABASES.add(self)
 
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """The database that is configured.
+
+        Raises:
+            ConfigurationError: none is, or guardkit cannot keep its promises on it.
+        """
+        return cls(
+            settings.need_database(),
+            encryption=settings.encryption,
+            schema=settings.database_schema,
+            listen=settings.database_listen,
+            replica=settings.database_replica,
+            replica_lag=settings.database_replica_lag or REPLICA_LAG,
+        )
+
     def _begin_life(self) -> None:
         self._ready = False
+        self._wrote_at: float | None = None
         self._setup = threading.Lock()
         self._hiring = threading.Lock()
         self._commits: Commits | None = None
@@ -94,6 +136,10 @@ class Database:
         pool: Pool = self._backend.engine.pool
         _INHERITED.append((pool, self._commits))
         self._backend.engine.dispose(close=False)
+        if self._replica is not None:
+            _INHERITED.append((self._replica.backend.engine.pool, None))
+            self._replica.backend.engine.dispose(close=False)
+            self._replica.begin_life()
         self._begin_life()
 
     @property
@@ -105,6 +151,11 @@ class Database:
     def location(self) -> str:
         """The database as it may be shown: a path, or a URL without its password."""
         return self._backend.location
+
+    @property
+    def schema(self) -> str | None:
+        """The schema that the tables are in; `None` where the server decides."""
+        return self._backend.schema
 
     @property
     def is_sqlite(self) -> bool:
@@ -124,7 +175,7 @@ class Database:
             return
         with self._setup:
             if not self._ready:
-                schema.ensure(self._backend)
+                tables.ensure(self._backend)
                 secret.unlock(self._backend, self.vault)
                 self._ready = True
 
@@ -140,6 +191,33 @@ class Database:
             with told(self.location, sqlite=self.is_sqlite), reading(self.engine) as connection:
                 yield connection
 
+    def look(self, read: Callable[[Connection], T]) -> T:
+        """Read what people look at, and nothing rests on: from the replica, if there is one and it will do.
+
+        It does when nothing that this process has written is missing there, and what is read is no older than `replica_lag`.
+        Otherwise, and where it fails, it is read from the primary.
+
+        Args:
+            read: reads in a transaction; it may be called twice.
+
+        Raises:
+            StorageError: the database cannot be reached, or refuses.
+        """
+        if self._replica is not None:
+            with self._noted():
+                self.prepare()
+            try:
+                return self._replica.read(read, wrote_at=self._wrote_at)
+            except UnfitError:
+                pass
+        with self.reading() as connection:
+            return read(connection)
+
+    @property
+    def replica(self) -> Replica | None:
+        """From which lists are read, if there is one."""
+        return self._replica
+
     @contextmanager
     def writing(self, *, durable: bool = True) -> Generator[Connection]:
         """A transaction that may write; committed unless an exception leaves it. Keep it short.
@@ -152,7 +230,7 @@ class Database:
         Raises:
             StorageError: the database cannot be reached, or refuses; nothing was written.
         """
-        with self._noted():
+        with self._noted(), self._remembered():
             self.prepare()
             with told(self.location, sqlite=self.is_sqlite):
                 if self._commits is None:
@@ -161,6 +239,14 @@ class Database:
                 else:
                     with self._commits.writing(durable=durable) as connection:
                         yield connection
+
+    @contextmanager
+    def _remembered(self) -> Generator[None]:
+        """Know when this process has last written; where a commit fails, it may have."""
+        try:
+            yield
+        finally:
+            self._wrote_at = time.monotonic()
 
     @contextmanager
     def _noted(self) -> Generator[None]:
@@ -178,7 +264,7 @@ class Database:
             StorageError: the database cannot be reached.
         """
         self.prepare()
-        found = schema.look(self.engine)
+        found = tables.look(self.engine)
         if found.tables != "current":
             raise ConfigurationError(str(found))
 
@@ -194,7 +280,7 @@ class Database:
         Raises:
             StorageError: the database cannot be reached, or refuses.
         """
-        with self._noted():
+        with self._noted(), self._remembered():
             self.prepare()
             with told(self.location, sqlite=False), alone(self.engine) as connection:
                 yield connection
@@ -225,6 +311,8 @@ class Database:
             executor.shutdown()
         if self._backend.owned:
             self._backend.engine.dispose()
+        if self._replica is not None:
+            self._replica.backend.engine.dispose()
 
     def __enter__(self) -> Self:
         return self

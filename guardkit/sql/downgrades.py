@@ -27,7 +27,7 @@ from sqlalchemy.sql.schema import DefaultClause
 from guardkit.core.audit import AuditEvent
 from guardkit.core.values import Value
 from guardkit.errors import BusyError, InputError
-from guardkit.sql import audit, dialects, names, schema
+from guardkit.sql import audit, dialects, names, namespaces, schema
 from guardkit.sql.columns import NAME_LENGTH
 from guardkit.sql.database import Database
 from guardkit.sql.engines import Backend, Target, reading, writing
@@ -89,6 +89,7 @@ def plan_downgrade(database: Database | Target, revision: str) -> Downgrade:
         told(found.location, sqlite=found.sqlite),
         reading(found.engine) as connection,
     ):
+        namespaces.enter(connection)
         return _plan(connection, found.location, revision)
 
 

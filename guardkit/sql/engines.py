@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from guardkit.errors import ConfigurationError, StorageError
+from guardkit.sql import namespaces
 from guardkit.sql.dialects import FAMILIES
 from guardkit.sql.faults import told
 from guardkit.sql.filesystems import refuse_network
@@ -50,6 +51,9 @@ class Backend:
     """The database as it may be shown: without a password."""
 
     sqlite: bool
+    schema: str | None
+    """Of PostgreSQL, that the tables are in; `None` where the server decides."""
+
     owned: bool
     """Whether the engine was made here, and is disposed of here."""
 
@@ -58,7 +62,7 @@ class Backend:
         return self.sqlite and not self.location.startswith("file:") and not Path(self.location).exists()
 
 
-def backend(target: Target, *, busy_timeout: float, connections: int) -> Backend:
+def backend(target: Target, *, busy_timeout: float, connections: int, schema: str | None = None) -> Backend:
     """The engine for a database.
 
     Args:
@@ -66,40 +70,55 @@ def backend(target: Target, *, busy_timeout: float, connections: int) -> Backend
             itself there.
         busy_timeout: seconds to wait for another process's lock on an SQLite file.
         connections: how many connections are kept open.
+        schema: of PostgreSQL, that the tables are in; by default the engine's own, or what the server finds first.
 
     Raises:
-        ConfigurationError: not a URL, or not one of a database that guardkit can keep its promises on.
+        ConfigurationError: not a URL, no name of a schema, or not one of a database that guardkit can keep its promises on.
     """
-    url = target.url if isinstance(target, Engine) else _url(target)
+    url = target.url if isinstance(target, Engine) else parsed(target)
     name = url.get_backend_name()
     family = FAMILIES.get(name)
     if family is None:
         raise ConfigurationError(f"guardkit does not know the database {name!r}", remedy=_EXAMPLE)
+    if schema is None and isinstance(target, Engine):
+        schema = namespaces.of_engine(target)
+    if schema is not None:
+        namespaces.checked(schema, name)
     if family == "sqlite":
         return _sqlite(url, busy_timeout=busy_timeout, connections=connections)
     # Drivers take passwords in the query too.
     location = url.set(query={}).render_as_string(hide_password=True)
+    if schema is not None:
+        location = f"{location} (schema {schema})"
     if isinstance(target, Engine):
         if target.dialect.is_async:
             raise ConfigurationError(
                 f"the engine of {location} is async", remedy="pass its URL with a sync driver"
             )
-        engine = target.execution_options(isolation_level="READ COMMITTED")
+        others = target.get_execution_options().get("schema_translate_map")
+        placed = {} if schema is None else namespaces.options(schema, others)
+        engine = target.execution_options(isolation_level="READ COMMITTED", **placed)
         engine.hide_parameters = True
-        return Backend(engine=engine, location=location, sqlite=False, owned=False)
-    engine = _engine(
+        return Backend(engine=engine, location=location, sqlite=False, schema=schema, owned=False)
+    engine = driven(
         url,
         isolation_level="READ COMMITTED",
         pool_size=connections,
         max_overflow=connections,
         hide_parameters=True,
+        execution_options={} if schema is None else namespaces.options(schema),
     )
     event.listen(engine, "checkin", _checked_in)
     event.listen(engine, "checkout", _checked_out)
-    return Backend(engine=engine, location=location, sqlite=False, owned=True)
+    return Backend(engine=engine, location=location, sqlite=False, schema=schema, owned=True)
 
 
-def _url(target: str | URL) -> URL:
+def parsed(target: str | URL) -> URL:
+    """A URL with guardkit's choice of a driver.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
     try:
         url = make_url(target)
     except (ArgumentError, ValueError):  # ValueError: the port is no number
@@ -111,7 +130,16 @@ def _url(target: str | URL) -> URL:
     return url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
 
 
-def _engine(url: URL, **options: Any) -> Engine:
+def driven(url: URL, **options: Any) -> Engine:
+    """A new engine.
+
+    Args:
+        url: of the database.
+        options: passed to `create_engine`.
+
+    Raises:
+        ConfigurationError: there is no such driver, or it is async.
+    """
     name = url.drivername
     try:
         engine = create_engine(url, **options)
@@ -133,7 +161,28 @@ def _engine(url: URL, **options: Any) -> Engine:
             f"the driver {name!r} is async", remedy="name a sync one; guardkit hops to threads by itself"
         )
     event.listen(engine, "do_connect", _connecting)
+    if engine.dialect.driver == "psycopg":
+        event.listen(engine, "connect", _prepare_nothing_in_a_pool)
     return engine
+
+
+def goes_through_a_pooler(connection: Any) -> bool:
+    """Whether somebody stands between a connection of psycopg and the server.
+
+    A pooler answers the login by itself, with numbers of its own for `BackendKeyData`; so the process that the client knows
+    is not the one that executes its statements.
+    """
+    with closing(connection.cursor()) as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (serves,) = cursor.fetchone()
+    return serves != connection.info.backend_pid
+
+
+def _prepare_nothing_in_a_pool(connection: Any, _record: Any) -> None:
+    """In transaction mode the next transaction has another session, which does not know what the last one has prepared."""
+    if goes_through_a_pooler(connection):
+        connection.prepare_threshold = None
+    connection.rollback()
 
 
 def _connecting(dialect: Dialect, _record: Any, arguments: Any, options: dict[str, Any]) -> Any:
@@ -174,7 +223,7 @@ def _sqlite(url: URL, *, busy_timeout: float, connections: int) -> Backend:
             "a database in memory is not shared between processes and gone with this one",
             remedy="name a file, e.g. sqlite:///guardkit.db",
         )
-    engine = _engine(
+    engine = driven(
         url,
         # The driver begins nothing by itself: `_begin` does.
         connect_args={"timeout": busy_timeout, "check_same_thread": False, "isolation_level": None},
@@ -184,7 +233,7 @@ def _sqlite(url: URL, *, busy_timeout: float, connections: int) -> Backend:
     )
     event.listen(engine, "connect", _connected)
     event.listen(engine, "begin", _begin)
-    return Backend(engine=engine, location=url.database, sqlite=True, owned=True)
+    return Backend(engine=engine, location=url.database, sqlite=True, schema=None, owned=True)
 
 
 def _connected(connection: Any, _record: Any) -> None:

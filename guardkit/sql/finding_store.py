@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+from sqlalchemy import Connection
+
+from guardkit.core.approvals import Approval
 from guardkit.core.listings import Listed, ListPlace, ListQuery
 from guardkit.core.threads import ThreadCount, ThreadPage, ThreadQuery, ThreadSummary
 from guardkit.sql import approval_rows, listing_rows, thread_rows
@@ -19,13 +22,13 @@ class FindingStore:
         Raises:
             InputError: `limit` or `cursor` cannot be used, or the cursor is of another list.
         """
-        with self.database.reading() as connection:
-            return thread_rows.page(connection, query, limit=limit, cursor=cursor)
+        return self.database.look(
+            lambda connection: thread_rows.page(connection, query, limit=limit, cursor=cursor)
+        )
 
     def count_threads(self, query: ThreadQuery) -> Sequence[ThreadCount]:
         """How many threads there are by agent and status, in that order; none with 0."""
-        with self.database.reading() as connection:
-            return thread_rows.counts(connection, query)
+        return self.database.look(lambda connection: thread_rows.counts(connection, query))
 
     def find_thread(self, tenant: str, thread_id: str) -> ThreadSummary | None:
         """A tenant's thread; `None` where it has none of that id."""
@@ -46,8 +49,11 @@ class FindingStore:
         Raises:
             InputError: `limit` is out of range.
         """
-        with self.database.reading() as connection:
+
+        def found(connection: Connection) -> tuple[Sequence[ListPlace], Sequence[Approval]]:
             places = listing_rows.found(connection, tenant, keys, query, limit=limit, place=place)
-            approvals = approval_rows.of_tenant(connection, tenant, [place.id for place in places])
+            return places, approval_rows.of_tenant(connection, tenant, [one.id for one in places])
+
+        places, approvals = self.database.look(found)
         known = {approval.request.id: approval for approval in approvals}
         return [Listed(at=place.at, approval=known[place.id]) for place in places if place.id in known]

@@ -12,7 +12,7 @@ from sqlalchemy.sql.schema import Column, Index, SchemaItem, Table
 from guardkit.core.amounts import is_amount
 from guardkit.core.values import Value
 from guardkit.errors import ConfigurationError, SealError
-from guardkit.sql import schema
+from guardkit.sql import namespaces, schema
 from guardkit.sql.database import Database
 from guardkit.sql.encrypting import check_encryption
 from guardkit.sql.engines import Target, backend, reading
@@ -54,6 +54,7 @@ def inspect_database(database: Database | Target) -> list[Inspected]:
     opened = backend(target, busy_timeout=30.0, connections=1)
     try:
         with told(opened.location, sqlite=opened.sqlite), reading(opened.engine) as connection:
+            namespaces.enter(connection)
             shape = _shape(connection)
             found += shape or [Inspected(what="tables", ok=True, says="are those of this guardkit")]
             if not shape:

@@ -2,7 +2,7 @@
 
 A hint, never the only way: whoever waits here looks at the rows afterwards, and looks by itself from time to time. SQLite:
 `PRAGMA data_version` tells of commits of other connections, whatever they are about. PostgreSQL: `LISTEN`, on a connection
-of its own, which must not go through a pooler in transaction mode. MariaDB and MySQL have neither.
+of its own; through a pooler in transaction mode it hears nothing, so `Database` takes a URL past it. MariaDB and MySQL have neither.
 """
 
 import sqlite3
@@ -13,10 +13,16 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from guardkit.errors import ConfigurationError
+from guardkit.sql import namespaces
 from guardkit.sql.database import Database
 from guardkit.sql.dialects import family
+from guardkit.sql.faults import told
 
 _CHANNEL = "guardkit"
+_ANSWERS = 2.0
+"""Seconds within which what was told must have been heard."""
+
 _LOOKS = 0.02
 """Seconds between two looks at an SQLite file. One costs microseconds."""
 
@@ -24,7 +30,42 @@ _LOOKS = 0.02
 def tell(connection: Connection) -> None:
     """Say that this transaction makes something due. It is heard once it has been committed."""
     if family(connection) == "postgresql":
-        connection.execute(select(func.pg_notify(_CHANNEL, "")))
+        connection.execute(select(func.pg_notify(_channel(namespaces.of(connection)), "")))
+
+
+def _channel(schema: str | None) -> str:
+    return _CHANNEL if schema is None else f"{_CHANNEL}_{schema}"
+
+
+def try_news(database: Database) -> str:
+    """Say how news come in; on PostgreSQL somebody is told, and listened to.
+
+    Raises:
+        ConfigurationError: there is a URL for `LISTEN`, and what is told is not heard there.
+        StorageError: the database cannot be reached.
+    """
+    if database.is_sqlite:
+        return "commits of other processes are seen in the file"
+    where = database.listening
+    with told(where.location, sqlite=False):
+        listening = where.connect()
+    if listening is not None:
+        with closing(listening), told(database.location, sqlite=False):
+            listening.execute(f'LISTEN "{_channel(database.schema)}"')
+            with database.engine.begin() as connection:
+                tell(connection)
+            if any(True for _ in listening.notifies(timeout=_ANSWERS, stop_after=1)):
+                return f"heard at {where.location}"
+    if where.own:
+        raise ConfigurationError(
+            f"what is committed in {database.location} is not heard at {where.location}",
+            remedy="name the server and the database themselves in GUARDKIT_DATABASE_LISTEN, not a pooler",
+        )
+    if where.engine is None:
+        return "not told by this database: workers look by themselves"
+    return (
+        "not told through a pooler: workers look by themselves; GUARDKIT_DATABASE_LISTEN can name the server"
+    )
 
 
 class News:
@@ -38,11 +79,12 @@ class News:
         self._database = database
         self._listening: Any = None
         self._version: int | None = None
+        self._deaf = False
 
     @property
     def hears(self) -> bool:
-        """Whether this database tells news; `wait` only waits where it does not."""
-        return self._database.is_sqlite or self._database.engine.dialect.driver == "psycopg"
+        """Whether this database tells news; `wait` only waits where it does not. A pooler is noticed by the first `wait`."""
+        return self._database.is_sqlite or (self._database.listening.engine is not None and not self._deaf)
 
     def wait(self, seconds: float) -> bool:
         """Wait for news, or for so long. Returns whether there was some.
@@ -52,7 +94,7 @@ class News:
         until = time.monotonic() + seconds
         try:
             heard = self._hear(seconds)
-        except (SQLAlchemyError, OSError, self._database.engine.dialect.loaded_dbapi.Error):
+        except (SQLAlchemyError, OSError, *self._driver_errors()):
             self.close()
             heard = False
         if not heard:
@@ -65,12 +107,14 @@ class News:
         if listening is not None:
             listening.close()
 
+    def _driver_errors(self) -> tuple[type[Exception], ...]:
+        engines = (self._database.engine, self._database.listening.engine)
+        return tuple(engine.dialect.loaded_dbapi.Error for engine in engines if engine is not None)
+
     def _hear(self, seconds: float) -> bool:
         if self._database.is_sqlite:
             return self._look(seconds)
-        if self._database.engine.dialect.driver == "psycopg":
-            return self._listen(seconds)
-        return False
+        return self.hears and self._listen(seconds)
 
     def _look(self, seconds: float) -> bool:
         if self._listening is None:
@@ -91,11 +135,10 @@ class News:
 
     def _listen(self, seconds: float) -> bool:
         if self._listening is None:
-            taken = self._database.engine.raw_connection()
-            self._listening = taken.driver_connection
-            taken.detach()  # it waits here, and the pool makes another
-            self._listening.rollback()
-            self._listening.autocommit = True
-            self._listening.execute(f"LISTEN {_CHANNEL}")
+            self._listening = self._database.listening.connect()
+            if self._listening is None:
+                self._deaf = True  # a pooler gives what it hears to nobody, or to somebody else
+                return False
+            self._listening.execute(f'LISTEN "{_channel(self._database.schema)}"')
             return True  # what was told before is not heard any more
         return any(True for _ in self._listening.notifies(timeout=seconds, stop_after=1))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -9,7 +10,7 @@ from langgraph.checkpoint.base import Checkpoint, CheckpointMetadata
 from sqlalchemy import Connection, TextClause, select, text
 
 from guardkit.errors import MissingDataError
-from guardkit.sql import chains, pending, state_places
+from guardkit.sql import chains, namespaces, pending, state_places
 from guardkit.sql.chains import Pair
 from guardkit.sql.checkpoints import Body, Place, Stored, at, body_of, metadata_of
 from guardkit.sql.dialects import family
@@ -33,41 +34,40 @@ class Loaded:
 
 
 _EACH = {
-    "sqlite": """head h CROSS JOIN json_each(h.refs) r CROSS JOIN gk_blobs b ON b.tenant = :tenant
+    "sqlite": """head h CROSS JOIN json_each(h.refs) r CROSS JOIN {blobs} b ON b.tenant = :tenant
         AND b.thread_id = :thread_id AND b.ns_hash = :ns_hash
         AND b.channel = json_extract(r.value, '$[0]') AND b.version = json_extract(r.value, '$[1]')""",
-    "postgresql": """head h CROSS JOIN jsonb_array_elements(CAST(h.refs AS jsonb)) r JOIN gk_blobs b
+    "postgresql": """head h CROSS JOIN jsonb_array_elements(CAST(h.refs AS jsonb)) r JOIN {blobs} b
         ON b.tenant = :tenant AND b.thread_id = :thread_id AND b.ns_hash = :ns_hash
         AND b.channel = r ->> 0 AND b.version = r ->> 1""",
 }
 _CHOSEN = {True: "AND checkpoint_id = :checkpoint_id", False: "ORDER BY checkpoint_id DESC LIMIT 1"}
 
 
-def _statement(kind: str, *, by_id: bool) -> TextClause:
+@lru_cache(maxsize=32)
+def _statement(kind: str, prefix: str, *, by_id: bool) -> TextClause:
     """Everything about one checkpoint in one round trip: its row, what its values rest on, its writes."""
     place = "tenant = :tenant AND thread_id = :thread_id AND ns_hash = :ns_hash"
+    blobs = f"{prefix}gk_blobs"
     where = f"b.{place.replace(' AND ', ' AND b.')}"
     return text(
         f"""
-        WITH RECURSIVE head AS (SELECT * FROM gk_checkpoints WHERE {place} {_CHOSEN[by_id]}),
+        WITH RECURSIVE head AS (SELECT * FROM {prefix}gk_checkpoints WHERE {place} {_CHOSEN[by_id]}),
         chain (channel, version, base) AS (
-            SELECT b.channel, b.version, b.base FROM {_EACH[kind]}
+            SELECT b.channel, b.version, b.base FROM {_EACH[kind].format(blobs=blobs)}
             UNION
-            SELECT b.channel, b.version, b.base FROM chain c JOIN gk_blobs b
+            SELECT b.channel, b.version, b.base FROM chain c JOIN {blobs} b
                 ON {where} AND b.channel = c.channel AND b.version = c.base
         )
         SELECT 0, checkpoint_id, ns, parent_id, run_id, type, body, 0, metadata_type, metadata, refs FROM head
         UNION ALL
         SELECT 1, b.channel, b.version, b.base, NULL, b.type, b.value, 0, NULL, NULL, NULL
-            FROM chain c JOIN gk_blobs b ON {where} AND b.channel = c.channel AND b.version = c.version
+            FROM chain c JOIN {blobs} b ON {where} AND b.channel = c.channel AND b.version = c.version
         UNION ALL
         SELECT 2, b.task_id, b.channel, NULL, NULL, b.type, b.value, b.idx, NULL, NULL, b.task_path
-            FROM head h JOIN gk_writes b ON {where} AND b.checkpoint_id = h.checkpoint_id
-        """  # noqa: S608  # made of constants
+            FROM head h JOIN {prefix}gk_writes b ON {where} AND b.checkpoint_id = h.checkpoint_id
+        """  # noqa: S608  # made of constants, and of a schema's name that was checked
     )
-
-
-_STATEMENTS = {(kind, by_id): _statement(kind, by_id=by_id) for kind in _EACH for by_id in (True, False)}
 
 
 def one(
@@ -106,7 +106,8 @@ def _at_once(
     known: dict[Pair, Link] = {}
     writes: list[Any] = []
     bound = place.keys() | ({} if checkpoint_id is None else {"checkpoint_id": checkpoint_id})
-    for part in connection.execute(_STATEMENTS[kind, checkpoint_id is not None], bound).all():
+    chosen = _statement(kind, namespaces.prefix(connection), by_id=checkpoint_id is not None)
+    for part in connection.execute(chosen, bound).all():
         what, a, b, c, run_id, typ, value, idx, metadata_type, metadata, last = part
         match what:
             case 0:

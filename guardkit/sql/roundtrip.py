@@ -13,12 +13,13 @@ from typing import Any
 from sqlalchemy import Column, Connection, Table, TextClause, text
 
 from guardkit.core.runs import RunRef
+from guardkit.sql import namespaces
 from guardkit.sql.packing import Link
 from guardkit.sql.tables import blobs, checkpoints, writes
 
 _FENCE = """
     fence AS MATERIALIZED (
-        SELECT token, lease_run, turn, lease_until FROM gk_threads
+        SELECT token, lease_run, turn, lease_until FROM {prefix}gk_threads
         WHERE tenant = :tenant AND thread_id = :thread_id FOR SHARE
     ),
     -- Read after the row is locked. A run writes while it holds the thread, others while nobody does.
@@ -30,7 +31,7 @@ _FREE = f"lease_until IS NULL OR lease_until <= {_CLOCK}"
 
 _THERE = """
     there AS MATERIALIZED (
-        SELECT b.version FROM gk_blobs b
+        SELECT b.version FROM {prefix}gk_blobs b
         WHERE b.tenant = :tenant AND b.thread_id = :thread_id AND b.ns_hash = :ns_hash AND ({any})
         FOR KEY SHARE OF b
     )
@@ -46,6 +47,7 @@ Wanted = Mapping[tuple[str, str], Link | None]
 class _Shape:
     """What a statement's text depends on."""
 
+    prefix: str
     by_run: bool
     wanted: int
     values: int
@@ -62,7 +64,7 @@ def put(
     values: Sequence[Mapping[str, Any]],
 ) -> bool:
     """Store a checkpoint and its values, if the caller may and all that is wanted is there. Returns whether it was stored."""
-    shape = _Shape(run is not None, len(wanted), len(values), True, 0, 0)
+    shape = _Shape(namespaces.prefix(connection), run is not None, len(wanted), len(values), True, 0, 0)
     bound = _bound(run, checkpoint) | _rows("value", values) | _rows("checkpoint", [checkpoint])
     for index, ((channel, version), link) in enumerate(wanted.items()):
         bound |= {
@@ -78,7 +80,7 @@ def put_writes(connection: Connection, run: RunRef | None, rows: Sequence[Mappin
     """Store what a task wrote, if the caller may. Returns whether it was stored."""
     ordinary = [row for row in rows if row["idx"] >= 0]
     special = [row for row in rows if row["idx"] < 0]
-    shape = _Shape(run is not None, 0, 0, False, len(ordinary), len(special))
+    shape = _Shape(namespaces.prefix(connection), run is not None, 0, 0, False, len(ordinary), len(special))
     bound = _bound(run, rows[0]) | _rows("ordinary", ordinary) | _rows("special", special)
     return bool(connection.execute(_statement(shape), bound).scalar_one())
 
@@ -94,27 +96,28 @@ def _rows(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 @lru_cache(maxsize=256)
 def _statement(shape: _Shape) -> TextClause:
-    parts = [_FENCE.format(allowed=_BY_RUN if shape.by_run else _FREE)]
+    parts = [_FENCE.format(prefix=shape.prefix, allowed=_BY_RUN if shape.by_run else _FREE)]
     ready = "yes = 1" if shape.by_run else "yes = known"
     if shape.wanted:
-        parts.append(_THERE.format(any=" OR ".join(_LIKE.format(i=i) for i in range(shape.wanted))))
+        like = " OR ".join(_LIKE.format(i=i) for i in range(shape.wanted))
+        parts.append(_THERE.format(prefix=shape.prefix, any=like))
         ready += f" AND (SELECT count(*) FROM there) = {shape.wanted}"  # noqa: S608  # made of constants
     parts.append(f"go AS MATERIALIZED (SELECT 1 FROM allowed WHERE {ready})")  # noqa: S608  # made of constants
     if shape.values:
-        parts.append(_insert("value", blobs, shape.values, replace=False))
+        parts.append(_insert("value", shape.prefix, blobs, shape.values, replace=False))
     if shape.checkpoint:
-        parts.append(_insert("checkpoint", checkpoints, 1, replace=True))
+        parts.append(_insert("checkpoint", shape.prefix, checkpoints, 1, replace=True))
     if shape.ordinary:
-        parts.append(_insert("ordinary", writes, shape.ordinary, replace=False))
+        parts.append(_insert("ordinary", shape.prefix, writes, shape.ordinary, replace=False))
     if shape.special:
-        parts.append(_insert("special", writes, shape.special, replace=True))
+        parts.append(_insert("special", shape.prefix, writes, shape.special, replace=True))
     return text(f"WITH {', '.join(parts)} SELECT count(*) FROM go")  # noqa: S608  # made of constants
 
 
 _TYPES = {"BLOB": "bytea", "INTEGER": "integer"}
 
 
-def _insert(name: str, table: Table, count: int, *, replace: bool) -> str:
+def _insert(name: str, prefix: str, table: Table, count: int, *, replace: bool) -> str:
     columns = [column.name for column in table.columns]
     keys = [column.name for column in table.primary_key.columns]
     rows = " UNION ALL ".join(
@@ -123,7 +126,7 @@ def _insert(name: str, table: Table, count: int, *, replace: bool) -> str:
     )
     others = ", ".join(f"{column} = excluded.{column}" for column in columns if column not in keys)
     conflict = f"({', '.join(keys)}) DO UPDATE SET {others}" if replace else "DO NOTHING"
-    return f"put_{name} AS (INSERT INTO {table.name} ({', '.join(columns)}) {rows} ON CONFLICT {conflict})"
+    return f"put_{name} AS (INSERT INTO {prefix}{table.name} ({', '.join(columns)}) {rows} ON CONFLICT {conflict})"
 
 
 def _cast(column: Column[Any], name: str) -> str:

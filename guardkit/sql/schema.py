@@ -13,6 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 from guardkit.errors import ConfigurationError, StorageError
+from guardkit.sql import namespaces
 from guardkit.sql.dialects import family
 from guardkit.sql.engines import Backend, Target, backend, enter_wal, reading, writing
 from guardkit.sql.faults import told
@@ -106,7 +107,8 @@ def revision(connection: Connection, location: str) -> str | None:
     Raises:
         ConfigurationError: it says more than one.
     """
-    at = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_heads()
+    options = {"version_table": VERSION_TABLE, "version_table_schema": namespaces.of(connection)}
+    at = MigrationContext.configure(connection, opts=options).get_current_heads()
     if len(at) > 1:
         raise ConfigurationError(
             f"the tables in {location} claim to be at several revisions: {', '.join(sorted(at))}",
@@ -175,12 +177,14 @@ def _refuse_remains(connection: Connection, location: str) -> None:
 
 @contextmanager
 def alone(connection: Connection) -> Generator[None]:
-    """One migration at a time. SQLite's write lock sees to that by itself."""
+    """One migration at a time, in the schema of the tables. SQLite's write lock sees to that by itself."""
     match family(connection):
         case "sqlite":
             yield
         case "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK_NUMBER})
+            namespaces.make(connection)
+            namespaces.enter(connection)
             yield
         case _:
             if connection.execute(text("SELECT get_lock(:name, 60)"), {"name": _LOCK_NAME}).scalar() != 1:

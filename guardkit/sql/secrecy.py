@@ -45,7 +45,7 @@ SEALED: Mapping[Table, tuple[str, ...]] = {
     approvals: ("request", "args", "decisions"),
     deliveries: ("error",),
     effects: ("key", "result"),
-    audit: ("data",),
+    audit: ("data", "salts"),
     stops: ("set_by", "why", "lifted_by", "lifted_why"),
     posts: ("recipient", "address"),
     contacts: ("key", "reference"),

@@ -22,7 +22,7 @@ from sqlalchemy.exc import OperationalError
 
 from guardkit.core.values import Value
 from guardkit.errors import InputError
-from guardkit.sql import dialects, names
+from guardkit.sql import dialects, names, namespaces
 from guardkit.sql.database import Database
 from guardkit.sql.engines import Target
 from guardkit.sql.side_tables import metadata
@@ -93,19 +93,23 @@ def database_size(
         names.owner(tenant)
     found = database if isinstance(database, Database) else Database(database)
     try:
-        with found.reading() as connection:
-            pages = _pages(connection) if tenant is None else None
-            measured, sizes = pages or ("contents", None)
-            tables = [
-                _table(connection, table, tenant, sizes)
-                for table in metadata.sorted_tables
-                if tenant is None or "tenant" in table.c
-            ]
-            largest = _largest(connection, tenant, threads)
+        return found.look(lambda connection: _measured(connection, tenant, threads))
     finally:
         if found is not database:
             found.close()
+
+
+def _measured(connection: Connection, tenant: str | None, threads: int) -> DatabaseSize:
+    namespaces.enter(connection)
+    pages = _pages(connection) if tenant is None else None
+    measured, sizes = pages or ("contents", None)
+    tables = [
+        _table(connection, table, tenant, sizes)
+        for table in metadata.sorted_tables
+        if tenant is None or "tenant" in table.c
+    ]
     tables.sort(key=lambda one: (-one.bytes, one.table))
+    largest = _largest(connection, tenant, threads)
     return DatabaseSize(measured=measured, tables=tuple(tables), threads=tuple(largest))
 
 

@@ -123,8 +123,8 @@ class SQLStore(ApiStore, FindingStore, ReviewStore, StandingStore):
         self, tenant: str | None, *, status: str | None = None, limit: int = 100
     ) -> Sequence[ThreadRow]:
         """Threads, most recently opened turn first; of every tenant when `tenant` is `None`."""
-        with self.database.reading() as connection:
-            return turns.listed(connection, tenant, status=status, limit=_limit(limit))
+        most = _limit(limit)
+        return self.database.look(lambda one: turns.listed(one, tenant, status=status, limit=most))
 
     # --- approvals ---
 
@@ -269,8 +269,7 @@ class SQLStore(ApiStore, FindingStore, ReviewStore, StandingStore):
         Raises:
             AuditError: an entry is no longer readable.
         """
-        with self.database.reading() as connection:
-            return audit.history(connection, tenant, thread_id)
+        return self.database.look(lambda connection: audit.history(connection, tenant, thread_id))
 
     def tenants(self) -> Sequence[str]:
         """Tenants that have a chain. What concerns everybody is in the chain of `*`."""
@@ -337,8 +336,7 @@ class SQLStore(ApiStore, FindingStore, ReviewStore, StandingStore):
 
     def backlog(self) -> Sequence[Backlog]:
         """What waits for people, workers and operators, by agent. Each count stops at 10,000."""
-        with self.database.reading() as connection:
-            return backlog.backlog(connection)
+        return self.database.look(backlog.backlog)
 
     def deliveries(self, limit: int = 50) -> Sequence[Delivery]:
         """Take messages that have to go out; each is handed out again after a minute unless `delivered`."""
@@ -352,8 +350,7 @@ class SQLStore(ApiStore, FindingStore, ReviewStore, StandingStore):
 
     def messages(self, tenant: str, thread_id: str) -> Sequence[Message]:
         """Every delivery about a thread's questions that was tried, in the order in which they went out."""
-        with self.database.reading() as connection:
-            return deliveries.of_thread(connection, tenant, thread_id)
+        return self.database.look(lambda connection: deliveries.of_thread(connection, tenant, thread_id))
 
     # --- what channels remember ---
 

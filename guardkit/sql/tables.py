@@ -204,9 +204,10 @@ audit = Table(
     Column("data", text(), nullable=False),
     Column("previous", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
+    Column("salts", text()),
     **TABLE,
 )
-"""The audit chain. Every column is covered by `hash`."""
+"""The audit chain. Every column is covered by `hash`; where there are `salts`, what can be erased of `data` is by its commitments."""
 
 audit_heads = Table(
     "gk_audit_heads",

@@ -32,7 +32,7 @@ def found_by(
         "status": status.value,
         "active_at": now,
         "agent_hash": vault.hashed(_agent(agent)),
-        "principal_hash": vault.hashed(_principal(principal.tenant, principal.id)),
+        "principal_hash": vault.hashed(principal_hash(principal.tenant, principal.id)),
     }
 
 
@@ -82,7 +82,7 @@ def _chosen(connection: Connection, query: ThreadQuery) -> Select[Any]:
     if query.agent is not None:
         chosen = chosen.where(vault.is_hash(threads.c.agent_hash, _agent(query.agent)))
     if query.principal is not None:
-        hashed = _principal(query.tenant, query.principal)
+        hashed = principal_hash(query.tenant, query.principal)
         chosen = chosen.where(vault.is_hash(threads.c.principal_hash, hashed))
     if query.since is not None:
         chosen = chosen.where(threads.c.active_at >= query.since)
@@ -163,5 +163,6 @@ def _agent(name: str) -> str:
     return sha256("guardkit.thread-agent.v1", name.removesuffix(_EMBEDDED))[:32]
 
 
-def _principal(tenant: str, name: str) -> str:
+def principal_hash(tenant: str, name: str) -> str:
+    """The hash by which a person's threads are found."""
     return sha256("guardkit.thread-principal.v1", [tenant, name])[:32]

@@ -132,7 +132,7 @@ _REFUSALS: dict[str, tuple[HTTPStatus, str, str]] = {
     ),
     "already_decided": (
         HTTPStatus.CONFLICT,
-        "You have already approved this",
+        "You have already answered this",
         "Your answer counts once. It now waits for others.",
     ),
     "digest_mismatch": (

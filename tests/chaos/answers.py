@@ -25,7 +25,7 @@ from guardkit.errors import BusyError, InputError, StaleRunError
 from guardkit.worker import Worker
 from tests.chaos.oracle import Findings, judge
 from tests.chaos.people import Crowd, Fate
-from tests.chaos.scene import Scene, Script, Shape, new_folder, prompt, template
+from tests.chaos.scene import Kind, Scene, Script, Shape, new_place, prompt, template
 from tests.chaos.scripts import script
 
 DEADLINE = 180.0
@@ -84,17 +84,21 @@ def plan(seed: int, number: int) -> Plan:
     )
 
 
-def trial(seed: int, number: int, parent: Path, empty: Path) -> Findings:
+def trial(seed: int, number: int, parent: Path, empty: Path, kind: Kind) -> Findings:
     """Run one trial and judge it.
 
     Args:
         seed: the campaign's.
         number: the trial's.
         parent: where its folder is made.
-        empty: an empty database.
+        empty: an empty SQLite database.
+        kind: of the trial's database.
     """
-    plotted = plan(seed, number)
-    folder = new_folder(parent, f"trial-{number}", empty)
+    with new_place(parent, f"trial-{number}", kind, empty) as folder:
+        return _tried(plan(seed, number), folder)
+
+
+def _tried(plotted: Plan, folder: Path) -> Findings:
     # Two guards on one database, as two processes would have them.
     scenes = [Scene(folder, on_expiry=plotted.on_expiry) for _ in range(2)]
     graphs = [scene.graph(plotted.shape, in_async=plotted.in_async) for scene in scenes]
@@ -255,10 +259,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--trial", type=int, required=True)
+    parser.add_argument("--kind", choices=["sqlite", "postgres", "mariadb"], default="sqlite")
     given = parser.parse_args()
     print(plan(given.seed, given.trial))
     with tempfile.TemporaryDirectory() as folder:
-        found = trial(given.seed, given.trial, Path(folder), template(Path(folder)))
+        found = trial(given.seed, given.trial, Path(folder), template(Path(folder)), given.kind)
     print(*sorted(found.counts.items()), *found.all(), sep="\n")
     return 1 if found.all() else 0
 

@@ -32,7 +32,7 @@ _TABLES = {
 }
 """What a transaction is about, by the statements in it. `before` is before its commit, `after` after it."""
 
-_WRITES = re.compile(r"\b(INSERT|UPDATE)\s+(?:INTO\s+)?[`\"]?(gk_\w+)")
+_WRITES = re.compile(r"\b(INSERT|UPDATE)\s+(?:IGNORE\s+)?(?:INTO\s+)?[`\"]?(gk_\w+)")
 
 POINTS = (*dict.fromkeys(_TABLES.values()), "commit", "node", "read", "effect", "sent")
 """Named points. `commit` is every commit, `node` a call of the model, `read` and `effect` what tools do outside, `sent`

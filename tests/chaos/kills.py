@@ -115,11 +115,11 @@ def trial(seed: int, number: int, parent: Path, empty: Path, kind: Kind) -> Find
 def _tried(plotted: Plan, folder: Path) -> Findings:
     scene = Scene(folder, on_expiry=plotted.on_expiry)
     graph = scene.graph(plotted.shape, in_async=plotted.in_async)
-    troupe = _Troupe(plotted, folder)
+    troupe = Troupe(plotted, folder)
     problems: list[str] = []
     try:
         until = time.monotonic() + DEADLINE
-        while not (troupe.agent_is_over() and _quiet(scene) and not _held(scene)):
+        while not (troupe.agent_is_over() and quiet(scene) and not held(scene)):
             if time.monotonic() > until:
                 problems.append(f"not quiet after {DEADLINE:g} s")
                 break
@@ -136,10 +136,17 @@ def _tried(plotted: Plan, folder: Path) -> Findings:
     return found
 
 
-class _Troupe:
-    """The processes of a trial: one of each role at a time, a killed one replaced."""
+class Troupe:
+    """The processes of a trial: one of each role at a time, a killed one replaced.
 
-    def __init__(self, plotted: Plan, folder: Path) -> None:
+    Args:
+        plotted: what happens to them.
+        folder: of the scene.
+        steadfast: whether they go on when the database fails.
+    """
+
+    def __init__(self, plotted: Plan, folder: Path, *, steadfast: bool = False) -> None:
+        self._steadfast = steadfast
         self._plan = plotted
         self._folder = folder
         self._left: dict[Role, list[Fault]] = {role: list(faults) for role, faults in plotted.faults.items()}
@@ -164,6 +171,7 @@ class _Troupe:
                 scripts=self._plan.scripts if role == "agent" else {},
                 on_expiry=self._plan.on_expiry,
                 fault=fault,
+                steadfast=self._steadfast,
             )
         )
 
@@ -207,13 +215,13 @@ class _Troupe:
 _COUNTED = Fault(where="counted")
 
 
-def _held(scene: Scene) -> bool:
+def held(scene: Scene) -> bool:
     """Whether some thread has a lease. That of a killed run makes it due only once it is over."""
     with scene.database.engine.connect() as connection:
         return bool(connection.scalar(text("SELECT count(lease_until) FROM gk_threads")))
 
 
-def _quiet(scene: Scene) -> bool:
+def quiet(scene: Scene) -> bool:
     """Whether every turn is over and nothing is due."""
     with suppress(StorageError):
         store = scene.guard.store

@@ -18,7 +18,11 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from guardkit.errors import BusyError, StaleRunError
+from langchain_core.runnables import RunnableConfig
+
+from guardkit import GuardedGraph
+from guardkit.core.runs import Turn, TurnStatus
+from guardkit.errors import BusyError, StaleRunError, StorageError
 from tests.chaos.faults import Fault
 from tests.chaos.people import Crowd
 from tests.chaos.scene import Scene, Script, Shape, prompt
@@ -47,6 +51,8 @@ class Job:
 
     on_expiry: str = "reject"
     fault: Fault | None = None
+    steadfast: bool = False
+    """Whether it goes on when the database fails, as a program of a user would."""
 
 
 class Child:
@@ -132,8 +138,12 @@ def _agent(scene: Scene, job: Job) -> None:
 
     # One that was too slow has lost its thread to a worker.
     def begin(thread_id: str) -> None:
+        given = prompt(job.scripts[thread_id], name=thread_id)
         with suppress(BusyError, StaleRunError):
-            graph.invoke(prompt(job.scripts[thread_id], name=thread_id), scene.config(thread_id))
+            if job.steadfast:
+                _insist(scene, graph, thread_id, given, in_async=job.in_async)
+            else:
+                graph.invoke(given, scene.config(thread_id))
 
     async def abegin(thread_id: str) -> None:
         with suppress(BusyError, StaleRunError):
@@ -142,11 +152,46 @@ def _agent(scene: Scene, job: Job) -> None:
     async def all_of_them() -> None:
         await asyncio.gather(*(abegin(thread_id) for thread_id in job.scripts))
 
-    if job.in_async:
+    if job.in_async and not job.steadfast:
         asyncio.run(all_of_them())
     else:
         with ThreadPoolExecutor(len(job.scripts)) as pool:
             list(pool.map(begin, job.scripts))
+
+
+def _insist(
+    scene: Scene, graph: GuardedGraph, thread_id: str, given: dict[str, Any], *, in_async: bool
+) -> None:
+    """Call until a turn is open and has not failed; what becomes of it then is the workers' matter."""
+    wanted: dict[str, Any] | None = given
+    while True:
+        try:
+            if in_async:
+                asyncio.run(_called(graph, wanted, scene.config(thread_id)))
+            else:
+                graph.invoke(wanted, scene.config(thread_id))
+        except StorageError:
+            turn, begun = _looked_up(scene, graph, thread_id)
+        else:
+            return
+        if turn is not None and turn.status is not TurnStatus.FAILED:
+            return
+        # One that failed before its first checkpoint has nothing to go on with.
+        wanted = None if begun else given
+
+
+async def _called(graph: GuardedGraph, given: dict[str, Any] | None, config: RunnableConfig) -> None:
+    await graph.ainvoke(given, config)
+
+
+def _looked_up(scene: Scene, graph: GuardedGraph, thread_id: str) -> tuple[Turn | None, bool]:
+    """A thread's latest turn and whether it has a checkpoint, as soon as the database says so."""
+    while True:
+        try:
+            state = graph.get_state(scene.config(thread_id))
+            return scene.guard.store.turn("default", thread_id), state.created_at is not None
+        except StorageError:
+            time.sleep(_POLL)
 
 
 def _desk(scene: Scene, job: Job) -> None:
@@ -159,7 +204,13 @@ def _desk(scene: Scene, job: Job) -> None:
     )
     rng = random.Random(f"{job.seed}:{os.getpid()}")
     while not (job.folder / STOP).exists():
-        if not crowd.step(rng):
+        try:
+            answered = crowd.step(rng)
+        except StorageError:
+            if not job.steadfast:
+                raise
+            answered = False
+        if not answered:
             time.sleep(_POLL)
 
 

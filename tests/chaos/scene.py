@@ -311,13 +311,18 @@ def new_place(parent: Path, name: str, kind: Kind, empty: Path) -> Generator[Pat
     if kind == "sqlite":
         yield new_folder(parent, name, empty)
         return
+    with new_database(kind) as url:
+        yield folder_for(parent, name, url)
+
+
+def folder_for(parent: Path, name: str, url: str) -> Path:
+    """A folder for one scene, its tables made in a database of a server."""
     folder = parent / name
     folder.mkdir()
-    with new_database(kind) as url:
-        (folder / _URL).write_text(url)
-        with _ONE_AT_A_TIME:
-            upgrade(url)
-        yield folder
+    (folder / _URL).write_text(url)
+    with _ONE_AT_A_TIME:
+        upgrade(url)
+    return folder
 
 
 def url_of(folder: Path) -> str:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, NullPool, create_engine, select, text
 
 from guardkit import EffectState
 from guardkit.core.runs import TurnStatus
+from guardkit.sql.side_tables import metadata
 from tests.chaos.faults import ARRIVED, FROZEN, Fault
 from tests.chaos.oracle import judge
 from tests.chaos.processes import STOP, Job, start
-from tests.chaos.scene import Scene, Script, new_folder, template
+from tests.chaos.scene import Kind, Scene, Script, new_place, template, url_of
 
 LEASE = 1.5
 PATIENCE = 100.0
@@ -32,6 +34,22 @@ POINTS = {
 }
 IN_DOUBT = ("between_claim_and_effect", "in_the_tool_before_the_effect", "in_the_tool_after_the_effect")
 
+SAMPLED = {
+    "after_a_checkpoint": True,
+    "after_its_questions": False,
+    "between_claim_and_effect": False,
+    "in_the_tool_after_the_effect": True,
+}
+"""What a sample tries on servers, and whether in async: each case lasts seconds."""
+
+_OPEN = {
+    "postgresql": """SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'""",
+    "mysql": """SELECT count(*) FROM information_schema.innodb_trx t JOIN information_schema.processlist p
+        ON p.id = t.trx_mysql_thread_id WHERE p.db = database() AND p.id <> connection_id()""",
+}
+"""How many transactions of others are open in a database of a server."""
+
 FREE: Script = [[("look_up", {"item": "a"}), ("note", {"item": "a", "amount": 5})]]
 ASKED: Script = [[("pay", {"item": "a", "amount": 5})]]
 
@@ -44,16 +62,34 @@ def _wait(until: Callable[[], bool], what: str) -> None:
         time.sleep(0.05)
 
 
+@contextmanager
+def _connected(folder: Path) -> Generator[Connection]:
+    engine = create_engine(url_of(folder), isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        yield connection
+
+
 def _freeze(folder: Path, pid: int) -> None:
-    """Stop a process outside of any transaction: one that stops inside keeps everybody else from SQLite."""
-    connection = sqlite3.connect(folder / "guardkit.db", timeout=PATIENCE, isolation_level=None)
-    connection.execute("BEGIN IMMEDIATE")
-    os.kill(pid, signal.SIGSTOP)
-    # The signal is sent before every thread has stopped, and none of them may take the lock that is given back here.
-    _wait(lambda: all(_state(one) == "T" for one in Path(f"/proc/{pid}/task").iterdir()), "the standstill")
+    """Stop a process outside of any transaction: one that stops inside keeps its locks from everybody else."""
+    with _connected(folder) as connection:
+        if connection.dialect.name == "sqlite":
+            connection.execute(text(f"PRAGMA busy_timeout={PATIENCE * 1000:.0f}"))
+            connection.execute(text("BEGIN IMMEDIATE"))
+            _stand_still(pid)
+            connection.execute(text("ROLLBACK"))
+        else:
+            _stand_still(pid)
+            while connection.execute(text(_OPEN[connection.dialect.name])).scalar_one():
+                os.kill(pid, signal.SIGCONT)
+                time.sleep(0.005)
+                _stand_still(pid)
     (folder / FROZEN).touch()
-    connection.execute("ROLLBACK")
-    connection.close()
+
+
+def _stand_still(pid: int) -> None:
+    os.kill(pid, signal.SIGSTOP)
+    # The signal is sent before every thread has stopped, and none of them may take a lock afterwards.
+    _wait(lambda: all(_state(one) == "T" for one in Path(f"/proc/{pid}/task").iterdir()), "the standstill")
 
 
 def _state(thread: Path) -> str:
@@ -63,13 +99,11 @@ def _state(thread: Path) -> str:
 
 def _dump(folder: Path) -> dict[str, list[str]]:
     """Every row of every table."""
-    with sqlite3.connect(folder / "guardkit.db") as connection:
-        tables = [
-            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-        ]
-        found = {table: sorted(map(repr, connection.execute(f'SELECT * FROM "{table}"'))) for table in tables}
-    connection.close()
-    return found
+    with _connected(folder) as connection:
+        return {
+            name: sorted(map(repr, connection.execute(select(table))))
+            for name, table in metadata.tables.items()
+        }
 
 
 def _job(folder: Path, role: str, *, in_async: bool, script: Script, fault: Fault | None = None) -> Job:
@@ -85,20 +119,39 @@ def _job(folder: Path, role: str, *, in_async: bool, script: Script, fault: Faul
     )
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every point, sync and async, on SQLite; on servers only where the whole campaign is asked for."""
+    if "point" not in metafunc.fixturenames:
+        return
+    every = [(point, in_async) for point in POINTS for in_async in (False, True)]
+    some = every if metafunc.config.getoption("--chaos") == "full" else list(SAMPLED.items())
+    cases = [("sqlite", *one) for one in every]
+    cases += [(kind, *one) for kind in ("postgres", "mariadb") for one in some]
+    metafunc.parametrize(
+        ("kind", "point", "in_async"),
+        [pytest.param(*case, id=f"{case[0]}-{case[1]}-{'async' if case[2] else 'sync'}") for case in cases],
+    )
+
+
 @pytest.mark.chaos
 @pytest.mark.timeout(600)
 @pytest.mark.promise("P3", "P11")
-@pytest.mark.parametrize("in_async", [False, True], ids=["sync", "async"])
-@pytest.mark.parametrize("point", POINTS)
-def test_a_frozen_run_that_wakes_changes_nothing(tmp_path: Path, point: str, in_async: bool) -> None:
+def test_a_frozen_run_that_wakes_changes_nothing(
+    tmp_path: Path, kind: Kind, point: str, in_async: bool
+) -> None:
+    with new_place(tmp_path, "scene", kind, template(tmp_path)) as folder:
+        _freezes_and_wakes(folder, point, in_async=in_async)
+
+
+def _freezes_and_wakes(folder: Path, point: str, *, in_async: bool) -> None:
     script = ASKED if point == "after_its_questions" else FREE
-    folder = new_folder(tmp_path, "scene", template(tmp_path))
     scene = Scene(folder)
     graph = scene.graph("node", in_async=in_async)
     frozen = start(_job(folder, "agent", in_async=in_async, script=script, fault=POINTS[point]))
     worker = None
     try:
         _wait(lambda: (folder / ARRIVED).exists() or not frozen.alive, f"{point!r}")
+        assert (folder / ARRIVED).exists(), f"the process ended without coming to {point!r}"
         _freeze(folder, frozen.pid)
         time.sleep(LEASE)
         worker = start(_job(folder, "worker", in_async=in_async, script=script))

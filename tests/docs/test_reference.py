@@ -24,6 +24,7 @@ from guardkit.policy.constitution import Principle
 from guardkit.policy.document import (
     Budgets,
     EscalationEntry,
+    ExemptionEntry,
     PolicyDocument,
     RouteEntry,
     SourceRules,
@@ -121,6 +122,7 @@ def test_every_reason_of_a_no_result_has_its_word() -> None:
         ("Tool", ToolEntry),
         ("Rule", ToolRule),
         ("Route", RouteEntry),
+        ("Exemption", ExemptionEntry),
         ("Broken glass", BreakGlassEntry),
         ("Review", ReviewEntry),
         ("Standing approvals", StandingEntry),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -87,6 +88,31 @@ def test_whoever_may_sit_in_two_stages_keeps_nobody_out(scene: Scene, mode: Mode
     assert _why(guard, approval, by="dana@corp.example") == "already_decided"
     decide(guard, approval, by=other)
     go_on(graph, config, mode)
+    assert len(paid) == 1
+
+
+@pytest.mark.promise("P2")
+def test_people_who_answer_at_the_same_moment_take_as_many_seats_as_there_are(scene: Scene) -> None:
+    guard, graph, config, paid, approval = _paused(
+        scene, "sync", _stage("dana", "ben"), _stage("dana", "cleo"), order="together"
+    )
+
+    def answers(person: str) -> str:
+        try:
+            decide(guard, approval, by=person)
+        except DecisionRefusedError as refused:
+            return refused.reason
+        return "counts"
+
+    people = ("dana", "ben", "cleo", "dana", "ben", "cleo")
+    with ThreadPoolExecutor(len(people)) as pool:
+        told_them = list(pool.map(answers, people))
+    assert told_them.count("counts") == 2
+    assert set(told_them) <= {"counts", "already_settled", "already_decided", "not_an_approver", "conflict"}
+    [settled] = approvals(guard)
+    assert settled.state is ApprovalState.APPROVED
+    assert len({said.person for said in settled.decisions}) == 2
+    go_on(graph, config)
     assert len(paid) == 1
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import pytest
 from hypothesis import given, strategies as st
 
-from guardkit.core.approvals import Approval, ApprovalDecision, ApprovalState
+from guardkit.core.approvals import Approval, ApprovalDecision, ApprovalState, Order
 from guardkit.core.consuming import still_holds
 from guardkit.core.deciding import decide
 from guardkit.core.people import Assurance, Delegation, Person, count_as_one
@@ -38,6 +39,7 @@ stages = st.lists(
         ApprovalStage,
         groups=st.sampled_from([("desk",), ("top",), ("desk", "top")]),
         required=st.integers(1, 3),
+        reject_quorum=st.sampled_from([1, 2, 3]),
         channels=st.just(("desk",)),
         delegation=st.booleans(),
     ),
@@ -67,23 +69,27 @@ def _people(
     groups=groups,
     given_to=delegations,
     stages=stages,
-    clicks=st.lists(st.sampled_from(NAMES), max_size=12),
+    clicks=st.lists(
+        st.tuples(st.sampled_from(NAMES), st.sampled_from(["approve", "approve", "approve", "reject"])),
+        max_size=12,
+    ),
+    order=st.sampled_from(["in_turn", "together"]),
 )
 def test_a_delegate_never_adds_a_person(
     groups: Sequence[tuple[str, ...]],
     given_to: Sequence[tuple[str, str, tuple[float, float]]],
     stages: Sequence[ApprovalStage],
-    clicks: Sequence[str],
+    clicks: Sequence[tuple[str, Literal["approve", "reject"]]],
+    order: Order,
 ) -> None:
-    asked = samples.request(
-        RunRef(tenant="default", thread_id="t", turn=1, run_id="r", token=1), stages=tuple(stages)
-    )
+    run = RunRef(tenant="default", thread_id="t", turn=1, run_id="r", token=1)
+    asked = samples.request(run, stages=tuple(stages), order=order)
     approval = Approval.opened(asked.model_copy(update={"excluded": (STARTED,)}))
     now = asked.requested_at
     people = _people(groups, given_to, now)
     known = {person.id: person for person in people}
     speakers = Speakers(PeopleDirectory(people))
-    for who in clicks:
+    for who, kind in clicks:
         now += 1.0
         try:
             seat = speakers.seat(approval, known[who], now)
@@ -92,16 +98,18 @@ def test_a_delegate_never_adds_a_person(
         said = ApprovalDecision(
             approval_id=asked.id,
             digest=approval.digest,
-            kind="approve",
+            kind=kind,
+            reason="because",
             person=who,
             on_behalf_of=None if seat.absent is None else seat.absent.id,
             assurance=Assurance.OIDC,
             via="test",
             stage=seat.stages[0],
+            seats=seat.stages if len(seat.stages) > 1 else (),
             decided_at=now,
         )
         approval = decide(approval, said, known[who], absent=seat.absent, others=seat.others)
-        if approval.state is ApprovalState.APPROVED:
+        if approval.state.settled:
             break
     voices = [voice for said in approval.decisions for voice in said.voices]
     assert len(voices) == len(set(voices)), "a person has two voices"
@@ -118,6 +126,6 @@ def test_a_delegate_never_adds_a_person(
         Seats(frozenset(one.id for one in people if one.id != STARTED and stage.admits(one)), stage.required)
         for stage in stages
     ]
-    assert len(approval.decisions) <= seats_filled(entitled), "delegates made more people than there are"
+    assert len(approval.standing()) <= seats_filled(entitled), "delegates made more people than there are"
     if approval.state is ApprovalState.APPROVED:
         assert still_holds(approval, known, now) is None

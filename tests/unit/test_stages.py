@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from guardkit import Keys
+from guardkit.channels.card import compose
 from guardkit.core.approvals import (
     Approval,
     ApprovalDecision,
@@ -21,6 +22,7 @@ from guardkit.core.presentation import present
 from guardkit.core.runs import RunRef
 from guardkit.core.signing import Verifier
 from guardkit.core.stages import ApprovalStage, Escalation, Exemption
+from guardkit.core.wording import in_words
 from guardkit.errors import DecisionRefusedError
 from guardkit.testing.contracts import samples
 
@@ -174,6 +176,7 @@ def test_who_changes_places_still_counts() -> None:
     both = [Person(id=name, groups=("a", "b")) for name in ("dana", "ben")]
     settled = said(said(asked(*groups), both[0]), both[1])
     assert given(settled) == [("dana",), ("ben",)]
+    assert still_holds(settled, {one.id: one for one in both}, 2.0) is None, "both fit both"
     swapped: dict[str, Person | None] = {
         "dana": both[0].model_copy(update={"groups": ("b",)}),
         "ben": both[1].model_copy(update={"groups": ("a",)}),
@@ -244,7 +247,7 @@ def test_where_an_approval_stood_with_its_first_decisions() -> None:
 @pytest.mark.parametrize("reason", [None, "", " \n\t"])
 @pytest.mark.parametrize("kind", ["approve", "edit"])
 def test_a_demanded_comment_is_needed(kind: str, reason: str | None) -> None:
-    args = {"args": {"claim_id": "C-0", "amount": "2"}} if kind == "edit" else {}
+    args: dict[str, Any] = {"args": {"claim_id": "C-0", "amount": "2"}} if kind == "edit" else {}
     approval = asked(stage("dana"), comment_required=(kind,))
     assert why(approval, DANA, kind, reason=reason, **args) == "reason_required"
     assert said(approval, DANA, kind, **args).state is State.APPROVED
@@ -300,6 +303,66 @@ def test_an_exemption_that_does_not_cover_somebody_any_more_does_not_hold() -> N
     plain = said(asked(stage("dana"), exemptions=(some,)), DANA)
     turned_out = DANA.model_copy(update={"identities": ("uma",), "groups": ("night",)})
     assert still_holds(plain, {"dana": turned_out}, 2.0) is not None, "it was not given under the exemption"
+
+
+DECIDED: dict[str, Any] = {
+    "decision": "approve", "person": "dana", "stage": 0, "assurance": "oidc", "via": "web", "state": "pending",
+}  # fmt: skip
+TOLD: dict[str, tuple[str, dict[str, Any], str]] = {
+    "one of several": (
+        "approval.decided",
+        {**DECIDED, "seats": [0, 1], "waiting": [0, 1], "rejections": 0},
+        "approved by dana (stage 1 or 2, oidc, via web), others have to agree: stages 1, 2",
+    ),
+    "one left": (
+        "approval.decided",
+        {**DECIDED, "waiting": [1], "rejections": 0},
+        "approved by dana (stage 1, oidc, via web), others have to agree: stage 2",
+    ),
+    "older": ("approval.decided", DECIDED, "approved by dana (stage 1, oidc, via web), others have to agree"),
+    "rejection": (
+        "approval.decided",
+        {**DECIDED, "decision": "reject", "waiting": [0], "rejections": 1},
+        "rejected by dana (stage 1, oidc, via web), which ends it only when more people reject: stage 1",
+    ),
+    "exempt": (
+        "approval.decided",
+        {**DECIDED, "state": "approved", "exemption": "nights"},
+        "approved by dana (stage 1, oidc, via web), who asked and is exempt: nights",
+    ),
+    "together": (
+        "approval.requested",
+        {"routes": ["desk"], "order": "together", "stages": 3, "exemptions": ["nights"]},
+        "asked desk, all 3 stages at once, whoever asked may answer (nights)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("kind", "data", "says"), TOLD.values(), ids=TOLD)
+def test_the_story_tells_of_stages_and_exemptions(kind: str, data: dict[str, Any], says: str) -> None:
+    assert in_words(kind, data)[0] == says
+
+
+def test_the_card_says_who_is_waited_for_and_why() -> None:
+    approval = said(
+        asked(
+            stage("dana", "ann", reject_quorum=2),
+            stage("uma"),
+            exemptions=(NIGHT,),
+            comment_required=("edit",),
+        ),
+        DANA,
+        "reject",
+    )
+    card = compose(said(approval, UMA))
+    facts = {fact.label: fact.text for fact in card.facts}
+    assert facts["Order"] == "all stages are asked at once, in any order"
+    assert facts["Whoever asked may decide"] == NIGHT.reason
+    assert "rejected by 1 of 2 who end it (dana) [waiting]" in card.stages[0].text
+    assert "1 of 1" in card.stages[1].text
+    assert "[done]" in card.stages[1].text
+    assert f"although they asked ({NIGHT.reason})" in card.said[1].text
+    assert {one.kind: one.comment for one in card.choices} == {"approve": False, "edit": True, "reject": True}
 
 
 FIELDS = ("order", "comment_required", "exemptions")

@@ -107,7 +107,7 @@ CREATE OR REPLACE TRIGGER gk_counts_down BEFORE UPDATE ON {schema}.gk_standing
 
 CREATE OR REPLACE FUNCTION {schema}.gk_agents_audit() RETURNS trigger LANGUAGE plpgsql AS $guardkit$
 BEGIN
-    IF NEW.kind !~ '^(approval\.decided|approval\.refused|approval\.glass_broken|standing\.given|standing\.revoked|review\.|hold\.|retention\.|stop\.|anomaly\.|api\.|channel\.|database\.)'
+    IF NEW.kind !~ '^(approval\.decided|approval\.refused|approval\.glass_broken|standing\.given|standing\.revoked|review\.|hold\.|person\.|retention\.|stop\.|anomaly\.|api\.|channel\.|database\.)'
         OR has_column_privilege(current_user, {approvals_text}, 'decisions', 'UPDATE') THEN
         RETURN NEW;
     END IF;

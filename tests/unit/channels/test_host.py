@@ -6,7 +6,7 @@ import pytest
 
 from guardkit.channels.host import EVERYBODY, ChannelHost, Refusals
 from guardkit.core.people import Person, Roster
-from guardkit.core.stages import Escalation
+from guardkit.core.stages import Escalation, Exemption
 from guardkit.errors import ChannelError
 from guardkit.policy import PeopleDirectory
 from tests.web.claims import DESK_STAGE, FINANCE_STAGE, FIRST, REQUESTER, SECOND, THIRD, Claims, Clock
@@ -49,6 +49,31 @@ def test_those_who_may_answer_later_are_written_to_by_their_own_channel_and_then
     claims.clock.now = approval.request.requested_at + 60
     assert list(finance.approvers(approval, 0)) == [SECOND, THIRD]
     assert list(desk.approvers(approval, 0)) == [FIRST]
+
+
+@pytest.mark.promise("P5")
+def test_stages_that_wait_at_once_have_their_own_people_and_times() -> None:
+    claims = Claims()
+    step = Escalation(after=60.0, groups=("claims-desk",), channels=("finance",))
+    late = FINANCE_STAGE.model_copy(update={"required": 1, "escalations": (step,)})
+    approval = claims.ask(stages=(DESK_STAGE, late), order="together")
+    assert list(host(claims, name="claims-desk").approvers(approval, 0)) == [FIRST]
+    assert list(host(claims).approvers(approval, 1)) == [SECOND, THIRD]
+    claims.clock.now = approval.request.requested_at + 60
+    after = claims.decide(approval, SECOND)
+    assert after.waiting() == (0,)
+    assert list(host(claims).approvers(approval, 1)) == [FIRST, SECOND, THIRD]
+
+
+@pytest.mark.promise("P5")
+def test_whoever_asked_is_written_to_where_the_policy_exempts_them() -> None:
+    claims = Claims()
+    exempt = Exemption(reason="the only one at night", approvers=("req@corp.example",))
+    approval = claims.ask(stages=(DESK_STAGE,), exemptions=(exempt,))
+    desk = host(claims, name="claims-desk")
+    assert list(desk.approvers(approval, 0)) == [FIRST, REQUESTER]
+    others = exempt.model_copy(update={"approvers": ("ben@corp.example",)})
+    assert list(desk.approvers(claims.ask(stages=(DESK_STAGE,), exemptions=(others,)), 0)) == [FIRST]
 
 
 def test_a_person_who_is_named_and_in_the_group_is_written_to_once() -> None:

@@ -53,6 +53,17 @@ def test_a_no_and_an_answer_have_words(office: Office, verb: str, state: str) ->
     assert office.now(approval).decisions[0].reason == "not this one"
 
 
+@pytest.mark.promise("P5")
+def test_a_yes_has_words_where_the_policy_demands_them(office: Office) -> None:
+    approval = office.ask(comment_required=("approve",))
+    silent = office("approve", approval.request.id, *shown(approval))
+    assert (silent.status, office.now(approval)) == (2, approval)
+    assert "needs a reason" in silent.err
+    done = office("approve", approval.request.id, *shown(approval), "--reason", "checked the invoice")
+    assert (done.status, done.err) == (0, "")
+    assert office.now(approval).decisions[0].reason == "checked the invoice"
+
+
 @pytest.mark.promise("P1")
 def test_what_others_have_said_since_is_looked_at_first(office: Office) -> None:
     approval = office.ask(required=2)

@@ -33,13 +33,7 @@ def terminal(office: Office, *words: str, **environment: str) -> Iterator[Termin
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        env={
-            "PATH": "/usr/bin:/bin",
-            "TERM": "xterm",
-            "PYTHONPATH": "/tmp/wt/stages",
-            **office.environment,
-            **environment,
-        },
+        env={"PATH": "/usr/bin:/bin", "TERM": "xterm", **office.environment, **environment},
         start_new_session=True,
     )
     os.close(theirs)

@@ -1,4 +1,4 @@
-"""Encryption of what the tables hold.
+"""Encryption of what the tables hold, and audit entries of which values can be erased.
 
 Nothing is encrypted by the upgrade: a process with a key does that, and `guardkit db encrypt` for rows that are there.
 
@@ -44,7 +44,10 @@ def upgrade() -> None:
         sa.Column("began_at", sa.BigInteger(), nullable=False),
         **TABLE,
     )
+    if "salts" not in {one["name"] for one in sa.inspect(op.get_bind()).get_columns("gk_audit")}:
+        op.add_column("gk_audit", sa.Column("salts", text()))
 
 
 def downgrade() -> None:
+    # Salts stay: without them the entries that have some would never be verified again.
     op.drop_table("gk_sealing")
