@@ -110,8 +110,9 @@ def least(found: Sequence[StandingOffer | None]) -> StandingOffer | None:
     given = [one for one in found if one is not None]
     if not given or len(given) < len(found):
         return None
-    common = frozenset(given[0].scopes).intersection(*(one.scopes for one in given))
-    scopes: tuple[StandingScope, ...] = tuple(filter(common.__contains__, given[0].scopes))
+    scopes: tuple[StandingScope, ...] = tuple(
+        scope for scope in given[0].scopes if all(scope in one.scopes for one in given)
+    )
     limits = [one.amount for one in given if one.amount is not None]
     if not scopes or len({limit.argument for limit in limits}) > 1:
         return None
