@@ -47,6 +47,7 @@ from guardkit.langgraph.weaving import Graph
 from guardkit.langgraph.wrapping import NodeHost
 from guardkit.otel import OpenTelemetry
 from guardkit.policy import PeopleDirectory, Policy
+from guardkit.runtime.delegations import Delegations
 from guardkit.runtime.desk import Desk
 from guardkit.runtime.events import NoTelemetry, Quiet, Telemetry
 from guardkit.runtime.heartbeat import Heartbeat
@@ -390,6 +391,7 @@ class Guard(Declarations):
             channels=self.channels,
             offload=self.database.offload,
             attach=self._attach,
+            delegations=Delegations(self.store, self.directory),
             watching=None if self._watch is None else Watching(self._anomalies, self._watch, self._telemetry),
             **options,
         )

@@ -20,8 +20,8 @@ from typing import Literal, TypeAlias, cast, get_args
 
 from opentelemetry import trace
 
+from guardkit.core.ambient import of_the_run
 from guardkit.errors import ConfigurationError
-from guardkit.langgraph.node import RUN
 
 LogFormat: TypeAlias = Literal["json", "text"]
 
@@ -126,9 +126,7 @@ def _facts(record: logging.LogRecord) -> Mapping[str, object]:
         "logger": record.name,
         "message": _message(record),
     }
-    run = RUN.get()
-    if run is not None:
-        facts |= {"agent": run.services.agent, "thread_id": run.run.thread_id, "run_id": run.run.run_id}
+    facts |= of_the_run()
     facts |= {name: str(getattr(record, name)) for name in _IDS if hasattr(record, name)}
     context = trace.get_current_span().get_span_context()
     if context.is_valid:

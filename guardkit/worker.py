@@ -27,6 +27,7 @@ from guardkit.errors import (
 )
 from guardkit.langgraph.graph import GuardedGraph
 from guardkit.langgraph.resuming import resume
+from guardkit.runtime.delegations import Delegations
 from guardkit.runtime.desk import Desk
 from guardkit.runtime.driver import Offload
 from guardkit.runtime.outbox import Outbox
@@ -96,6 +97,7 @@ class Worker:
         concurrency: threads resumed at once.
         attach: attaches channels whose messenger has not answered before; returns whether none is left.
         watching: looks for unusual agents, beside everything else.
+        delegations: asks delegates whose delegation begins while a stage waits.
 
     Raises:
         ConfigurationError: an agent is both in this process and on a server.
@@ -116,6 +118,7 @@ class Worker:
         concurrency: int = 4,
         attach: Callable[[], bool] = lambda: True,
         watching: Watching | None = None,
+        delegations: Delegations | None = None,
     ) -> None:
         self._graphs = graphs
         self._remote = dict(remote or {})
@@ -138,6 +141,7 @@ class Worker:
         self._open: list[Listening] = []
         self._attach = attach
         self._watching = watching
+        self._delegations = delegations
         self._attached = False
         self._listen_at = 0.0
         self._rounds: dict[str, float] = {}
@@ -234,6 +238,8 @@ class Worker:
     async def _watch(self) -> Done:
         if self._watching is not None and self._watching.due():
             await self._offload(self._watching.look)
+        if self._delegations is not None and self._delegations.due():
+            await self._offload(self._delegations.look)
         return Done()
 
     async def _send(self) -> Done:

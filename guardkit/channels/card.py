@@ -310,7 +310,9 @@ def _fewer_changes(changes: tuple[Change, ...], limit: int, values: int) -> tupl
     if len(short) <= values:
         return tuple(short)
     note = f"⟨… {len(changes) - values:,} of {len(changes):,} changes left out …⟩"
-    gone = Change(path="", label="Left out", before=note, after=note, before_type=None, after_type=None)
+    gone = Change(
+        path="", label="Left out", before=note, after=note, before_type=None, after_type=None, cut=True
+    )
     return (*short[:values], gone)
 
 

@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from guardkit.channels.again import review_notice
 from guardkit.channels.card import Card, Fact, Tone, compose, row_note
 from guardkit.core.approvals import Approval
 from guardkit.core.rows import Change, Row
@@ -51,16 +52,21 @@ class Console:
         Raises:
             ChannelError: the output cannot be written to.
         """
-        return self.show(approval)
+        return self.show(approval, notice=review_notice(approval) if delivery.kind == "review" else "")
 
-    def show(self, approval: Approval) -> str:
+    def show(self, approval: Approval, *, notice: str = "") -> str:
         """Print an approval as it stands: as a question, or its outcome; returns the hash of what was shown.
+
+        Args:
+            approval: as it stands.
+            notice: what the reader has to know first.
 
         Raises:
             ChannelError: the output cannot be written to.
         """
-        link = None if self._inbox is None else f"{self._inbox.rstrip('/')}/approvals/{approval.request.id}"
-        card = compose(approval, link=link)
+        place = "reviews" if notice else "approvals"
+        link = None if self._inbox is None else f"{self._inbox.rstrip('/')}/{place}/{approval.request.id}"
+        card = compose(approval, link=link).model_copy(update={"notice": notice})
         self._print(_panel(card))
         return card.hash
 
@@ -100,6 +106,8 @@ def _panel(card: Card) -> Panel:
 
 
 def _parts(card: Card) -> Iterator[RenderableType]:
+    if card.notice:
+        yield Text(card.notice, style="bold")
     yield _facts(card.facts)
     if card.tone == "waiting":
         yield _rows("Arguments", card.args)

@@ -12,9 +12,11 @@ from pydantic import SecretStr
 from guardkit.channels.http import Receiving
 from guardkit.core.approvals import Approval, ApprovalDecision, waiting_since
 from guardkit.core.audit import AuditEvent
+from guardkit.core.breaking import broken, requesters
 from guardkit.core.people import Directory, Person, Roster
 from guardkit.core.ports import ApprovalChannel, Store
 from guardkit.core.presentation import Said
+from guardkit.core.reviews import reviewers
 from guardkit.core.stages import ApprovalStage, Wait
 from guardkit.core.values import Json
 from guardkit.core.visible import one_line
@@ -25,6 +27,9 @@ log = logging.getLogger("guardkit")
 
 EVERYBODY = "*"
 """Whose audit chain a refused callback is in that names no tenant's approval."""
+
+REVIEWER = "review:"
+"""How the recipients of posts begin that ask for the review of a broken glass."""
 
 _BURST = 20
 _REFILL = 3.0
@@ -82,6 +87,34 @@ class ChannelHost:
         if not found:
             raise ChannelError(f"channel {self.name!r}: nobody may answer in stage {stage + 1}")
         return found
+
+    def review_link(self, approval: Approval) -> str | None:
+        """Where people review an approval's broken glass, if there is a web inbox."""
+        return None if self.inbox is None else f"{self.inbox.rstrip('/')}/reviews/{approval.request.id}"
+
+    def reviewers(self, approval: Approval) -> Sequence[Person]:
+        """Everybody who may review an approval's broken glass now.
+
+        Raises:
+            ChannelError: the policy names a group, and the directory cannot list people; or it is nobody.
+        """
+        glass, said = approval.request.break_glass, broken(approval)
+        if glass is None or said is None:
+            return ()
+        if glass.review_groups and not isinstance(self.directory, Roster):
+            raise ChannelError(
+                f"channel {self.name!r} has to write to a group, and the directory cannot list people",
+                remedy="give it a method people_of(tenant)",
+            )
+        named = (*glass.reviewers, said.person, *requesters(approval.request))
+        found = [self.directory.find(identity) for identity in named]
+        if isinstance(self.directory, Roster):
+            found += self.directory.people_of(approval.request.tenant)
+        people = dict.fromkeys(person for person in found if person is not None)
+        some = reviewers(approval, people, self.store.now())
+        if not some:
+            raise ChannelError(f"channel {self.name!r}: nobody may review the broken glass")
+        return some
 
     def _approvers(self, approval: Approval, stage: ApprovalStage, wait: Wait | None) -> Iterator[Person]:
         request = approval.request

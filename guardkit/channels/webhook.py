@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import SecretStr
 
+from guardkit.channels.again import review_card
 from guardkit.channels.card import compose
 from guardkit.channels.host import ChannelHost
 from guardkit.core.approvals import Approval
@@ -34,6 +35,7 @@ _TYPES = {
     "remind": "approval.reminded",
     "update": "approval.updated",
     "outcome": "approval.settled",
+    "review": "review.asked",
 }
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -93,7 +95,10 @@ class Webhook:
             raise ChannelError(
                 f"channel {self.name!r} was not attached", remedy="let a worker send its messages"
             )
-        card = compose(approval, link=self._host.link(approval), who=self._host.who)
+        if delivery.kind == "review":
+            card = review_card(self._host, approval)
+        else:
+            card = compose(approval, link=self._host.link(approval), who=self._host.who)
         now = int(self._host.store.now())
         body = json.dumps(
             {

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from guardkit.cli.base import Operator, database, out
+from guardkit.cli.base import Operator, database as configured, out
 from guardkit.core.anomalies import Anomaly
 from guardkit.core.durations import format_duration
 from guardkit.core.visible import one_line
@@ -27,8 +27,8 @@ def anomalies_list(
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """List the anomalies that stand, newest first."""
-    with database() as configured:
-        found = SQLAnomalies(configured).anomalies(tenant=tenant, standing=not everything, limit=limit)
+    with configured() as database:
+        found = SQLAnomalies(database).anomalies(tenant=tenant, standing=not everything, limit=limit)
     if as_json:
         sys.stdout.write(json.dumps([one.model_dump(mode="json") for one in found]) + "\n")
         return
@@ -51,8 +51,8 @@ def anomalies_settle(
     ] = False,
 ) -> None:
     """End the standing of an anomaly."""
-    with database() as configured:
-        if not SQLAnomalies(configured).settle_anomaly(anomaly_id, by=by, why=why, anew=anew):
+    with configured() as database:
+        if not SQLAnomalies(database).settle_anomaly(anomaly_id, by=by, why=why, anew=anew):
             raise InputError(
                 f"there is no anomaly {anomaly_id!r} to settle", remedy="see guardkit anomalies list"
             )

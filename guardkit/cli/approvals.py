@@ -9,12 +9,24 @@ from typing import Annotated
 import typer
 
 from guardkit.channels import Console
-from guardkit.cli import deciding, standing, watching
+from guardkit.cli import deciding, standing, stats, watching
 from guardkit.cli.base import directory, err, out, settings, store
 from guardkit.cli.deciding import ApprovalId, AsJson
 from guardkit.cli.ending import dumped, ending, write
 from guardkit.cli.finding import found as find
-from guardkit.cli.listing import Agent, Filters, For, Shown, Tenant, Thread, Tool, WaitsFor, print_list
+from guardkit.cli.listing import (
+    Agent,
+    Filters,
+    For,
+    Mine,
+    Shown,
+    Tenant,
+    Thread,
+    Tool,
+    WaitsFor,
+    print_list,
+    whose,
+)
 from guardkit.cli.readers import until_nobody_reads
 from guardkit.core.allowances import offered
 from guardkit.core.approvals import ApprovalState
@@ -33,6 +45,7 @@ app.command("edit")(deciding.edit)
 app.command("respond")(deciding.respond)
 app.command("decide")(deciding.decide)
 app.command("watch")(watching.watch)
+app.command("stats")(stats.stats)
 app.add_typer(standing.app, name="standing")
 
 
@@ -56,6 +69,7 @@ def approvals_list(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Settled ones too.")] = False,
     person: For = None,
+    mine: Mine = False,
     older_than: Annotated[
         str | None,
         typer.Option(metavar="AGE", help="Only what was asked so long ago or longer: 30m, 8h, 2d."),
@@ -68,6 +82,7 @@ def approvals_list(
 ) -> None:
     """List questions to people, newest first."""
     with ending(as_json=False), store() as found:
+        person = whose(person, mine=mine)
         states = _states(status, everything=everything, for_somebody=person is not None)
         filters = Filters(
             tenant=tenant,

@@ -1,10 +1,7 @@
-"""What all commands share: configuration, the database, loading the user's graph."""
+"""What all commands share: configuration and the database."""
 
-import importlib
-import inspect
 import logging
 import os
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,8 +17,6 @@ from guardkit.core.settings import Settings, load_settings
 from guardkit.core.visible import visible
 from guardkit.core.wording import Tone
 from guardkit.errors import ConfigurationError, GuardkitError
-from guardkit.guard import Guard
-from guardkit.langgraph.graph import GuardedGraph
 from guardkit.policy import Policy
 from guardkit.sql import Database, SQLStore
 
@@ -69,10 +64,10 @@ def database(*, accepts_plain: bool | None = None) -> Database:
         ConfigurationError: none is configured.
     """
     found = settings()
-    if found.encryption is not None and accepts_plain is not None:
-        accepting = found.encryption.model_copy(update={"accepts_plain": accepts_plain})
-        found = found.model_copy(update={"encryption": accepting})
-    return Database.from_settings(found)
+    encryption = found.encryption
+    if encryption is not None and accepts_plain is not None:
+        encryption = encryption.model_copy(update={"accepts_plain": accepts_plain})
+    return Database.from_settings(found.model_copy(update={"encryption": encryption}))
 
 
 @contextmanager
@@ -80,26 +75,3 @@ def store() -> Generator[SQLStore]:
     """What is durable, in the configured database."""
     with database() as found:
         yield SQLStore(found)
-
-
-def load(spec: str) -> tuple[Guard, list[GuardedGraph]]:
-    """A guard and its graphs from `module:attribute`: a guarded graph, a `Guard`, or a function that makes one.
-
-    Raises:
-        ConfigurationError: there is no such module or attribute, or it is neither.
-    """
-    module_name, _, attribute = spec.partition(":")
-    if not attribute:
-        raise ConfigurationError(f"{spec!r} is not module:attribute")
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        found: object = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ConfigurationError(f"{spec!r} cannot be loaded: {error}") from error
-    if inspect.isfunction(found):
-        found = found()
-    if isinstance(found, Guard):
-        return found, list(found.graphs.values())
-    if isinstance(found, GuardedGraph) and isinstance(found.owner, Guard):
-        return found.owner, [found]
-    raise ConfigurationError(f"{spec!r} is a {type(found).__name__}, not a guarded graph or a Guard")

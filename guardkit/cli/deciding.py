@@ -16,13 +16,14 @@ from guardkit.cli.editing import Edited, Edits, changed
 from guardkit.cli.ending import Status, ending, write
 from guardkit.cli.finding import found as find
 from guardkit.cli.standing import tell_given, wish_of
+from guardkit.cli.taken import Taken
+from guardkit.cli.together import SaidTogether, decide_together
 from guardkit.core.approvals import Approval, ApprovalState, DecisionKind
+from guardkit.core.batches import BatchKind
 from guardkit.core.granting import grant_of
 from guardkit.core.people import Assurance, Directory
 from guardkit.core.presentation import present, presentation_hash
-from guardkit.core.rows import Change
 from guardkit.core.standing import StandingWish
-from guardkit.core.values import Value
 from guardkit.core.visible import one_line
 from guardkit.errors import InputError
 from guardkit.runtime.desk import Desk
@@ -44,6 +45,10 @@ _VERBS: dict[DecisionKind, str] = {
     "respond": "Answer instead of doing",
 }
 
+ApprovalIds = Annotated[
+    list[str],
+    typer.Argument(help="Ids, or four digits or more of their beginning. Several are decided on together."),
+]
 ApprovalId = Annotated[str, typer.Argument(help="The id, or four digits or more of its beginning.")]
 As = Annotated[str, typer.Option("--as", help="Who decides, as the people directory knows them.")]
 Reason = Annotated[str | None, typer.Option(help="In the person's own words; kept with the decision.")]
@@ -51,43 +56,19 @@ Shown = Annotated[
     str | None,
     typer.Option(metavar="HASH", help="The presentation_hash that was looked at; refused if changed."),
 ]
+AllShown = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--shown",
+        metavar="HASH",
+        help="The presentation_hash that was looked at, of each; refused if changed. Repeatable.",
+    ),
+]
 Digest = Annotated[str | None, typer.Option(help="The digest that was shown; another one is refused.")]
 Yes = Annotated[
     bool, typer.Option("--yes", help="Do not ask; approve and edit then need --shown or --digest.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
-
-
-class Taken(Value):
-    """A decision that counts, as `--json` prints it."""
-
-    approval: str
-    decision: DecisionKind
-    person: str
-    on_behalf_of: str | None
-    """For whom, if a delegate said it for somebody who is away."""
-
-    stage: int
-    """1 for the first."""
-
-    at: float
-    """Seconds since the epoch, by the database's clock."""
-
-    state: ApprovalState
-    """Where the approval stands with it; `pending` while others have to agree."""
-
-    version: int
-    digest: str
-    """The digest of the arguments as they stand with it."""
-
-    presentation_hash: str
-    """Hash of what was decided on."""
-
-    changes: tuple[Change, ...]
-    """With `edit`: what it changed."""
-
-    standing: str | None = None
-    """With `--standing`: id of the standing approval, once everybody who is needed has said it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,10 +135,10 @@ def check_shown(approval: Approval, digest: str | None) -> None:
 
 
 def approve(
-    approval_id: ApprovalId,
+    approval_ids: ApprovalIds,
     person: As,
     reason: Reason = None,
-    shown: Shown = None,
+    shown: AllShown = None,
     digest: Digest = None,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -169,24 +150,28 @@ def approve(
     uses: Annotated[int | None, typer.Option(min=1, max=1000, help="How many more.")] = None,
     amount: Annotated[str | None, typer.Option(help="How much of the limited argument in all.")] = None,
 ) -> None:
-    """Approve what is asked, after a look at it; with --standing also actions like it, where the policy permits it."""
+    """Approve what is asked, after a look at it. Several of one run or of one kind are decided on together.
+
+    With --standing also actions like it, where the policy permits it.
+    """
     with ending(as_json=as_json):
         wish = wish_of(standing, hours, uses, amount)
-    said = _said("approve", approval_id, person, reason, shown, digest, yes=yes, as_json=as_json)
-    _run(replace(said, standing=wish), None)
+    _one_or_several(
+        "approve", approval_ids, person, reason, shown, digest, yes=yes, as_json=as_json, standing=wish
+    )
 
 
 def reject(
-    approval_id: ApprovalId,
+    approval_ids: ApprovalIds,
     person: As,
     reason: Reason = None,
-    shown: Shown = None,
+    shown: AllShown = None,
     digest: Digest = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Reject what is asked; needs a reason."""
-    _run(_said("reject", approval_id, person, reason, shown, digest, yes=yes, as_json=as_json), None)
+    """Reject what is asked; needs a reason. Several of one run or of one kind are decided on together."""
+    _one_or_several("reject", approval_ids, person, reason, shown, digest, yes=yes, as_json=as_json)
 
 
 def respond(
@@ -256,6 +241,38 @@ def decide(
             args=None if changes is None else {**approval.args, **changes},
         )
     out.print(f"approval is {result.state.value}")
+
+
+def _one_or_several(
+    kind: BatchKind,
+    approvals: list[str],
+    person: str,
+    reason: str | None,
+    shown: list[str] | None,
+    digest: str | None,
+    *,
+    yes: bool,
+    as_json: bool,
+    standing: StandingWish | None = None,
+) -> None:
+    hashes = shown or []
+    with ending(as_json=as_json):
+        if standing is not None and len(approvals) > 1:
+            raise InputError("--standing goes with one approval", remedy="approve them one by one")
+    if len(approvals) > 1:
+        decide_together(
+            SaidTogether(
+                approvals=approvals, person=person, kind=kind, reason=reason, shown=hashes, digest=digest,
+                yes=yes, as_json=as_json,
+            )
+        )  # fmt: skip
+        return
+    with ending(as_json=as_json):
+        if len(hashes) > 1:
+            raise InputError("--shown is given more often than there are approvals")
+    seen = hashes[0] if hashes else None
+    said = _said(kind, approvals[0], person, reason, seen, digest, yes=yes, as_json=as_json)
+    _run(replace(said, standing=standing), None)
 
 
 def _said(

@@ -43,6 +43,8 @@ _STATUSES: Mapping[str, Status] = {
     "not_allowed": Status.NOT_ALLOWED,
     "digest_mismatch": Status.CHANGED,
     "version_mismatch": Status.CHANGED,
+    "shown_mismatch": Status.CHANGED,
+    "not_whole": Status.NOT_ALLOWED,
     "conflict": Status.CHANGED,
 }
 """By reason of a `DecisionRefusedError`; the others are about what was typed."""
@@ -70,12 +72,13 @@ def ending(*, as_json: bool) -> Generator[None]:
         yield
     except GuardkitError as error:
         if as_json:
-            write(_refused(error))
+            write(refused(error))
         complain(error)
-        raise typer.Exit(_status(error)) from error
+        raise typer.Exit(status_of(error)) from error
 
 
-def _status(error: GuardkitError) -> Status:
+def status_of(error: GuardkitError) -> Status:
+    """The exit status of an error."""
     match error:
         case DecisionRefusedError():
             return _STATUSES.get(error.reason, Status.UNUSABLE)
@@ -85,7 +88,8 @@ def _status(error: GuardkitError) -> Status:
             return Status.UNUSABLE
 
 
-def _refused(error: GuardkitError) -> Refused:
+def refused(error: GuardkitError) -> Refused:
+    """Why nothing was decided, for machines."""
     return Refused(
         error=error.code,
         reason=error.reason if isinstance(error, DecisionRefusedError) else None,

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from guardkit.channels.card import shortened_again
-from guardkit.cli.base import out
+from guardkit.cli.base import out, settings
 from guardkit.core.approvals import Approval, ApprovalState
 from guardkit.core.people import Directory, Person
 from guardkit.core.places import Place
@@ -33,7 +33,29 @@ Tenant = Annotated[str | None, typer.Option(help="Only this tenant.")]
 Thread = Annotated[str | None, typer.Option(help="Only this thread; the whole id.")]
 Agent = Annotated[str | None, typer.Option(help="Only this agent; the whole name.")]
 Tool = Annotated[str | None, typer.Option(help="Only this tool; the whole name.")]
+Mine = Annotated[
+    bool, typer.Option("--mine", help="Only what waits for you now: whom GUARDKIT_PERSON names.")
+]
 For = Annotated[str | None, typer.Option("--for", help="Only what waits for this person now.")]
+
+
+def whose(person: str | None, *, mine: bool) -> str | None:
+    """Whose list is meant, if one person's.
+
+    Raises:
+        InputError: both are said, or it is not configured who `--mine` is.
+    """
+    if not mine:
+        return person
+    if person is not None:
+        raise InputError("--mine and --for exclude each other")
+    named = settings().person
+    if named is None:
+        raise InputError(
+            "--mine: nothing says who you are",
+            remedy="set GUARDKIT_PERSON to an identity of the people directory, or use --for",
+        )
+    return named
 
 
 class Shown(Presentation):

@@ -1,6 +1,5 @@
 """Setting up and looking after: database, policies, keys, doctor."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,8 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from guardkit.cli.base import database, load, out, settings, store
-from guardkit.cli.examination import examine, examine_channels
+from guardkit.cli.base import database, out, store
 from guardkit.core.encryption import encryption_key
 from guardkit.core.keys import Keys, private_key
 from guardkit.core.signing import Signer
@@ -90,26 +88,3 @@ def keys_new() -> None:
     }
     for variable, value in lines.items():
         sys.stdout.write(f"{variable}={value}\n")
-
-
-def doctor(
-    spec: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[MODULE:GRAPH]", help="A guarded graph, or its Guard: looks at its channels too."
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
-) -> None:
-    """Check versions, database, migrations, keys, LangGraph's insides, and channels. Exit status 1 when something is wrong."""
-    findings = examine(settings())
-    if spec is not None:
-        guard, _ = load(spec)
-        findings += examine_channels(guard.channels)
-    if as_json:
-        sys.stdout.write(json.dumps([finding.model_dump(mode="json") for finding in findings]) + "\n")
-    else:
-        for finding in findings:
-            mark = "[green]ok[/]  " if finding.ok else "[bold red]bad[/] "
-            out.print(f"{mark} {escape(finding.what)}: {escape(finding.says)}")
-    raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)

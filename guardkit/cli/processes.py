@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from guardkit import logs
-from guardkit.cli.base import load
+from guardkit.cli.agents import load
 from guardkit.cli.remotes import remote_agents
 from guardkit.cli.surroundings import (
     LogFormatOption,

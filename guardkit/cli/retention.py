@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from guardkit.cli.base import Operator, database, out
+from guardkit.cli.base import Operator, database as configured, out
 from guardkit.core.retention import LegalHold
 from guardkit.core.visible import one_line
 from guardkit.errors import InputError
@@ -28,8 +28,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 
 @contextmanager
 def _retention() -> Generator[SQLRetention]:
-    with database() as configured:
-        yield SQLRetention(configured)
+    with configured() as database:
+        yield SQLRetention(database)
 
 
 def db_prune(
@@ -80,8 +80,8 @@ def db_size(
     as_json: AsJson = False,
 ) -> None:
     """Say how large the tables are, and the largest threads. Reads every row."""
-    with database() as configured:
-        size = database_size(configured, tenant=tenant, threads=threads)
+    with configured() as database:
+        size = database_size(database, tenant=tenant, threads=threads)
     if as_json:
         sys.stdout.write(size.model_dump_json() + "\n")
         return

@@ -14,8 +14,8 @@ from guardkit.sql import back_up, inspect_database, roles_script, row_level_secu
 
 def db_check(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
     """Look the database over, without a change to it. Exit status 1 when something is wrong."""
-    with database() as configured:
-        found = inspect_database(configured)
+    with database() as opened:
+        found = inspect_database(opened)
     if as_json:
         sys.stdout.write(json.dumps([one.model_dump(mode="json") for one in found]) + "\n")
     else:

@@ -27,8 +27,8 @@ def db_import(
 ) -> None:
     """Take over threads from LangGraph's own savers, and compare every row. Exit status 1 when a thread was refused."""
     refused = False
-    with database() as configured:
-        for one in import_threads(configured, source, tenant=tenant, threads=thread or (), dry_run=dry_run):
+    with database() as found:
+        for one in import_threads(found, source, tenant=tenant, threads=thread or (), dry_run=dry_run):
             refused = refused or one.state == "refused"
             out.print(_line(one), soft_wrap=True)
     raise typer.Exit(1 if refused else 0)

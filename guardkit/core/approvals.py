@@ -27,6 +27,7 @@ from guardkit.core.seating import Seating, seated
 from guardkit.core.stages import ApprovalStage, Exemption
 from guardkit.core.standing import StandingOffer, StandingTerms
 from guardkit.core.steps import Action
+from guardkit.core.terms import Terms
 from guardkit.core.values import JsonObject, Value
 from guardkit.errors import DecisionRefusedError
 
@@ -82,6 +83,9 @@ class ApprovalRequest(Value):
     routes: tuple[str, ...]
     route_hash: str
     """Hash of rules, routes and stages: while it is unchanged in today's policy the approval stands."""
+
+    terms: Terms | None = None
+    """What it is made of; while that is unchanged, so far as it applied, the approval stands too."""
 
     stages: tuple[ApprovalStage, ...] = Field(min_length=1)
     order: Order = "in_turn"

@@ -24,3 +24,12 @@ class Backlog(Value):
 
     in_doubt: int = 0
     """Effects of which nobody knows whether they took place."""
+
+    reviews: int = 0
+    """Reviews of broken glasses that nobody has closed."""
+
+    reviews_age: float = 0.0
+    """Seconds since the glass was broken that has waited longest; 0 when there is none."""
+
+    reviews_overdue: int = 0
+    """Those of them whose time is over."""

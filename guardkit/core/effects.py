@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
+from guardkit.core.runs import RunRef
 from guardkit.core.values import Json, Value
 
 
@@ -72,6 +73,14 @@ class Reconciled(Value):
 
     state: Literal["done", "not_done", "unknown"]
     result: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who let a tool find out what became of an effect, and of which attempt."""
+
+    run: RunRef
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,17 @@ class BreakGlass(Value):
     review_within: float = Field(gt=0)
     """Seconds after which a review that nobody has closed is overdue."""
 
+    review_channels: tuple[str, ...] = ()
+    """Names of the approval channels that reach the reviewers. Where there are none, nobody is written to."""
+
+    remind_every: float | None = Field(default=None, gt=0)
+    """Seconds between two messages to the reviewers until it is closed; `review_within` when `None`."""
+
+    @property
+    def reminder(self) -> float:
+        """Seconds between two messages to the reviewers."""
+        return self.review_within if self.remind_every is None else self.remind_every
+
     def names(self, person: Person) -> bool:
         """Whether this person may break the glass."""
         return any(person.answers_to(identity) for identity in self.people)

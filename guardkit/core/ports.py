@@ -7,10 +7,9 @@ the thread since: nothing was changed then. `events` go to the tenant's audit ch
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from guardkit.core.anomalies import Anomaly, Watch
 from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
 from guardkit.core.audit import AuditEntry, AuditEvent
-from guardkit.core.effects import ClaimResult, EffectRecord, EffectState
+from guardkit.core.effects import Asked, ClaimResult, EffectRecord, EffectState
 from guardkit.core.finding import Finding
 from guardkit.core.no_result import NoResult
 from guardkit.core.places import Place
@@ -186,8 +185,16 @@ class Effects(Protocol):
         result: Json,
         by: str,
         events: Sequence[AuditEvent],
+        asked: Asked | None = None,
     ) -> bool:
-        """Settle a key in doubt (`done` or `not_done`). Returns whether it was in doubt."""
+        """Settle a key in doubt (`done` or `not_done`). Returns whether it was in doubt.
+
+        With `asked` a run settles it: only while it holds its lease, and only the attempt that it has asked about. An
+        answer is as old as the question, and may be about an attempt that another has followed.
+
+        Raises:
+            StaleRunError: the run has lost its lease.
+        """
         ...
 
 
@@ -323,25 +330,6 @@ class ChannelRecords(Protocol):
             scope: whose keys these are, e.g. a channel's name.
             key: what must be taken once, e.g. the signature of a request.
             seconds: how long it is remembered at least.
-        """
-        ...
-
-
-class StandingAnomalies(Protocol):
-    """What a check asks about an agent."""
-
-    def standing(self, tenant: str, agent: str) -> Sequence[Anomaly]:
-        """The anomalies of an agent that stand now, oldest first."""
-        ...
-
-
-class Anomalies(StandingAnomalies, Protocol):
-    """The watch over agents."""
-
-    def look(self, watch: Watch) -> Sequence[Anomaly]:
-        """Count what is new, judge the windows that it is in, and return what was found for the first time.
-
-        Each anomaly is audited in the transaction that keeps it, and returned to one caller only.
         """
         ...
 

@@ -138,6 +138,37 @@ def check_reviewer(review: Review, person: Person, others: Iterable[Person | Non
         raise DecisionRefusedError("not_an_approver", "this person is not among those who review it")
 
 
+def reviewers(review_of: Approval, people: Iterable[Person], at: float) -> Sequence[Person]:
+    """Those of some people who may close the review of a broken glass.
+
+    Args:
+        review_of: the approval whose glass was broken.
+        people: the directory's records of everybody who may be meant, of whoever broke the glass and of whoever asked.
+        at: seconds since the epoch, by the database's clock.
+    """
+    request, said = review_of.request, broken(review_of)
+    glass = request.break_glass
+    if glass is None or said is None:
+        return ()
+    everybody = tuple(people)
+    aside = (said.person, *requesters(request))
+    involved = [one for one in everybody if any(one.answers_to(identity) for identity in aside)]
+    return [
+        one
+        for one in everybody
+        if one.active
+        and one.tenant == request.tenant
+        and glass.may_review(one)
+        and not any(count_as_one(one, other, at) for other in involved)
+    ]
+
+
+def due_of(approval: Approval) -> float | None:
+    """When the review of an approval's broken glass is due, in seconds since the epoch; `None` where it is whole."""
+    said, glass = broken(approval), approval.request.break_glass
+    return None if said is None or glass is None else said.decided_at + glass.review_within
+
+
 def checked_change(before: Review, after: Review) -> None:
     """Refuse what is neither closing a review nor noting that it is overdue.
 

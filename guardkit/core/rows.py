@@ -63,6 +63,8 @@ class Change(Value):
     after: str | None
     before_type: RowType | None
     after_type: RowType | None
+    cut: bool = False
+    """Whether it shows a part only, or stands for changes that are left out: the text says how much is missing."""
 
 
 class _Leaf(NamedTuple):
@@ -133,7 +135,9 @@ def _row(index: int, leaf: _Leaf, *, prominent: bool = False) -> Row:
 
 
 def changes(before: JsonObject, after: JsonObject, order: Sequence[str] = ()) -> tuple[Change, ...]:
-    """What an edit changed, value by value; at most `ROW_LIMIT` of them.
+    """What an edit changed, value by value. What is cut says how long the whole is, and its hash.
+
+    Of more than `ROW_LIMIT` changes the last one says how many others there are.
 
     Args:
         before: the arguments that were asked for.
@@ -143,7 +147,22 @@ def changes(before: JsonObject, after: JsonObject, order: Sequence[str] = ()) ->
     old = {leaf.path: leaf for leaf in _leaves(before, order)}
     new = {leaf.path: leaf for leaf in _leaves(after, order)}
     paths = [path for path in {**old, **new} if not _same(old.get(path), new.get(path))]
-    return tuple(_change(path, old.get(path), new.get(path)) for path in paths[:ROW_LIMIT])
+    shown = tuple(_change(path, old.get(path), new.get(path)) for path in paths[:ROW_LIMIT])
+    if len(paths) == len(shown):
+        return shown
+    left_out = f"⟨… {len(paths) - ROW_LIMIT:,} of {len(paths):,} changes left out …⟩"
+    return (
+        *shown,
+        Change(
+            path="",
+            label="Left out",
+            before=f"{left_out} {_whole(canonical(before), 'all values: ')}",
+            after=f"{left_out} {_whole(canonical(after), 'all values: ')}",
+            before_type=None,
+            after_type=None,
+            cut=True,
+        ),
+    )
 
 
 def _same(old: _Leaf | None, new: _Leaf | None) -> bool:
@@ -159,6 +178,10 @@ def _change(path: str, old: _Leaf | None, new: _Leaf | None) -> Change:
     now = None if new is None else shortened(_text(new.value), VALUE_LIMIT)
     if old is not None and new is not None:
         was, now = _around_difference(_text(old.value), _text(new.value))
+    cut = any(one is not None and len(_text(one.value)) > VALUE_LIMIT for one in (old, new))
+    if cut:
+        was = None if was is None or old is None else _told(was, old.value)
+        now = None if now is None or new is None else _told(now, new.value)
     return Change(
         path=one_line(path, _PATH_LIMIT),
         label=human(path),
@@ -166,7 +189,17 @@ def _change(path: str, old: _Leaf | None, new: _Leaf | None) -> Change:
         after=now if now is None else now or "⟨empty⟩",
         before_type=None if old is None else _type(old.value),
         after_type=None if new is None else _type(new.value),
+        cut=cut,
     )
+
+
+def _told(text: str, value: Json) -> str:
+    """What is shown of a value, and of how much."""
+    return f"{text or '⟨empty⟩'} {_whole(_bytes(value))}"
+
+
+def _whole(data: bytes, of: str = "") -> str:
+    return f"⟨{of}{len(data):,} bytes in all, SHA-256 {hashlib.sha256(data).hexdigest()[:12]}⟩"
 
 
 def _around_difference(was: str, now: str) -> tuple[str, str]:

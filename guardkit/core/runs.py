@@ -211,11 +211,13 @@ class Delivery(Value):
     approval_id: str
     tenant: str
     channel: str
-    kind: Literal["ask", "remind", "update", "outcome"]
-    """`ask` the people of a stage, `remind` those who have not answered, `update` what earlier messages show, or tell
-    the `outcome`."""
+    kind: Literal["ask", "remind", "update", "outcome", "review"]
+    """`ask` the people of a stage, `remind` those who have not answered, `update` what earlier messages show, tell the
+    `outcome`, or ask for the `review` of a broken glass."""
 
     stage: int
+    """0-based; the number of stages where it goes to no stage's people but to reviewers."""
+
     attempts: int
 
 
@@ -224,7 +226,7 @@ class Message(Value):
 
     approval_id: str
     channel: str
-    kind: Literal["ask", "remind", "update", "outcome"]
+    kind: Literal["ask", "remind", "update", "outcome", "review"]
     stage: int
     """0-based."""
 

@@ -39,6 +39,7 @@ _PLAIN = {
     "database_replica_lag": "GUARDKIT_DATABASE_REPLICA_LAG",
     "policy": "GUARDKIT_POLICY",
     "inbox_url": "GUARDKIT_INBOX_URL",
+    "person": "GUARDKIT_PERSON",
 }
 
 
@@ -65,6 +66,9 @@ class Settings(Value):
 
     inbox_url: str | None = None
     """Where people decide. `GUARDKIT_INBOX_URL`."""
+
+    person: str | None = None
+    """Who sits at the command line, as the people directory knows them; names nobody in a decision. `GUARDKIT_PERSON`."""
 
     keys: Keys = Keys()
 

@@ -84,6 +84,9 @@ ATTRIBUTES: Mapping[str, AttributeShape] = {
         means="where the question stands then; `pending` while others have to agree",
         values=_STATES,
     ),
+    names.APPROVAL_ROUTE: AttributeShape(
+        type="string", means="names of the policy's routes that asked, joined by commas"
+    ),
     names.APPROVAL_SAID: AttributeShape(
         type="string", means="what the person said", values=get_args(SaidKind)
     ),

@@ -300,6 +300,12 @@ METRICS: Mapping[str, MetricShape] = {
         means="actions that a standing approval let run, without a question to people",
         always=(names.POLICY_ID, names.TOOL),
     ),
+    names.ANSWERS: MetricShape(
+        instrument="counter",
+        unit="{decision}",
+        means="decisions of people that count, by what they said and by the routes that asked; never by whom",
+        always=(names.POLICY_ID, names.APPROVAL_ROUTE, names.APPROVAL_SAID),
+    ),
     names.GLASSES: MetricShape(
         instrument="counter",
         unit="{decision}",
@@ -346,6 +352,24 @@ METRICS: Mapping[str, MetricShape] = {
         instrument="gauge",
         unit="{effect}",
         means="effects of which nobody knows whether they took place; stops at 10,000",
+        always=(names.AGENT,),
+    ),
+    names.REVIEWS: MetricShape(
+        instrument="gauge",
+        unit="{review}",
+        means="reviews of broken glasses that nobody has closed; stops at 10,000",
+        always=(names.AGENT,),
+    ),
+    names.REVIEWS_AGE: MetricShape(
+        instrument="gauge",
+        unit="s",
+        means="time since the glass was broken that has waited longest for its review; 0 when there is none",
+        always=(names.AGENT,),
+    ),
+    names.REVIEWS_OVERDUE: MetricShape(
+        instrument="gauge",
+        unit="{review}",
+        means="reviews that nobody has closed in time; stops at 10,000",
         always=(names.AGENT,),
     ),
     names.DATABASE_UP: MetricShape(

@@ -212,6 +212,7 @@ def message(data: JsonObject) -> tuple[str, Tone]:
         "remind": "reminded in",
         "update": "brought up to date in",
         "outcome": "told the outcome in",
+        "review": "asked for the review in",
     }
     says = "escalated to" if data.get("escalation") else kinds[_text(data, "kind")]
     tries = data.get("attempts")

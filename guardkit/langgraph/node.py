@@ -10,6 +10,7 @@ from typing import Any
 from langchain_core.messages import AnyMessage
 from langchain_core.runnables import RunnableConfig
 
+from guardkit.core.ambient import tells_of_runs
 from guardkit.langgraph import compat
 from guardkit.langgraph.messages import messages_of
 from guardkit.runtime.acting import Ended, Prepared
@@ -18,6 +19,16 @@ from guardkit.runtime.session import Session
 
 RUN: ContextVar["Session | None"] = ContextVar("guardkit_run", default=None)
 """The guarded run that this code is part of."""
+
+
+@tells_of_runs
+def _told() -> Mapping[str, str]:
+    session = RUN.get()
+    if session is None:
+        return {}
+    run = session.run
+    return {"agent": session.services.agent, "thread_id": run.thread_id, "run_id": run.run_id}
+
 
 NODE: ContextVar["Node | None"] = ContextVar("guardkit_node", default=None)
 """The guarded node that this code is part of."""

@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ TENANT = "__guardkit_tenant"
 EMBEDDED = "@embedded"
 """What an agent's name ends in while an unguarded graph is around it."""
 
-OWNER = f"{socket.gethostname()}:{os.getpid()}"
+_HOST = socket.gethostname()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ class Runs:
             tenant=entry.tenant,
             thread_id=entry.thread_id,
             agent=f"{services.agent}{EMBEDDED}" if entry.embedded else services.agent,
-            owner=OWNER,
+            owner=f"{_HOST}:{os.getpid()}",  # a forked process is not the one that imported this
             lease_seconds=self.heartbeat.lease_seconds,
             new_turn=entry.new_turn,
             principal=entry.principal,
@@ -149,8 +150,10 @@ class Runs:
             policy_version=services.policy.version,
             run_id=uuid.uuid4().hex,
         )
+        asked_at = time.monotonic()
         opened = services.store.open_run(opening, [_started(opening)])
         session = Session.opened(services, opened, continued=not entry.new_turn)
+        session.held_until = asked_at + opening.lease_seconds
         facts = {**session.facts, names.TURN_CONTINUED: session.continued}
         session.span = services.telemetry.start(f"{names.RUN_TURN} {services.agent}", facts)
         if not entry.new_turn:

@@ -23,6 +23,9 @@ _OF_AGENT: Mapping[str, Callable[[Backlog], float]] = {
     names.DUE_LAG: lambda one: one.due_lag,
     names.DEAD_LETTERS: lambda one: one.dead_letters,
     names.IN_DOUBT: lambda one: one.in_doubt,
+    names.REVIEWS: lambda one: one.reviews,
+    names.REVIEWS_AGE: lambda one: one.reviews_age,
+    names.REVIEWS_OVERDUE: lambda one: one.reviews_overdue,
 }
 
 
@@ -84,4 +87,7 @@ def _together(several: Sequence[Backlog]) -> Backlog:
         due_lag=max(one.due_lag for one in several),
         dead_letters=sum(one.dead_letters for one in several),
         in_doubt=sum(one.in_doubt for one in several),
+        reviews=sum(one.reviews for one in several),
+        reviews_age=max(one.reviews_age for one in several),
+        reviews_overdue=sum(one.reviews_overdue for one in several),
     )

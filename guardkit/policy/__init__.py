@@ -16,7 +16,7 @@ from guardkit.policy.document import (
 )
 from guardkit.policy.facts import Facts
 from guardkit.policy.lint import Finding, lint
-from guardkit.policy.paused import still_stands, while_paused
+from guardkit.policy.paused import asks_the_same, still_stands, while_paused
 from guardkit.policy.people import PeopleDirectory
 from guardkit.policy.policy import Policy
 from guardkit.policy.retention import Retention
@@ -46,6 +46,7 @@ __all__ = [
     "ToolEntry",
     "ToolRule",
     "ToolSchema",
+    "asks_the_same",
     "diff",
     "lint",
     "still_stands",

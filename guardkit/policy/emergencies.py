@@ -3,10 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Self, TypeAlias, cast
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from guardkit.core.durations import format_duration
 from guardkit.core.glass import LONGEST, BreakGlass
+from guardkit.core.values import JsonObject
 from guardkit.errors import PolicyError
 from guardkit.policy.durations import Duration
 from guardkit.policy.loading import Located, Where
@@ -60,6 +68,26 @@ People: TypeAlias = Annotated[
 Group: TypeAlias = Annotated[str, Field(min_length=1, max_length=500)]
 
 
+_LATER = ("channel", "remind")
+_SHORTEST_REMINDER = 300.0
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _not_hasty(seconds: float) -> float:
+    if seconds < _SHORTEST_REMINDER:
+        raise mistake(
+            f"{format_duration(seconds)} is shorter than {format_duration(_SHORTEST_REMINDER)}",
+            remedy="people have to find the time: choose a longer one",
+        )
+    return seconds
+
+
+Channel: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
+
+
 class ReviewEntry(Section):
     """Who looks at a broken glass afterwards, and until when."""
 
@@ -67,6 +95,18 @@ class ReviewEntry(Section):
     groups: Annotated[tuple[Group, ...], Field(max_length=100)] = ()
     within: Annotated[Duration, AfterValidator(_soon)]
     """Seconds after which a review that nobody has closed is overdue."""
+
+    channel: Annotated[tuple[Channel, ...], BeforeValidator(_several), Field(max_length=20)] = ()
+    """The approval channels that reach the reviewers; one name, or several."""
+
+    remind: Annotated[Duration, AfterValidator(_not_hasty)] | None = None
+    """Seconds between two messages to them until it is closed; by default `within`."""
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, dump: SerializerFunctionWrapHandler) -> JsonObject:
+        """Without what it does not say, so that the hash of a policy that says nothing of it stays what it was."""
+        fields = cast("JsonObject", dump(self))
+        return {name: value for name, value in fields.items() if name not in _LATER or value}
 
     @model_validator(mode="after")
     def _by_somebody(self) -> Self:
@@ -122,6 +162,8 @@ def glass_of(entry: BreakGlassEntry) -> BreakGlass:
         reviewers=entry.review_by.people,
         review_groups=entry.review_by.groups,
         review_within=entry.review_by.within,
+        review_channels=tuple(dict.fromkeys(entry.review_by.channel)),
+        remind_every=entry.review_by.remind,
     )
 
 
@@ -142,6 +184,8 @@ def narrowest(found: Sequence[BreakGlass | None]) -> BreakGlass | None:
         reviewers=reviewers,
         review_groups=groups,
         review_within=min(one.review_within for one in given),
+        review_channels=tuple(dict.fromkeys(name for one in given for name in one.review_channels)),
+        remind_every=min((one.remind_every for one in given if one.remind_every is not None), default=None),
     )
 
 

@@ -10,6 +10,7 @@ from guardkit.core.digest import sha256
 from guardkit.core.people import Directory
 from guardkit.core.sources import Source
 from guardkit.core.steps import Action
+from guardkit.core.terms import Terms
 from guardkit.core.values import JsonObject
 from guardkit.errors import ConstitutionError, PolicyError
 from guardkit.policy.conditions import Condition, Scope, UnevaluableError
@@ -220,7 +221,9 @@ class Policy:
     def channels(self) -> tuple[str, ...]:
         """Names of the approval channels that the routes use, sorted."""
         stages = (stage for route in self._routes.values() for stage in route.stages)
-        return tuple(sorted({name for stage in stages for name in stage.all_channels}))
+        glasses = (route.break_glass for route in self._routes.values())
+        review = {name for glass in glasses if glass is not None for name in glass.review_channels}
+        return tuple(sorted({name for stage in stages for name in stage.all_channels} | review))
 
     def rules(self, tool: str) -> ToolRules | None:
         """What holds for a tool, compiled; `None` for a tool without an entry."""
@@ -281,13 +284,32 @@ class Policy:
                 "review": document.review,
                 "delegation": document.delegation,
                 "entry": None if entry is None else entry.model_dump(mode="json"),
-                "routes": {
-                    name: hashed(document.approvals[name]) if name in document.approvals else None
-                    for name in key[1]
-                },
+                "routes": self._hashes_of(key[1]),
             }
             self._hashes[key] = sha256("guardkit.route.v1", fields)
         return self._hashes[key]
+
+    def terms(self, tool: str, routes: Sequence[str]) -> Terms:
+        """What `route_hash` is made of: each rule of the tool by itself, so that a change of one leaves the others' calls alone."""
+        entry = self.document.tools.get(tool)
+        fields: JsonObject = {
+            "default": self.document.default,
+            "review": self.document.review,
+            "delegation": self.document.delegation,
+            "entry": None if entry is None else entry.model_dump(mode="json", exclude={"rules"}),
+            "routes": self._hashes_of(routes),
+        }
+        return Terms(
+            rules={
+                rule.id: sha256("guardkit.rule.v1", rule.model_dump(mode="json"))
+                for rule in (() if entry is None else entry.rules)
+            },
+            rest=sha256("guardkit.terms.v1", fields),
+        )
+
+    def _hashes_of(self, routes: Sequence[str]) -> JsonObject:
+        approvals = self.document.approvals
+        return {name: hashed(approvals[name]) if name in approvals else None for name in routes}
 
     def admits(self, source: Source) -> bool:
         """Whether the policy lets answers rest on a source. It can only narrow what is enforced anyway.

@@ -10,7 +10,7 @@ from guardkit.core.decisions import Allow, Edit, Escalate, Reject, Stop
 from guardkit.core.no_result import NoResult, NoResultReason
 from guardkit.core.steps import Action, ToolKind
 from guardkit.core.verdicts import CheckContext
-from guardkit.policy import while_paused
+from guardkit.policy import asks_the_same, while_paused
 from guardkit.runtime.asking import edited, objection, overdue, register, request_for, supersede, wait
 from guardkit.runtime.covering import covering, offer
 from guardkit.runtime.effects import CHANGED, Outcome, perform
@@ -97,6 +97,9 @@ def prepare(
         if isinstance(result.decision, Stop):
             break
         if isinstance(result.decision, Escalate):
+            if frozen is not None and _was_asked(session, frozen.request, result, result.decision):
+                requests[call.action.id] = frozen.request
+                continue
             requests[call.action.id] = request_for(
                 session,
                 result,
@@ -131,6 +134,11 @@ def prepare(
         contexts={call.action.id: call.context for call in calls},
         thought=thought,
     )
+
+
+def _was_asked(session: Session, request: ApprovalRequest, gated: Gated, decision: Escalate) -> bool:
+    """Whether people have been asked about this action, and for what today's policy demands."""
+    return request.digest == gated.digest and asks_the_same(request, decision, session.services.policy)
 
 
 def _earlier(session: Session) -> Flow[dict[str, Approval]]:

@@ -62,6 +62,7 @@ def request_for(
         policy_version=policy.version,
         routes=decision.routes,
         route_hash=route_hash,
+        terms=policy.terms(gated.action.tool, decision.routes),
         stages=route.stages,
         order=route.order,
         allowed=route.allowed,

@@ -8,8 +8,10 @@ from guardkit.core.audit import AuditEvent
 from guardkit.core.listings import Listings
 from guardkit.core.people import Assurance, Person
 from guardkit.core.ports import Approvals, Audit, Stops
+from guardkit.core.presentation import present, presentation_hash
 from guardkit.core.reviews import Reviews
 from guardkit.core.standing import StandingApprovals
+from guardkit.core.stats import Stats
 from guardkit.core.values import Json, JsonObject
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
 from guardkit.runtime.events import Telemetry
@@ -23,7 +25,7 @@ _REASON_LIMIT = 4000
 Change: TypeAlias = Callable[[Approval, float], tuple[Approval, Sequence[AuditEvent]]]
 
 
-class DeskStore(Approvals, StandingApprovals, Listings, Audit, Stops, Reviews, Protocol):
+class DeskStore(Approvals, StandingApprovals, Listings, Audit, Stops, Reviews, Stats, Protocol):
     """What the desk needs of a store."""
 
     def now(self) -> float:
@@ -163,6 +165,18 @@ def check_version(approval: Approval, version: int | None) -> None:
     if version not in (None, approval.version):
         raise DecisionRefusedError(
             "version_mismatch", "others have answered since it was shown", remedy="look at it again"
+        )
+
+
+def check_shown(approval: Approval, shown: str | None) -> None:
+    """See that an approval looks as it did to whoever decides; `None` where a digest says enough.
+
+    Raises:
+        DecisionRefusedError: `shown_mismatch`.
+    """
+    if shown is not None and shown != presentation_hash(present(approval)):
+        raise DecisionRefusedError(
+            "shown_mismatch", "it does not look as it did when it was shown", remedy="look at it again"
         )
 
 

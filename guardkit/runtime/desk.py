@@ -25,9 +25,11 @@ from guardkit.core.signing import Signer
 from guardkit.core.standing import StandingWish
 from guardkit.core.values import JsonObject
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
+from guardkit.runtime.batches import Batches
 from guardkit.runtime.changing import (
     Changes,
     DeskStore,
+    check_shown,
     check_version,
     check_words,
     event_of,
@@ -37,10 +39,11 @@ from guardkit.runtime.changing import (
 from guardkit.runtime.emergencies import Emergencies
 from guardkit.runtime.events import Attributes, NoTelemetry, Telemetry
 from guardkit.runtime.lists import ListPage, Lists
+from guardkit.runtime.measuring import Measuring
 from guardkit.runtime.pace import Pace
 from guardkit.runtime.speaking import Speakers, is_over
 from guardkit.runtime.standing import StandingDesk
-from guardkit.runtime.telling import answered, settled, where_of
+from guardkit.runtime.telling import answered, counted, settled, where_of
 
 LISTED = 1000
 """How much of what waits for somebody is told at once."""
@@ -60,6 +63,8 @@ class Desk:
     Attributes:
         emergencies: where the glass is broken, and where that is reviewed.
         standing: where standing approvals are listed and ended.
+        batches: where several questions are decided on together.
+        measuring: counts what people answered.
     """
 
     def __init__(
@@ -79,6 +84,8 @@ class Desk:
         self._changes = Changes(store, self._telemetry)
         self.emergencies = Emergencies(store, directory, signer, self._telemetry)
         self.standing = StandingDesk(store, directory, signer)
+        self.measuring = Measuring(store, directory, self._speakers)
+        self.batches = Batches(store, directory, self._speakers, self._changes, self.decide)
 
     def decide(
         self,
@@ -93,6 +100,7 @@ class Desk:
         args: JsonObject | None = None,
         delivery: str | None = None,
         version: int | None = None,
+        shown: str | None = None,
         standing: StandingWish | None = None,
     ) -> Approval:
         """Take one person's decision: all of it counts, audited in the same transaction, or nothing changes.
@@ -113,6 +121,7 @@ class Desk:
             delivery: id of the message that was answered, or of the request that brought it.
             version: the `Approval.version` that was on the person's screen; another one is refused, so that nobody
                 answers without what others have said meanwhile. `None` where a digest says enough.
+            shown: the `presentation_hash` of what was on the person's screen; another one is refused.
             standing: what the person adds to a yes of actions like this one, where the policy permits it. It becomes a
                 standing approval if everybody whose approval is needed says it, as far as the tightest of them goes.
 
@@ -134,6 +143,7 @@ class Desk:
             seen = approval
             seat = self._speakers.seat(approval, person, at)
             check_version(approval, version)
+            check_shown(approval, shown)
             check_words(reason)
             if args is not None and digest == approval.digest:
                 _check_edit(approval, args)
@@ -167,6 +177,7 @@ class Desk:
         read = self._read(after, after.args if seen is None else seen.args)
         told = {names.APPROVAL_SAID: kind, **how, **where_of(after), **read}
         answered(self._telemetry, names.DECIDE_APPROVAL, after, told)
+        counted(self._telemetry, after, kind)
         return after
 
     def _read(self, approval: Approval, args: JsonObject) -> Attributes:

@@ -12,6 +12,7 @@ from guardkit.core.approvals import Approval, ApprovalState
 from guardkit.core.audit import AuditEvent
 from guardkit.core.effects import (
     AlreadyDone,
+    Asked,
     Claimed,
     ClaimResult,
     Effect,
@@ -27,7 +28,7 @@ from guardkit.core.effects import (
 )
 from guardkit.core.no_result import NoResult, NoResultReason
 from guardkit.core.values import Json
-from guardkit.errors import StorageError
+from guardkit.errors import StaleRunError, StorageError
 from guardkit.runtime.ending import end, stopped
 from guardkit.runtime.events import Attributes, spanned
 from guardkit.runtime.gate import Gated, digest_of
@@ -178,6 +179,12 @@ def _run(
         approval_id=approval.request.id if approval else None,
         standing_id=None if gated.standing is None else gated.standing.standing.id,
     )
+    if not session.holds:
+        # Somebody may have looked meanwhile whether it happened, and been told that it did not.
+        raise StaleRunError(
+            f"the lease on thread {session.run.thread_id!r} ran out before the effect began; it was not begun",
+            remedy="its key is in doubt until it is reconciled or a person settles it",
+        )
     try:
         output = yield RunTool(gated.action.args, handle, gated.spec.timeout)
     except EffectNotDone as word:
@@ -275,7 +282,10 @@ def _reconcile(session: Session, gated: Gated, key: str, codec: OutputCodec) -> 
     ask = gated.spec.reconcile
     if ask is None:
         return False
-    store, tenant = session.services.store, session.run.tenant
+    store, run, tenant = session.services.store, session.run, session.run.tenant
+    record: EffectRecord | None = yield InStore(lambda: store.effect(tenant, key))
+    if record is None:
+        return False
     outside = idempotency_key(tenant, key)
     results: list[Any] = yield Ask([lambda: ask(outside)], session.services.check_timeout)
     found = results[0]
@@ -285,7 +295,15 @@ def _reconcile(session: Session, gated: Gated, key: str, codec: OutputCodec) -> 
     event = session.event("effect.reconciled", action=gated.action.id, key=key, state=state.value, by="tool")
     kept = codec.encode(found.result, gated.action.call_id) if found.state == "done" else None
     settled: bool = yield InStore(
-        lambda: store.reconcile(tenant, key, state=state, result=kept, by="tool", events=[event])
+        lambda: store.reconcile(
+            tenant,
+            key,
+            state=state,
+            result=kept,
+            by="tool",
+            events=[event],
+            asked=Asked(run, record.attempt),
+        )
     )
     return settled
 

@@ -17,7 +17,7 @@ from guardkit.core.signing import Signer
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
 from guardkit.runtime.changing import Changes, DeskStore, check_version, check_words, event_of, facts_of
 from guardkit.runtime.events import Attributes, Telemetry, spanned
-from guardkit.runtime.telling import answered
+from guardkit.runtime.telling import answered, counted
 
 LISTED = 1000
 """Reviews of a tenant that are looked through for somebody's list, longest due first."""
@@ -154,6 +154,15 @@ class Emergencies:
         found = self._store.reviews(person.tenant, closed=closed, limit=LISTED)
         return [review for review in found if person.active and review.glass.may_review(person)]
 
+    def review_refusal(self, review: Review, person: Person) -> DecisionRefusedError | None:
+        """Why this person could not close a review now, or `None` when they could."""
+        askers = self._records((review.broken_by, *review.asked_by))
+        try:
+            check_reviewer(review, person, askers, self._store.now())
+        except DecisionRefusedError as error:
+            return error
+        return None
+
     def close_review(
         self,
         approval_id: str,
@@ -266,3 +275,4 @@ class Emergencies:
         answered(self._telemetry, names.DECIDE_APPROVAL, after, said, event=names.GLASS_BROKEN)
         about = {names.POLICY_ID: request.policy, names.TOOL: request.action.tool}
         self._telemetry.measure(names.GLASSES, 1, about)
+        counted(self._telemetry, after, "break_glass")

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 
 from guardkit.core.audit import AuditEvent
@@ -64,8 +65,10 @@ class Heartbeat:
                 self._renew(session)
 
     def _renew(self, session: Session) -> None:
+        asked_at = time.monotonic()
         try:
             session.stop = session.services.store.renew(session.run, self.lease_seconds)
+            session.held_until = asked_at + self.lease_seconds
         except StaleRunError:
             session.lost = True
             self.forget(session)

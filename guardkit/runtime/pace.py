@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from guardkit.core.approvals import ApprovalDecision, ApprovalRequest
 from guardkit.core.values import Json, JsonObject
@@ -14,17 +15,31 @@ Memory and Language 109 (2019), 104047."""
 _PEOPLE = 1000
 
 
+@dataclass(slots=True)
+class _Last:
+    """A person's latest decision, and those that were given with it."""
+
+    at: float
+    before: float
+    """When the person decided before that: what is answered together was read together since then."""
+
+    delivery: str | None
+    needed: float
+    """Seconds that reading all that was answered together takes."""
+
+
 class Pace:
     """Remembers when people decided last, and compares the time since with the time that reading takes.
 
     A question can have been read since it was asked, and since the person's decision before it at this desk: somebody
-    who answers twenty questions in a minute has not read twenty. When a page was opened is not known, so that a quick
+    who answers twenty questions in a minute has not read twenty. Those that one form or request answers together have the
+    time before it together. When a page was opened is not known, so that a quick
     click on an old question is not noticed; and words are what stands between spaces, so that a text in Chinese or
     Japanese counts as few.
     """
 
     def __init__(self) -> None:
-        self._last: OrderedDict[str, float] = OrderedDict()
+        self._last: OrderedDict[str, _Last] = OrderedDict()
 
     def too_short(
         self, request: ApprovalRequest, args: JsonObject, decision: ApprovalDecision
@@ -36,13 +51,17 @@ class Pace:
             args: the arguments that the person saw.
             decision: what they said.
         """
-        since = max(request.requested_at, self._last.pop(decision.person, 0.0))
-        self._last[decision.person] = decision.decided_at
+        needed = reading_seconds(request, args)
+        last = self._last.pop(decision.person, None) or _Last(0.0, 0.0, None, 0.0)
+        together = decision.delivery is not None and decision.delivery == last.delivery
+        before = last.before if together else last.at
+        needed += last.needed if together else 0.0
+        self._last[decision.person] = _Last(decision.decided_at, before, decision.delivery, needed)
         while len(self._last) > _PEOPLE:
             self._last.popitem(last=False)
         if decision.kind not in ("approve", "edit"):
             return None
-        needed = reading_seconds(request, args)
+        since = max(request.requested_at, before)
         return needed if decision.decided_at - since < needed else None
 
 

@@ -1,5 +1,6 @@
 """One run of one turn, in memory. The store is the truth; this is what the run has seen of it."""
 
+import math
 import threading
 import time
 from collections import Counter
@@ -63,6 +64,9 @@ class Session:
 
     lost: bool = False
     """Whether another run has taken the thread."""
+
+    held_until: float = math.inf
+    """Until when the lease is in force at least, by this process's clock: counted from before it was asked for."""
 
     ended: NoResult | None = None
     outcome: JsonObject | None = None
@@ -173,6 +177,11 @@ class Session:
     def active(self) -> float:
         """Seconds since this run began."""
         return time.monotonic() - self.began
+
+    @property
+    def holds(self) -> bool:
+        """Whether the lease is in force for sure. A process that was stopped for longer than its lease finds out here."""
+        return not self.lost and time.monotonic() < self.held_until
 
     def event(self, kind: str, **data: Any) -> AuditEvent:
         """An audit event of this run's turn."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from guardkit.core import telemetry_names as names
-from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
+from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState, SaidKind
 from guardkit.core.values import Json
 from guardkit.runtime.events import Attributes, Telemetry
 
@@ -73,6 +73,17 @@ def answered(
         with span.active():
             telemetry.event(event, {**about, **attributes})
     span.end()
+
+
+def counted(telemetry: Telemetry, approval: Approval, kind: SaidKind) -> None:
+    """A decision counts. Measured by the routes that asked, never by whoever answered."""
+    request = approval.request
+    about = {
+        names.POLICY_ID: request.policy,
+        names.APPROVAL_ROUTE: ",".join(sorted(request.routes)),
+        names.APPROVAL_SAID: kind,
+    }
+    telemetry.measure(names.ANSWERS, 1, about)
 
 
 def settled(telemetry: Telemetry, before: Approval, after: Approval) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, Select, and_, insert, or_, select, updat
 from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
 from guardkit.core.places import Place
 from guardkit.errors import StorageError
-from guardkit.sql import dialects, listing_rows
+from guardkit.sql import answers, dialects, listing_rows
 from guardkit.sql.codec import damaged, dump, dump_json, load, load_json, unwrap, wrap
 from guardkit.sql.secrecy import opened, sealed
 from guardkit.sql.tables import approvals
@@ -44,6 +44,7 @@ def write_changed(connection: Connection, before: Approval, after: Approval) -> 
     written = sealed(connection, approvals, changed, of)
     connection.execute(update(approvals).where(approvals.c.id == after.request.id).values(**written))
     listing_rows.rewrite(connection, after)
+    answers.write(connection, before, after)
 
 
 def _changing(approval: Approval) -> dict[str, Any]:

@@ -90,6 +90,7 @@ def settle(
     review = review_of(stored, approval)
     if review is not None:
         reviews.write_new(connection, review)
+        deliveries.ask_reviewers(connection, approval, now)
         events = [*events, review.opening()]
     grant = given_with(stored, approval)
     if grant is not None:

@@ -1,4 +1,4 @@
-"""What waits in the database, for gauges: four counts that read an index and stop at a limit."""
+"""What waits in the database, for gauges: counts that read an index and stop at a limit."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +10,7 @@ from guardkit.core.backlog import Backlog
 from guardkit.core.effects import EffectState
 from guardkit.sql import dialects
 from guardkit.sql.due import waiting
+from guardkit.sql.side_tables import reviews
 from guardkit.sql.tables import approvals, effects, threads
 
 LIMIT = 10_000
@@ -32,6 +33,10 @@ def backlog(connection: Connection) -> list[Backlog]:
         _add(found, agent, "dead_letters", count)
     for agent, count, _ in _counted(connection, _in_doubt(now)):
         _add(found, agent, "in_doubt", count)
+    for agent, count, since in _counted(connection, _reviews()):
+        _add(found, agent, "reviews", count, "reviews_age", max(now - since, 0.0))
+    for agent, count, _ in _counted(connection, _reviews().where(reviews.c.due_at <= now)):
+        _add(found, agent, "reviews_overdue", count)
     return [Backlog(agent=agent, **counts) for agent, counts in sorted(found.items())]
 
 
@@ -50,6 +55,21 @@ def _counted(connection: Connection, chosen: Select[Any, Any]) -> Iterator[tuple
     counted = select(few.c.agent, func.count(), func.min(few.c.since)).group_by(few.c.agent)
     for row in connection.execute(counted):
         yield row[0], row[1], row[2]
+
+
+def _reviews() -> Select[Any, Any]:
+    """Open reviews, since their glasses were broken: that settled the question."""
+    same = and_(threads.c.tenant == reviews.c.tenant, threads.c.thread_id == reviews.c.thread_id)
+    return (
+        select(
+            func.coalesce(threads.c.agent, "").label("agent"),
+            func.coalesce(approvals.c.settled_at, reviews.c.due_at).label("since"),
+        )
+        .select_from(reviews)
+        .outerjoin(threads, same)
+        .outerjoin(approvals, approvals.c.id == reviews.c.approval_id)
+        .where(reviews.c.closed_at.is_(None))
+    )
 
 
 def _pending() -> Select[Any, Any]:

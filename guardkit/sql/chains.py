@@ -160,13 +160,15 @@ def standing(
         return set()
     kind = family(connection)
     there: set[Pair] = set()
-    prefix = namespaces.prefix(connection)
     if len(wanted) == 1:
         ((channel, version),) = wanted
-        one = _size(kind, prefix).first(connection, {**_keys(place), "channel": channel, "version": version})
+        one = _size(kind, namespaces.prefix(connection)).first(
+            connection, {**_keys(place), "channel": channel, "version": version}
+        )
         found = [] if one is None else [one]
     else:
-        found = connection.execute(_sizes(kind, prefix), _bound(kind, place, list(wanted)))
+        chosen = _sizes(kind, namespaces.prefix(connection))
+        found = connection.execute(chosen, _bound(kind, place, list(wanted)))
     for channel, version, base, size in found:
         thought = wanted[channel, version]
         if thought is None or (thought.stored, thought.base) == (size, base):

@@ -42,11 +42,11 @@ class Database:
         threads: how many calls of async callers run at once.
         tenant: on PostgreSQL the only tenant of this process, named to the server in each transaction for row-level security.
             Checkpoints are then put in transactions of several statements.
-        encryption: keys for what is stored. An empty database is encrypted from its first use with them.
         listen: URL of the same database for `LISTEN` on PostgreSQL, past a pooler in transaction mode.
         replica: URL of a streaming replica on PostgreSQL, from which lists are read; see `look`.
         replica_lag: seconds that what is read there may be old.
         schema: of PostgreSQL, that the tables are in; by default the first of the server's `search_path`. `upgrade` makes it.
+        encryption: keys for what is stored. An empty database is encrypted from its first use with them.
 
     Raises:
         ConfigurationError: `target` names no database that guardkit can keep its promises on.
@@ -59,11 +59,11 @@ class Database:
         busy_timeout: float = 30.0,
         threads: int = 8,
         tenant: str | None = None,
-        encryption: Encryption | None = None,
         schema: str | None = None,
         listen: str | URL | None = None,
         replica: str | URL | None = None,
         replica_lag: float = REPLICA_LAG,
+        encryption: Encryption | None = None,
     ) -> None:
         if not busy_timeout > 0:
             raise ConfigurationError(f"busy_timeout is {busy_timeout!r}", remedy="give seconds, more than 0")
@@ -112,11 +112,11 @@ class Database:
         """
         return cls(
             settings.need_database(),
-            encryption=settings.encryption,
             schema=settings.database_schema,
             listen=settings.database_listen,
             replica=settings.database_replica,
             replica_lag=settings.database_replica_lag or REPLICA_LAG,
+            encryption=settings.encryption,
         )
 
     def _begin_life(self) -> None:

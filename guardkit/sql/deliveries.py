@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
-from guardkit.core.approvals import Approval
+from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
 from guardkit.core.digest import sha256
 from guardkit.core.planning import RINGING, held_until, planned, waiting_anew
 from guardkit.core.runs import Delivery, Message
 from guardkit.core.values import Json
 from guardkit.errors import InputError
-from guardkit.sql import approval_rows, dialects, names, news
+from guardkit.sql import approval_rows, dialects, names, news, reviews
 from guardkit.sql.secrecy import opened, sealed
 from guardkit.sql.tables import approvals, deliveries
 
@@ -36,7 +36,8 @@ def _ask(connection: Connection, approval: Approval, place: int, now: float) -> 
     for one in planned(approval, place, now):
         _insert(
             connection,
-            approval,
+            approval.request,
+            version=approval.version,
             kind=one.kind,
             stage=place,
             channel=one.channel,
@@ -54,7 +55,15 @@ def bring_up_to_date(connection: Connection, before: Approval, after: Approval, 
             _drop_planned(connection, after, place)
     for stage, channel in _asked(connection, after):
         if stage not in asked_again:
-            _insert(connection, after, kind="update", stage=stage, channel=channel, at=now)
+            _insert(
+                connection,
+                after.request,
+                kind="update",
+                stage=stage,
+                channel=channel,
+                at=now,
+                version=after.version,
+            )
     for place in asked_again:
         _ask(connection, after, place, now)
 
@@ -77,8 +86,87 @@ def _drop_planned(connection: Connection, approval: Approval, stage: int) -> Non
 def tell_outcome(connection: Connection, approval: Approval, now: float) -> None:
     """Tell everybody who may have been asked how it ended. Nobody is asked any more."""
     for stage, channel in _asked(connection, approval):
-        _insert(connection, approval, kind="outcome", stage=stage, channel=channel, at=now)
+        _insert(
+            connection,
+            approval.request,
+            kind="outcome",
+            stage=stage,
+            channel=channel,
+            at=now,
+            version=approval.version,
+        )
     _void(connection, approval, "ask", "remind", "update")
+
+
+def ask_again(connection: Connection, approval: Approval, stage: int, cause: str) -> bool:
+    """Ask the people of a stage that waits once more; see `guardkit.core.notices.Notices.ask_again`."""
+    stored = approval_rows.locked(connection, approval.request.id)
+    if (
+        stored is None
+        or stored.version != approval.version
+        or stored.request.tenant != approval.request.tenant
+    ):
+        return False
+    if stored.state is not ApprovalState.PENDING or stage not in stored.waiting():
+        return False
+    now, request = dialects.now(connection), stored.request
+    ids = {
+        channel: sha256("guardkit.notice.v1", [request.id, stage, channel, cause])[:32]
+        for channel in request.stages[stage].channels
+    }
+    there = select(deliveries.c.id).where(deliveries.c.id.in_(list(ids.values())))
+    known = set(connection.execute(there).scalars())
+    for channel, name in ids.items():
+        if name not in known:
+            _put(connection, request, name=name, kind="ask", stage=stage, channel=channel, at=now)
+    return len(known) < len(ids)
+
+
+def ask_reviewers(connection: Connection, approval: Approval, now: float) -> None:
+    """Ask those who review a broken glass; `delivered` plans when they are reminded."""
+    glass, stages = approval.request.break_glass, len(approval.request.stages)
+    for channel in () if glass is None else glass.review_channels:
+        _insert(connection, approval.request, kind="review", stage=stages, channel=channel, at=now)
+
+
+def drop_review(connection: Connection, approval_id: str) -> None:
+    """Remind nobody of a review any more: it is closed."""
+    connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.approval_id == approval_id,
+            deliveries.c.kind == "review",
+            deliveries.c.state == _WAITING,
+        )
+        .values(state=_VOID)
+    )
+
+
+def _remind_reviewers(connection: Connection, delivery: Delivery, now: float) -> None:
+    """Plan the next message about a review that is still open."""
+    review = reviews.find(connection, delivery.tenant, delivery.approval_id)
+    approval = approval_rows.find(connection, delivery.approval_id)
+    if review is None or review.closed is not None or approval is None:
+        return
+    so_far = connection.execute(
+        select(func.count())
+        .select_from(deliveries)
+        .where(
+            deliveries.c.approval_id == delivery.approval_id,
+            deliveries.c.kind == "review",
+            deliveries.c.stage == delivery.stage,
+            deliveries.c.channel == delivery.channel,
+        )
+    ).scalar_one()
+    _insert(
+        connection,
+        approval.request,
+        kind="review",
+        stage=delivery.stage,
+        channel=delivery.channel,
+        at=now + review.glass.reminder,
+        number=so_far,
+    )
 
 
 def _asked(connection: Connection, approval: Approval) -> list[tuple[int, str]]:
@@ -109,18 +197,32 @@ def _void(connection: Connection, approval: Approval, *kinds: str) -> None:
 
 def _insert(
     connection: Connection,
-    approval: Approval,
+    request: ApprovalRequest,
     *,
     kind: str,
     stage: int,
     channel: str,
     at: float,
+    version: int = 0,
     number: int = 0,
 ) -> None:
-    request = approval.request
+    name = _id(request.id, kind, stage, channel, version, number)
+    _put(connection, request, name=name, kind=kind, stage=stage, channel=channel, at=at)
+
+
+def _put(
+    connection: Connection,
+    request: ApprovalRequest,
+    *,
+    name: str,
+    kind: str,
+    stage: int,
+    channel: str,
+    at: float,
+) -> None:
     connection.execute(
         insert(deliveries).values(
-            id=_id(request.id, kind, stage, channel, approval.version, number),
+            id=name,
             approval_id=request.id,
             tenant=request.tenant,
             channel=channel,
@@ -250,6 +352,8 @@ def delivered(connection: Connection, delivery: Delivery, *, error: str | None, 
     if error is None:
         state = _SENT if row.state == _WAITING else row.state
         connection.execute(change.values(state=state, delivered_at=now, rendered=rendered, error=None))
+        if delivery.kind == "review" and row.state == _WAITING:
+            _remind_reviewers(connection, delivery, now)
     elif row.state == _WAITING:
         wait = min(_HANDED_OUT * 2 ** max(row.attempts - 1, 0), _LONGEST_WAIT)
         said = sealed(

@@ -10,6 +10,7 @@ from guardkit.core.audit import AuditEvent
 from guardkit.core.breaking import lapsed
 from guardkit.core.effects import (
     AlreadyDone,
+    Asked,
     Claimed,
     ClaimResult,
     EffectState,
@@ -218,19 +219,25 @@ def reconcile(
     result: Json,
     by: str,
     events: Sequence[AuditEvent],
+    asked: Asked | None = None,
 ) -> bool:
     """Settle a key in doubt; see `guardkit.core.ports.Effects.reconcile`.
 
     Raises:
         CanonicalError: the result is not JSON.
         InputError: `state` settles nothing.
+        StaleRunError: the run that asked has lost its lease.
     """
     if state not in (EffectState.DONE, EffectState.NOT_DONE):
         raise InputError(f"state is {state.value!r}, which settles nothing", remedy="done or not_done")
     kept = dump_json(result, path="result")
+    if asked is not None:
+        lease.held(connection, asked.run)
     row = effect_rows.locked(connection, tenant, effect_rows.key_hash_of(key))
     now = dialects.now(connection)
     if row is None or effect_rows.standing_of(connection, row, now) is not EffectState.IN_DOUBT:
+        return False
+    if asked is not None and row.attempt != asked.attempt:
         return False
     _settle(connection, row, state, kept, now)
     own = _event(

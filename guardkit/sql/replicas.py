@@ -84,9 +84,8 @@ class Replica:
         if "connect_timeout" not in given.query:
             given = given.update_query_dict({"connect_timeout": _CONNECT})
         found = backend(given, busy_timeout=1.0, connections=connections, schema=primary.schema)
-        # What is stored there is sealed as on the primary.
-        vault = {OPTION: primary.engine.get_execution_options().get(OPTION)}
-        self._backend = replace(found, engine=found.engine.execution_options(**vault))
+        vault = primary.engine.get_execution_options().get(OPTION)
+        self._backend = replace(found, engine=found.engine.execution_options(**{OPTION: vault}))
         if tenant is not None:
             name_tenant(self._backend.engine, tenant)
         self._max_lag = max_lag

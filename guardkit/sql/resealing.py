@@ -14,11 +14,15 @@ from sqlalchemy import ColumnElement, Connection, Table, select, tuple_, update
 from guardkit.errors import SealError
 from guardkit.sql.database import Database
 from guardkit.sql.secrecy import HASHED, SEALED, STATES, Opened, is_constant, row_values, sealed_by
+from guardkit.sql.side_tables import answers
 from guardkit.sql.state_places import PLACES
 from guardkit.sql.tables import listings
 from guardkit.sql.vault import HASHED as KEYED, Vault
 
-TABLES: tuple[Table, ...] = (*SEALED, *STATES, listings)
+ONLY_HASHED: tuple[Table, ...] = (listings, answers)
+"""Tables that hold keyed hashes and nothing sealed."""
+
+TABLES: tuple[Table, ...] = (*SEALED, *STATES, *ONLY_HASHED)
 """All that holds something sealed, or a keyed hash."""
 
 Row = Mapping[str, Any]

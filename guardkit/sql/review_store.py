@@ -2,16 +2,22 @@
 
 from collections.abc import Sequence
 
+from guardkit.core.approvals import Approval
 from guardkit.core.audit import AuditEvent
 from guardkit.core.reviews import Review, checked_change
-from guardkit.sql import reviews
+from guardkit.sql import deliveries, reviews
 from guardkit.sql.database import Database
 
 
 class ReviewStore:
-    """Reviews of broken glasses in one SQL database."""
+    """Reviews of broken glasses in one SQL database, and messages that no answer brings about."""
 
     database: Database
+
+    def ask_again(self, approval: Approval, stage: int, cause: str) -> bool:
+        """Ask the people of a stage that waits once more, once for each cause. Returns whether messages were made due."""
+        with self.database.writing() as connection:
+            return deliveries.ask_again(connection, approval, stage, cause)
 
     def review(self, tenant: str, approval_id: str) -> Review | None:
         """The review of an approval; `None` where the glass was not broken, or in another tenant."""
@@ -38,4 +44,7 @@ class ReviewStore:
         """
         checked_change(before, after)
         with self.database.writing() as connection:
-            return reviews.change(connection, before, after, events)
+            changed = reviews.change(connection, before, after, events)
+            if changed and after.closed is not None:
+                deliveries.drop_review(connection, after.approval_id)
+            return changed

@@ -13,6 +13,7 @@ from sqlalchemy.sql.schema import Column
 
 from guardkit.sql.side_tables import (
     anomalies,
+    answers,
     api_replies,
     api_tokens,
     contacts,
@@ -70,6 +71,7 @@ HASHED: Mapping[Table, tuple[str, ...]] = {
     listings: ("who", "tool_hash", "agent_hash", "requester_hash"),
     contacts: ("contact_hash",),
     standing: ("who",),
+    answers: ("who",),
 }
 """Columns of keyed hashes."""
 
@@ -96,6 +98,7 @@ OPEN: Mapping[str, str] = {
     "gk_taken": "taken_hash until",
     "gk_api_tokens": "id tenant hash holder scopes created_at expires_at revoked_at",
     "gk_api_replies": "name tenant fingerprint owner held_until kept_until status",
+    "gk_answers": "approval_id number tenant at waited kind stage rule delegated",
     "gk_reviews": "approval_id tenant thread_id due_at noted_at closed_at",
     "gk_standing": "id tenant approval_id thread_id uses used at_most spent given_at until revoked_at",
     "gk_watch_cursors": "tenant seq looked_at",

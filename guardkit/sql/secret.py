@@ -9,8 +9,8 @@ from guardkit.errors import ConfigurationError, MissingKeyError, SealError
 from guardkit.sql import dialects
 from guardkit.sql.engines import Backend, reading, writing
 from guardkit.sql.faults import told
-from guardkit.sql.secrecy import SEALED, STATES
 from guardkit.sql.side_tables import sealing
+from guardkit.sql.tables import audit, checkpoints, threads
 from guardkit.sql.vault import Vault, Where
 
 _ID = 1
@@ -62,8 +62,8 @@ def _row(connection: Connection) -> Row[tuple[object, ...]] | None:
 
 
 def _in_use(connection: Connection) -> Table | None:
-    """The first table that has rows."""
-    for table in (*SEALED, *STATES):
+    """The first table that has rows, of those that everybody reads and that are written first."""
+    for table in (threads, audit, checkpoints):
         if connection.execute(select(literal(1)).select_from(table).limit(1)).first() is not None:
             return table
     return None

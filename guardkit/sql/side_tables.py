@@ -129,6 +129,30 @@ standing = Table(
 """One row a standing approval. `given` never changes and repeats what people signed; `used` and `spent` count it down."""
 
 
+answers = Table(
+    "gk_answers",
+    metadata,
+    Column(
+        "approval_id",
+        name(64),
+        ForeignKey("gk_approvals.id", name="gk_answers_approval", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("tenant", name(TENANT_LENGTH), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("waited", Double, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("stage", Integer, nullable=False),
+    Column("who", name(32), nullable=False),
+    Column("rule", name(NAME_LENGTH), nullable=False),
+    Column("delegated", Boolean, nullable=False),
+    Index("gk_answers_window", "tenant", "at"),
+    **TABLE,
+)
+"""One row an answer of people, to be counted; see `guardkit.core.stats`. It repeats what the approval says."""
+
+
 watch_cursors = Table(
     "gk_watch_cursors",
     metadata,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
 from guardkit.core.audit import AuditEntry, AuditEvent
 from guardkit.core.backlog import Backlog
-from guardkit.core.effects import ClaimResult, EffectRecord, EffectState
+from guardkit.core.effects import Asked, ClaimResult, EffectRecord, EffectState
 from guardkit.core.no_result import NoResult
 from guardkit.core.places import Place
 from guardkit.core.runs import (
@@ -50,6 +50,7 @@ from guardkit.sql.finding_store import FindingStore
 from guardkit.sql.news import News
 from guardkit.sql.review_store import ReviewStore
 from guardkit.sql.standing_store import StandingStore
+from guardkit.sql.stats_store import StatsStore
 
 
 def _limit(limit: int) -> int:
@@ -58,7 +59,7 @@ def _limit(limit: int) -> int:
     return limit
 
 
-class SQLStore(ApiStore, FindingStore, ReviewStore, StandingStore):
+class SQLStore(ApiStore, FindingStore, ReviewStore, StandingStore, StatsStore):
     """Everything durable, in one SQL database; implements `guardkit.core.ports.Store`.
 
     Args:
@@ -243,11 +244,12 @@ class SQLStore(ApiStore, FindingStore, ReviewStore, StandingStore):
         result: Json,
         by: str,
         events: Sequence[AuditEvent],
+        asked: Asked | None = None,
     ) -> bool:
         """Settle a key in doubt (`done` or `not_done`). Returns whether it was in doubt."""
         with self.database.writing() as connection:
             return effects.reconcile(
-                connection, tenant, key, state=state, result=result, by=by, events=events
+                connection, tenant, key, state=state, result=result, by=by, events=events, asked=asked
             )
 
     # --- audit ---

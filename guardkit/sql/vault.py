@@ -66,11 +66,6 @@ class Vault:
         """The id of the key that seals; empty without one."""
         return next(iter(self._keys), "")
 
-    @property
-    def current(self) -> str:
-        """What a text begins with that the newest key has sealed."""
-        return f"{MARK}{self.key_id}."
-
     # --- values ---
 
     def sealed_text(self, where: Where, text: str) -> str:
@@ -86,7 +81,7 @@ class Vault:
                 )
             return text
         made = self._encrypt(self.key_id, where, text.encode("utf-8", "surrogatepass"))
-        return self.current + base64.b64encode(made).decode()
+        return f"{MARK}{self.key_id}." + base64.b64encode(made).decode()
 
     def opened_text(self, where: Where, text: str) -> str:
         """What `sealed_text` was given.

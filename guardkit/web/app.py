@@ -24,6 +24,7 @@ from guardkit.runtime.looking import Readiness
 from guardkit.web.answering import Answering
 from guardkit.web.api import BesideInbox, http_api
 from guardkit.web.detail import Detail
+from guardkit.web.emergencies import EmergencyPages
 from guardkit.web.health import Health
 from guardkit.web.hooks import Hooks
 from guardkit.web.lists import Lists
@@ -37,6 +38,7 @@ from guardkit.web.settings import WebSettings
 from guardkit.web.shield import Shield
 from guardkit.web.signin import EveryRequest, SignIn
 from guardkit.web.standing import StandingPages
+from guardkit.web.together import Together
 
 _log = logging.getLogger("guardkit.web")
 
@@ -98,6 +100,8 @@ def inbox(
             *sign_in.routes(reception),
             *Lists(desk, store, reception, pages, settings).routes(),
             *detail.routes(),
+            *EmergencyPages(desk, store, reception, pages).routes(),
+            *Together(desk, store, reception, pages).routes(),
             *Answering(desk, detail, reception, pages).routes(),
             *StandingPages(desk, store, reception, pages).routes(),
             *Hooks(receiving, attach).routes(),

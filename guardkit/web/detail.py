@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from guardkit.core.approvals import Approval, ApprovalState
 from guardkit.core.audit import AuditEntry
+from guardkit.core.breaking import broken
 from guardkit.core.digest import canonical
 from guardkit.core.ports import Store
 from guardkit.core.presentation import full_value, present, presentation_hash
@@ -64,11 +65,22 @@ class Detail:
             delivery: id of the message whose link led here.
             more: what else the template is told, e.g. what is wrong with a form.
         """
-        refusal = None
+        refusal, glass = None, False
+        person, assurance = visitor.person, visitor.session.assurance
         if approval.state is ApprovalState.PENDING:
-            refusal = self._desk.refusal(approval, visitor.person, visitor.session.assurance)
+            refusal = self._desk.refusal(approval, person, assurance)
+            glass = self._desk.emergencies.refusal(approval, person, assurance) is None
         offer = None if any(said.kind == "edit" for said in approval.decisions) else approval.request.standing
-        context = {**self.context(approval, refusal), "offer": offer, "delivery": delivery, **more}
+        named = approval.request.break_glass
+        reviewable = broken(approval) is not None and named is not None and named.may_review(person)
+        context = {
+            **self.context(approval, refusal),
+            "offer": offer,
+            "delivery": delivery,
+            "glass": glass,
+            "reviewable": reviewable,
+            **more,
+        }
         return self._pages.render("approval.html", status=status, visitor=visitor, **context)
 
     def context(self, approval: Approval, refusal: DecisionRefusedError | None) -> dict[str, Any]:
@@ -90,6 +102,8 @@ class Detail:
             "typed": {},
             "after": None if approval.state is ApprovalState.PENDING else aftermath(self._store, approval),
             "was": {change.path: change for change in shown.changes},
+            "glass": False,
+            "reviewable": False,
         }
 
     def _show(self, request: Request) -> Response:

@@ -78,6 +78,7 @@ class Lists:
                 found=found,
                 counted=COUNTED,
                 filters=filters,
+                reviews=len(self._desk.emergencies.reviews(person)),
                 choices={"age": AGES, "due": DUES, "within": SPANS, "state": STATES},
                 now=now,
             )

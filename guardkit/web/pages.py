@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, Response
 
+from guardkit.core.durations import format_duration
 from guardkit.core.people import Directory
 from guardkit.core.presentation import utc
 from guardkit.core.rows import Change, Row, RowType
@@ -62,6 +63,8 @@ class Pages:
             "marked": marked,
             "when": self.when,
             "left": self.left,
+            "length_of": format_duration,
+            "seen": visible,
             "who": self.who,
             "human": human,
             "size": size,

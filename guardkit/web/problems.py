@@ -145,6 +145,21 @@ _REFUSALS: dict[str, tuple[HTTPStatus, str, str]] = {
         "Others have answered since you looked",
         "Your answer changed nothing. Look at what they said, then decide.",
     ),
+    "shown_mismatch": (
+        HTTPStatus.CONFLICT,
+        "It does not look as it did",
+        "What you saw is not what is there now. Your answer changed nothing. Look at it as it is, then decide.",
+    ),
+    "not_whole": (
+        HTTPStatus.CONFLICT,
+        "This is too large to be decided beside others",
+        "Of some of its values the page shows a part. Nothing was decided. Open it by itself, and decide there.",
+    ),
+    "stopped": (
+        HTTPStatus.CONFLICT,
+        "An operator has stopped this",
+        "A stop is in force, and it comes first. Nothing was decided.",
+    ),
     "expired": (
         HTTPStatus.CONFLICT,
         "The time to decide is over",
@@ -179,6 +194,11 @@ _REFUSALS: dict[str, tuple[HTTPStatus, str, str]] = {
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "These values cannot be used",
         "They do not fit what the tool accepts, or change nothing. Nothing was decided. Edit again.",
+    ),
+    "reason_required": (
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "This needs your words",
+        "The policy asks for a reason or a comment with this answer. Nothing was decided.",
     ),
     "reason_invalid": (
         HTTPStatus.UNPROCESSABLE_ENTITY,

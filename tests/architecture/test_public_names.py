@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 import guardkit
+import guardkit.channels
+import guardkit.sql
 from tests.architecture.source import PACKAGE, imported, relative, syntax
+
+LAZY = (guardkit, guardkit.channels, guardkit.sql)
 
 
 def _order(name: str) -> tuple[int, str]:
@@ -16,21 +24,48 @@ def _order(name: str) -> tuple[int, str]:
     return (0 if name.isupper() else 1 if name[0].isupper() else 2, name)
 
 
-def _public(module: ModuleType) -> set[str]:
-    return {
-        name
-        for name, value in vars(module).items()
-        if not name.startswith("_") and not isinstance(value, ModuleType)
-    } - {"annotations"}
-
-
 def test_the_public_names_are_sorted_and_unique() -> None:
     assert list(guardkit.__all__) == sorted(set(guardkit.__all__), key=_order)
 
 
-def test_the_public_names_are_complete() -> None:
-    listed = {name for name in guardkit.__all__ if not name.startswith("__")}
-    assert listed == _public(guardkit)
+@pytest.mark.parametrize("package", LAZY, ids=[package.__name__ for package in LAZY])
+def test_names_that_are_loaded_on_demand_are_where_type_checkers_look(package: ModuleType) -> None:
+    """The names of the list, of the table and of the stub are the same, and from the same modules."""
+    stub = ast.parse(Path(str(package.__file__)).with_suffix(".pyi").read_text(encoding="utf-8"))
+    told = {
+        alias.asname or alias.name: node.module
+        for node in stub.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert told == package._HOMES
+    assert sorted(told) == sorted(package.__all__)
+    for name, home in told.items():
+        assert getattr(package, name) is getattr(importlib.import_module(str(home)), name)
+        assert name in dir(package)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = package.nothing
+
+
+def test_the_help_of_the_command_line_loads_no_framework() -> None:
+    """Nobody waits for LangGraph and SQLAlchemy who only wants to know what there is."""
+    program = (
+        "import sys, guardkit; from guardkit.cli import main; sys.argv = ['guardkit', '--help']\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print([name for name in ('langgraph', 'langchain_core', 'sqlalchemy', 'pydantic') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_commands_that_read_the_database_load_no_agent() -> None:
+    program = (
+        "import sys, guardkit.cli.approvals, guardkit.cli.audit, guardkit.cli.operate, guardkit.cli.threads\n"
+        "print([name for name in ('langgraph', 'langchain_core') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_every_list_of_names_is_sorted_and_true() -> None:
@@ -44,6 +79,7 @@ def test_the_root_holds_no_logic() -> None:
     allowed = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign)
     docstring, *statements = syntax(PACKAGE / "__init__.py").body
     assert isinstance(docstring, ast.Expr)
+    statements = [node for node in statements if not isinstance(node, ast.Expr)]  # docstrings of names
     assert [ast.unparse(node) for node in statements if not isinstance(node, allowed)] == []
 
 

@@ -73,6 +73,10 @@ class Forgery:
         (line,) = [line for line in self.scene.bank.journal.lines("effect") if line["tool"] == tool]
         return line
 
+    def begins(self, tool: str) -> None:
+        """Let the bank say that an effect was asked for once more."""
+        self.scene.bank.journal.write("asked for", tool=tool, key=self.effect(tool)["key"], process=1)
+
     def happens(self, tool: str, args: dict[str, Any], **changes: Any) -> None:
         """Let the bank say that one more effect happened."""
         line = {"tool": tool, "args": args, "key": "forged", "attempt": 1, "approval": None, "process": 1}

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from guardkit import Approval, ApprovalState, EffectState, GuardedGraph
-from guardkit.core.audit import verify
+from guardkit.core.audit import AuditEntry, verify
 from guardkit.core.effects import EffectRecord
 from guardkit.core.runs import ThreadRow, TurnStatus
-from tests.chaos.scene import FREE, NEEDS, PEOPLE, Scene, Script
+from tests.chaos.scene import FREE, NEEDS, PEOPLE, RECONCILED, Scene, Script
 
 _EVERYTHING = 10_000
+_PAGE = 50_000
 _OVER = (TurnStatus.DONE, TurnStatus.ENDED)
 
 Line = dict[str, Any]
@@ -35,6 +36,8 @@ class Findings:
     """Whatever else does not hold."""
 
     counts: Counter[str] = field(default_factory=Counter[str])
+    database: str = ""
+    """Which database, and of which version."""
 
     def all(self) -> list[str]:
         """Everything that was found."""
@@ -49,7 +52,7 @@ def judge(scene: Scene, graph: GuardedGraph, scripts: Iterable[Script]) -> Findi
         graph: reads the threads' states.
         scripts: everything that the model was told to propose.
     """
-    found = Findings()
+    found = Findings(database=_database(scene))
     store = scene.guard.store
     proposed = {_call(tool, args) for script in scripts for batch in script for tool, args in batch}
     approvals = {one.request.id: one for one in store.listed(limit=_EVERYTHING)}
@@ -58,15 +61,25 @@ def judge(scene: Scene, graph: GuardedGraph, scripts: Iterable[Script]) -> Findi
     effects = scene.bank.journal.lines("effect")
     said = _said(scene)
     _judge_effects(found, effects, proposed, said)
+    _judge_starts(found, scene.bank.journal.lines("asked for"))
     _judge_answers(found, said)
     _judge_ledger(found, effects, ledger)
-    _judge_questions(found, approvals.values(), threads, ledger, proposed, _claims(scene))
+    chains = {tenant: _chain(scene, tenant) for tenant in store.tenants()}
+    entries = [entry for chain in chains.values() for entry in chain]
+    _judge_questions(found, approvals.values(), threads, ledger, proposed, _claims(entries))
+    _judge_settling(found, entries)
     _judge_threads(found, threads, scene, graph)
-    _judge_store(found, scene)
+    _judge_store(found, scene, chains)
     found.other += [f"{line['role']} raised {line['error']}" for line in scene.errors.lines()]
     found.counts["effects"] += len(effects)
     found.counts["reads"] += len(scene.bank.journal.lines("read"))
     return found
+
+
+def _database(scene: Scene) -> str:
+    with scene.database.engine.connect() as connection:
+        version = connection.dialect.server_version_info or ()
+        return f"{connection.dialect.name} {'.'.join(map(str, version))}".strip()
 
 
 def _call(tool: str, args: dict[str, Any]) -> tuple[str, tuple[tuple[str, Any], ...]]:
@@ -97,6 +110,12 @@ def _judge_effects(
         why = _objection(line, proposed, said)
         if why is not None:
             found.wrong.append(f"{line['tool']}({line['args']}) ran: {why}")
+
+
+def _judge_starts(found: Findings, started: Sequence[Line]) -> None:
+    """An effect begins once. One whose tool can find out that it did not happen may be begun again."""
+    times = Counter(line["key"] for line in started if line["tool"] not in RECONCILED)
+    found.repeated += [f"effect {key} was begun {count} times" for key, count in times.items() if count > 1]
 
 
 def _objection(line: Line, proposed: set[Any], said: dict[str, list[Line]]) -> str | None:
@@ -182,10 +201,26 @@ def _judge_questions(
             found.wrong.append(f"{name}: nothing was proposed")
 
 
-def _claims(scene: Scene) -> Counter[str]:
+def _chain(scene: Scene, tenant: str) -> list[AuditEntry]:
+    """A tenant's whole audit log."""
+    found: list[AuditEntry] = []
+    while page := scene.guard.store.entries(tenant, after=found[-1].seq if found else 0, limit=_PAGE):
+        found += page
+    return found
+
+
+def _judge_settling(found: Findings, entries: Sequence[AuditEntry]) -> None:
+    """What people said settles a question once, by the audit log."""
+    settled = Counter(
+        str(entry.event.data.get("approval"))
+        for entry in entries
+        if entry.event.kind == "approval.decided" and entry.event.data.get("state") != "pending"
+    )
+    found.repeated += [f"approval {one} was settled {n} times" for one, n in settled.items() if n > 1]
+
+
+def _claims(entries: Sequence[AuditEntry]) -> Counter[str]:
     """How often each approval was claimed, by the audit log; a row of the ledger only knows its last claim."""
-    store = scene.guard.store
-    entries = [entry for tenant in store.tenants() for entry in store.entries(tenant, limit=100_000)]
     used = [entry.event.data.get("approval") for entry in entries if entry.event.kind == "effect.claimed"]
     return Counter(str(approval) for approval in used if approval is not None)
 
@@ -230,11 +265,11 @@ def _unanswered(values: dict[str, Any]) -> list[str]:
     return problems
 
 
-def _judge_store(found: Findings, scene: Scene) -> None:
-    store = scene.guard.store
-    found.other += [f"thread {due.thread_id} is still due: {due.why}" for due in store.due(_EVERYTHING)]
-    for tenant in store.tenants():
-        report = verify(tenant, store.entries(tenant, limit=100_000))
+def _judge_store(found: Findings, scene: Scene, chains: Mapping[str, Sequence[AuditEntry]]) -> None:
+    due = scene.guard.store.due(_EVERYTHING)
+    found.other += [f"thread {one.thread_id} is still due: {one.why}" for one in due]
+    for tenant, entries in chains.items():
+        report = verify(tenant, entries)
         found.counts["audit entries"] += report.entries
         if not report.intact:
             found.other.append(f"the audit chain of {tenant} breaks at {report.first_bad}: {report.problem}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,6 +50,7 @@ class Bank:
     def __init__(self, folder: Path, points: Points) -> None:
         self.journal = Journal(folder / "bank.jsonl")
         self.points = points
+        self._under_way: Counter[str] = Counter()
         self.breaks = False
         """Whether whoever asks for an effect is interrupted before it hears that it happened."""
         self.found: Json = "found at the bank"
@@ -61,7 +63,14 @@ class Bank:
 
     def do(self, tool: str, args: dict[str, Any], effect: Effect) -> str:
         """Have an effect."""
-        self.journal.write("asked for", key=effect.key, process=os.getpid())
+        self._under_way[effect.key] += 1
+        try:
+            return self._do(tool, args, effect)
+        finally:
+            self._under_way[effect.key] -= 1
+
+    def _do(self, tool: str, args: dict[str, Any], effect: Effect) -> str:
+        self.journal.write("asked for", tool=tool, key=effect.key, process=os.getpid())
         self.points.reach("effect", "before")
         self.journal.write(
             "effect",
@@ -79,12 +88,12 @@ class Bank:
 
     def ask(self, key: str) -> Reconciled:
         """What became of a key. While somebody alive is still at it, that is not known."""
+        asked = {line["process"] for line in self.journal.lines("asked for") if line["key"] == key}
+        busy = self._under_way[key] > 0 or any(one != os.getpid() and _alive(one) for one in asked)
+        # Looked for after it is known who is still at it: they may have come to it since.
         if any(line["key"] == key for line in self.journal.lines("effect")):
             return Reconciled(state="done", result=self.found)
-        asked = {line["process"] for line in self.journal.lines("asked for") if line["key"] == key}
-        if any(process != os.getpid() and _alive(process) for process in asked):
-            return Reconciled(state="unknown")
-        return Reconciled(state="not_done")
+        return Reconciled(state="unknown" if busy else "not_done")
 
 
 def _alive(process: int) -> bool:

@@ -106,10 +106,13 @@ class Crowd:
             return True
         if not waiting:
             return False
-        approval = rng.choice(waiting)
-        answer = self._wrong(approval, rng) if rng.random() < self._nonsense else self._right(approval, rng)
-        self.give(answer)
+        self.answer(rng.choice(waiting), rng)
         return True
+
+    def answer(self, approval: Approval, rng: random.Random) -> None:
+        """Somebody answers a question, whatever has become of it."""
+        wrong = rng.random() < self._nonsense
+        self.give(self._wrong(approval, rng) if wrong else self._right(approval, rng))
 
     def late(self, rng: random.Random) -> None:
         """Every question is answered once more, whatever has become of it."""

@@ -103,7 +103,8 @@ class Child:
         """Kill it at once, if it is still there."""
         with self._looking:
             if self.alive:
-                os.kill(self.pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it has come to its end since
+                    os.kill(self.pid, signal.SIGKILL)
 
     def join(self, seconds: float) -> bool:
         """Wait for its end, at most so long. Returns whether it has ended."""

@@ -63,6 +63,9 @@ NEEDS: dict[str, dict[str, int]] = {
 FREE = frozenset({"note"})
 """Effects that the policy allows."""
 
+RECONCILED = frozenset({"refund"})
+"""Effects whose tool can find out at the bank whether they happened."""
+
 _URL = "database.url"
 """In the folder of a scene whose database is on a server."""
 
@@ -143,6 +146,7 @@ class Scene:
         on_expiry: what happens to a hurried payment.
         fault: what happens to this process.
         busy_timeout: seconds to wait for another process's lock on the database.
+        place: where this process says that it is where it is to be frozen; the folder by default.
     """
 
     def __init__(
@@ -153,14 +157,16 @@ class Scene:
         on_expiry: str = "reject",
         fault: Fault | None = None,
         busy_timeout: float = 30.0,
+        place: Path | None = None,
     ) -> None:
         self.folder = folder
-        self.points = Points(folder, fault)
+        self.points = Points(place or folder, fault)
         self.bank = Bank(folder, self.points)
         self.said = Journal(folder / "said.jsonl")
         self.errors = Journal(folder / "errors.jsonl")
         self.database = Database(url_of(folder), busy_timeout=busy_timeout)
         self.points.listen(self.database.engine)
+        self._tools: dict[bool, list[Any]] = {}
         self.post = Post(self.points)
         self.guard = Guard(
             self.database,
@@ -174,9 +180,11 @@ class Scene:
         """Kim's config of a thread."""
         return self.guard.config(thread_id, KIM)
 
-    def graph(self, shape: Shape, *, in_async: bool) -> GuardedGraph:
+    def graph(self, shape: Shape, *, in_async: bool, name: str = "agent") -> GuardedGraph:
         """The agent. Its model proposes what the last user message says."""
-        tools = _tools(self.guard, self.bank, in_async=in_async)
+        if in_async not in self._tools:
+            self._tools[in_async] = _tools(self.guard, self.bank, in_async=in_async)
+        tools = self._tools[in_async]
         by_name = {tool.name: tool for tool in tools}
 
         def model(state: MessagesState) -> dict[str, Any]:
@@ -213,7 +221,7 @@ class Scene:
         builder.add_edge(START, "agent")
         builder.add_conditional_edges("agent", route, ["tools", "__end__"])
         builder.add_edge("tools", "agent")
-        return self.guard.compile(builder)
+        return self.guard.compile(builder, name=name)
 
     def close(self) -> None:
         """Close the database."""

@@ -167,6 +167,16 @@ REPEATED: dict[str, tuple[Forge, str]] = {
         lambda forgery: forgery.happens(**{**_again(forgery, "pay"), "key": "other"}),
         r"pay of b happened 2 times",
     ),
+    "an effect that was begun twice": (
+        lambda forgery: forgery.begins("pay"),
+        r"effect guardkit-\w+ was begun 2 times",
+    ),
+    "an approval that was settled twice": (
+        lambda forgery: forgery.logs(
+            "approval.decided", approval=forgery.effect("pay")["approval"], state="rejected"
+        ),
+        r"approval \w+ was settled 2 times",
+    ),
     "an approval that was used twice": (
         lambda forgery: forgery.logs("effect.claimed", approval=forgery.effect("pay")["approval"]),
         r"approval \w+ was used 2 times",

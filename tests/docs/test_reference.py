@@ -12,6 +12,7 @@ import typer
 
 import guardkit
 from guardkit.cli import app
+from guardkit.cli.later import Later
 from guardkit.core import settings
 from guardkit.core.decisions import NOTHING_DECIDED
 from guardkit.core.no_result import NoResultReason
@@ -183,6 +184,7 @@ def test_what_a_model_is_told_by_default_is_quoted_as_it_is() -> None:
 
 
 def _commands(command: Any, path: str = "guardkit") -> Iterator[tuple[str, Any]]:
+    command = command.real if isinstance(command, Later) else command
     inner = getattr(command, "commands", None)
     if inner is None:
         yield path, command

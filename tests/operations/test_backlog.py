@@ -9,9 +9,12 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
 
 from guardkit.core import telemetry_names as names
-from guardkit.core.approvals import ApprovalState, close
+from guardkit.core.approvals import ApprovalDecision, ApprovalState, close
 from guardkit.core.backlog import Backlog
+from guardkit.core.breaking import break_glass
 from guardkit.core.effects import EffectState
+from guardkit.core.people import Assurance
+from guardkit.core.reviews import Closed, ReviewVerdict
 from guardkit.errors import ConfigurationError, StorageError
 from guardkit.otel import observe
 from guardkit.otel.gauges import AGENTS, OTHER
@@ -52,6 +55,24 @@ def test_questions_wait_until_they_are_settled(store: SQLStore) -> None:
     store.settle(close(second, ApprovalState.CANCELLED, store.now()), 0, [])
     found = of(store)
     assert (found.pending, found.due) == (1, 1)
+
+
+def test_a_broken_glass_waits_until_it_is_reviewed(store: SQLStore) -> None:
+    run = samples.opened(store).run
+    (approval,) = store.register(run, [samples.request(run, break_glass=samples.GLASS)], [])
+    said = ApprovalDecision(
+        approval_id=approval.request.id, digest=approval.digest, kind="break_glass", person="ben",
+        assurance=Assurance.OIDC, via="web", reason="the house is on fire", stage=0, decided_at=store.now() - 10,
+    )  # fmt: skip
+    assert store.settle(break_glass(approval, said, samples.BEN, []), 0, [])
+    found = of(store)
+    assert (found.reviews, found.reviews_overdue) == (1, 1), "there were 50 milliseconds"
+    assert 10 <= found.reviews_age < 600
+    review = store.review(samples.TENANT, approval.request.id)
+    assert review is not None
+    end = Closed(verdict=ReviewVerdict.JUSTIFIED, by="cleo", via="web", comment="yes", at=store.now())
+    assert store.change_review(review, review.model_copy(update={"closed": end}), [])
+    assert (of(store).reviews, of(store).reviews_age, of(store).reviews_overdue) == (0, 0.0, 0)
 
 
 def test_a_dead_letter_is_not_due_until_it_is_redriven(store: SQLStore) -> None:

@@ -23,7 +23,7 @@ def command() -> Path:
     return found
 
 
-@pytest.fixture(scope="module", params=get_args(Saver))
+@pytest.fixture(scope="session", params=get_args(Saver))
 def running(
     command: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Server]:
@@ -34,7 +34,7 @@ def running(
 
 @pytest.fixture
 async def server(running: Server) -> AsyncIterator[Server]:
-    """The server of the module, for one test."""
+    """The server of the session, for one test."""
     yield running
     await running.hang_up()
 

@@ -96,6 +96,7 @@ class Server:
             "GUARDKIT_DATABASE": self.database,
             "GUARDKIT_DECISION_PUBLIC_KEYS": ",".join(public),
             "DESK_PAYMENTS": str(self.folder / "payments"),
+            "DESK_DRAFTS": str(self.folder / "drafts"),
             "LANGGRAPH_CLI_NO_ANALYTICS": "1",
             "LANGSMITH_TRACING": "false",
             "NO_PROXY": "*",
@@ -143,12 +144,12 @@ class Server:
 
     # --- what people and processes do ---
 
-    def graph(self, who: str) -> RemoteGraph:
-        """LangGraph's client of the agent, as somebody."""
+    def graph(self, who: str, agent: str = "desk") -> RemoteGraph:
+        """LangGraph's client of an agent, as somebody."""
         headers = {"authorization": f"Bearer {who}"}
         client = get_client(url=self.url, headers=headers)
         self.clients.append(client)
-        return RemoteGraph("desk", client=client)
+        return RemoteGraph(agent, client=client)
 
     async def hang_up(self) -> None:
         """Close what the clients of a test have open."""
@@ -163,6 +164,17 @@ class Server:
     def forget(self, who: str, thread_id: str) -> None:
         """Delete a thread of the server's."""
         self._request("DELETE", f"/threads/{thread_id}", who)
+
+    def streamed(self, who: str, agent: str, thread_id: str, given: Any, **more: Any) -> str:
+        """Everything that the server sends while a run goes on, as it comes over the wire."""
+        body = {"assistant_id": agent, "input": given, **more}
+        return self._request(
+            "POST", f"/threads/{thread_id}/runs/stream", who, json=body, timeout=PATIENCE
+        ).text
+
+    def told(self, who: str, path: str) -> str:
+        """What the server says about a thread."""
+        return self._request("GET", path, who).text
 
     def _request(self, method: str, path: str, who: str, **more: Any) -> httpx.Response:
         headers = {"authorization": f"Bearer {who}"}
@@ -192,8 +204,15 @@ class Server:
         )
 
     def payments(self) -> list[str]:
-        path = self.folder / "payments"
-        return path.read_text(encoding="utf-8").split() if path.exists() else []
+        return self._written("payments").split()
+
+    def drafts(self) -> str:
+        """What models drafted, on its way to nobody."""
+        return self._written("drafts")
+
+    def _written(self, name: str) -> str:
+        path = self.folder / name
+        return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def config(thread_id: str, **more: Any) -> Any:

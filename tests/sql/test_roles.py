@@ -8,15 +8,27 @@ from dataclasses import dataclass
 
 import psycopg
 import pytest
-from sqlalchemy import Engine, create_engine, func, make_url, select, text
+from sqlalchemy import Engine, create_engine, func, make_url, select, text, update
 from sqlalchemy.exc import ProgrammingError
 
 from guardkit import Finished, Guard, GuardedGraph, Principal
 from guardkit.core.approvals import ApprovalState
+from guardkit.core.audit import AuditEvent
+from guardkit.core.effects import Claimed
+from guardkit.core.encryption import Encryption
 from guardkit.core.values import JsonObject
-from guardkit.errors import ConfigurationError, InputError, StorageError
-from guardkit.sql import Database, SQLAlchemySaver, SQLStore, roles_script, row_level_security_script, upgrade
+from guardkit.errors import AuditError, ConfigurationError, InputError, StorageError
+from guardkit.sql import (
+    Database,
+    SQLAlchemySaver,
+    SQLErasure,
+    SQLStore,
+    roles_script,
+    row_level_security_script,
+    upgrade,
+)
 from guardkit.sql.side_tables import metadata
+from guardkit.sql.tables import audit
 from guardkit.testing import calls
 from guardkit.testing.contracts import StoreContract, samples, standing
 from tests.conftest import new_database
@@ -92,6 +104,42 @@ class TestService(StoreContract):
     def store(self, roles: Roles) -> Iterator[SQLStore]:
         with Database(roles.service) as database:
             yield SQLStore(database)
+
+
+def test_an_agent_asks_and_claims_on_an_encrypted_database_and_neither_decides_nor_erases(
+    roles: Roles,
+) -> None:
+    encryption = Encryption.generate()
+    with (
+        Database(roles.agent, encryption=encryption) as agent,
+        Database(roles.service, encryption=encryption) as service,
+    ):
+        mine, others = SQLStore(agent), SQLStore(service)
+        run = samples.opened(mine).run
+        [asked] = mine.register(run, [samples.request(run)], [samples.EVENT])
+        with pytest.raises(StorageError):
+            mine.settle(samples.said(mine, asked), asked.version, [])
+        approval = samples.approved(others, asked)
+        done = mine.claim(
+            run,
+            key="k",
+            tool="pay_claim",
+            digest=approval.digest,
+            action_id=asked.request.action.id,
+            approval=approval,
+            events=[samples.EVENT],
+        )
+        assert isinstance(done, Claimed)
+        announced = AuditEvent(kind="person.erased", data={"values": 9})
+        with pytest.raises(AuditError):
+            mine.append("default", [announced])
+        mine.close_run(run, samples.closing("failed"), [])
+        others.append("default", [AuditEvent(kind="stop.set", data={"by": "ada"})])
+        for database in (agent, service):
+            with pytest.raises(StorageError):
+                SQLErasure(database).erase("default", ["ada"], by="dpo", why="x")
+            with pytest.raises(StorageError), database.writing() as connection:
+                connection.execute(update(audit).values(salts=None))
 
 
 def test_an_agent_asks_waits_and_pays_and_the_others_deliver_decide_and_resume(roles: Roles) -> None:

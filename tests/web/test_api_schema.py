@@ -13,6 +13,7 @@ from requests.structures import CaseInsensitiveDict
 from guardkit.core.approvals import Approval
 from guardkit.core.glass import BreakGlass
 from guardkit.core.people import Assurance, Person
+from guardkit.core.presentation import present, presentation_hash
 from guardkit.core.runs import StopOrder
 from guardkit.web.api import document
 from guardkit.web.api.operations import OPERATIONS
@@ -117,6 +118,10 @@ def aim(case: Any, desk: Desk, name: str) -> None:
         )
     if name == "breakGlass" and isinstance(case.body, dict):
         case.body |= {"version": approval.version, "digest": approval.digest}
+    if name == "decideTogether" and isinstance(case.body, dict):
+        shown = presentation_hash(present(approval))
+        seen = {"version": approval.version, "digest": approval.digest, "presentation_hash": shown}
+        case.body |= {"items": [{"approval": approval.request.id, **seen}]}
     if name == "decide" and isinstance(case.body, dict):
         case.body |= {"version": approval.version, "digest": approval.digest}
         if case.body.get("decision") != "edit":
@@ -135,7 +140,7 @@ def test_answers_are_what_the_document_says(campaign: Campaign, name: str, mode:
 
     def try_one(case: Any, who: str | None, real: bool, fresh_key: bool) -> None:
         if real:
-            who = "p-req" if name == "withdraw" else "p-ana"
+            who = {"withdraw": "p-req", "showStats": None}.get(name, "p-ana")
             aim(case, desk, name)
         if (real or fresh_key) and name not in READS and isinstance(case.headers, dict | CaseInsensitiveDict):
             case.headers["Idempotency-Key"] = f'"a-new-key-{next(desk.keys):09d}"'

@@ -332,3 +332,23 @@ def test_somebody_signs_in_at_a_provider_on_another_site(chromium: str, scripts:
             press(driver, "Approve")
             waits_for(driver, "Approved by Ana Silva")
     assert claims.now(approval).decisions[0].assurance is Assurance.OIDC
+
+
+@pytest.mark.promise("P2", "P6")
+def test_somebody_decides_on_several_together(inbox: Inbox, chromium: str) -> None:
+    first, second = (inbox.claims.ask({**ARGS, "claim_id": f"C-{number}"}) for number in (1, 2))
+    third = inbox.claims.ask({**ARGS, "claim_id": "C-3"})
+    with browser(chromium, scripts=False) as driver:
+        driver.get(inbox.link.link_for(FIRST.id))
+        press(driver, "Continue as Ana Silva")
+        waits_for(driver, "Look at the chosen ones together")
+        for box in driver.find_elements(By.CSS_SELECTOR, 'input[type="checkbox"]')[:2]:
+            box.click()
+        press(driver, "Look at the chosen ones together")
+        waits_for(driver, "Your decision on 2")
+        assert driver.find_element(By.TAG_NAME, "main").text.count("Maria Okafor") == 4
+        press(driver, "Approve 2")
+        waits_for(driver, "2 approved")
+        assert complaints(driver) == []
+    states = [inbox.claims.now(one).state for one in (first, second, third)]
+    assert states == [ApprovalState.APPROVED, ApprovalState.APPROVED, ApprovalState.PENDING]

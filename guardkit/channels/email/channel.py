@@ -151,6 +151,8 @@ class Email:
         waits = approval.state is ApprovalState.PENDING and delivery.stage in approval.waiting()
         if delivery.kind in ("ask", "remind") and waits:
             self._ask(working, delivery, approval, posts)
+        if delivery.kind == "review":
+            self._ask_reviewers(working, delivery, approval, posts)
         if delivery.kind == "outcome":
             letters = working.writer.news(approval, delivery.stage, posts)
             self._hand_in(working, letters, approval)
@@ -191,6 +193,21 @@ class Email:
         taken = self._hand_in(working, letters, approval, already)
         if people and not taken + already:
             raise ChannelError(f"channel {host.name!r}: every recipient was refused for good")
+
+    def _ask_reviewers(
+        self, working: _Working, delivery: Delivery, approval: Approval, posts: Sequence[Post]
+    ) -> None:
+        host, writer = working.host, working.writer
+        people = [person for person in host.reviewers(approval) if person.email]
+        if not people:
+            raise ChannelError(
+                f"channel {host.name!r}: none of those who review has an e-mail address",
+                remedy="add addresses to the directory",
+            )
+        known = {post.id for post in posts if is_sent(post) or is_refused(post)}
+        letters = [writer.review(delivery, approval, person) for person in people]
+        rest = [letter for letter in letters if letter.sent[0].id not in known]
+        self._hand_in(working, rest, approval, len(letters) - len(rest))
 
     def _hand_in(
         self, working: _Working, letters: Iterable[Letter], approval: Approval, already: int = 0

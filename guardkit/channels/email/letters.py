@@ -7,13 +7,14 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from zoneinfo import ZoneInfo
 
+from guardkit.channels.again import review_notice
 from guardkit.channels.card import Card, compose, fitted
 from guardkit.channels.email.drawing import Sheet, page, plain
 from guardkit.channels.email.links import MailLink, MailLinks
 from guardkit.channels.email.message import copy_id, is_address, mail
 from guardkit.channels.email.posting import Letter
-from guardkit.channels.email.ways import outcome_ways, ways
-from guardkit.channels.host import ChannelHost
+from guardkit.channels.email.ways import outcome_ways, review_ways, ways
+from guardkit.channels.host import REVIEWER, ChannelHost
 from guardkit.core.approvals import Approval, ApprovalState
 from guardkit.core.people import Person
 from guardkit.core.presentation import present, utc
@@ -115,7 +116,7 @@ class Writer:
         told = _outcome(approval)
         theirs: dict[str, list[Post]] = {}
         for post in posts:
-            if not is_refused(post):
+            if not is_refused(post) and not post.recipient.startswith(REVIEWER):
                 theirs.setdefault(post.recipient, []).append(post)
         for recipient, mine in theirs.items():
             person = self.host.directory.find(recipient)
@@ -147,6 +148,44 @@ class Writer:
             earlier=[post.id for post in posts],
         )
         return Letter(to=person.email or "", message=message, sent=over, refused=over)
+
+    def review(self, delivery: Delivery, approval: Approval, person: Person) -> Letter:
+        """The request to review a broken glass, to one of those who may.
+
+        Args:
+            delivery: a `review`; each is a mail of its own.
+            approval: whose glass was broken.
+            person: somebody with an e-mail address.
+        """
+        host = self.host
+        record = host.review_link(approval) or self.inbox
+        card = self._card(approval, record)
+        card = card.model_copy(update={"choices": (), "notice": review_notice(approval)})
+        copy = copy_id(host.name, approval.request.id, person.id, delivery.id)
+        post = Post(
+            id=copy,
+            approval_id=approval.request.id,
+            tenant=approval.request.tenant,
+            channel=host.name,
+            delivery=delivery.id,
+            stage=delivery.stage,
+            recipient=f"{REVIEWER}{person.id}",
+            version=approval.version,
+            open=False,
+        )
+        message = self._message(
+            person,
+            Sheet(card=card, ways=review_ways(record), short=True),
+            subject=f"Review needed: {card.title}, the glass was broken",
+            copy=copy,
+            earlier=(),
+        )
+        return Letter(
+            to=person.email or "",
+            message=message,
+            sent=(post.model_copy(update={"address": {"message_id": copy}}),),
+            refused=(post.model_copy(update={"address": {"refused": True}}),),
+        )
 
     def _card(self, approval: Approval, link: str | None) -> Card:
         """The card, cut to what a mail carries, times of day in the channel's zone."""

@@ -71,6 +71,13 @@ def outcome_ways(inbox: str) -> tuple[Way, ...]:
     )
 
 
+def review_ways(inbox: str) -> tuple[Way, ...]:
+    """How to review what is over."""
+    return (
+        Way(text="Sign in to the inbox to say what you find.", url=inbox, button="Review it in the inbox"),
+    )
+
+
 _VERBS: dict[DecisionKind, str] = {
     "approve": "approve",
     "edit": "edit",

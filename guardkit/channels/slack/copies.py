@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
-from guardkit.channels.host import ChannelHost
+from guardkit.channels.host import REVIEWER, ChannelHost
 from guardkit.channels.slack.api import SlackError, call
 from guardkit.channels.slack.blocks import Drawing
 from guardkit.channels.slack.checks import check_message
@@ -38,7 +38,14 @@ class Copies:
 
     def of(self, approval: Approval) -> Sequence[Post]:
         """The copies of a question, oldest first."""
-        return [post for post in self._posts(approval) if not post.recipient.startswith(_THREAD)]
+        return [post for post in self._posts(approval) if not post.recipient.startswith((_THREAD, REVIEWER))]
+
+    def is_there(self, approval: Approval, delivery: Delivery, recipient: str) -> bool:
+        """Whether a delivery has reached a recipient."""
+        return any(
+            (post.delivery, post.recipient) == (delivery.id, recipient) and post.address is not None
+            for post in self._posts(approval)
+        )
 
     def at(self, approval: Approval, channel: str, ts: str) -> Post | None:
         """The copy that is there. It may be another channel's of the same app: Slack hands clicks to any of them."""
@@ -173,7 +180,9 @@ class Copies:
         return [post for post in self._in_slack(approval) if post.channel == self._host.name]
 
     def _everywhere(self, approval: Approval) -> Sequence[Post]:
-        return [post for post in self._in_slack(approval) if not post.recipient.startswith(_THREAD)]
+        return [
+            post for post in self._in_slack(approval) if not post.recipient.startswith((_THREAD, REVIEWER))
+        ]
 
     def _in_slack(self, approval: Approval) -> Sequence[Post]:
         request = approval.request

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from guardkit.channels.again import OTHERS_TOO, WAITS, asked_again, last_edit, since
+from guardkit.channels.again import OTHERS_TOO, WAITS, asked_again, last_edit, review_card, since
 from guardkit.channels.card import Card, compose, shortened_again
-from guardkit.channels.host import ChannelHost
+from guardkit.channels.host import REVIEWER, ChannelHost
 from guardkit.channels.slack.api import SlackError
 from guardkit.channels.slack.blocks import Drawing, draw, fallback
 from guardkit.channels.slack.copies import Copies
@@ -72,6 +72,8 @@ class Sender:
         failures = list(self._update(approval))
         if delivery.kind == "ask" and _waits(approval, delivery.stage):
             failures += self._ask(delivery, approval)
+        if delivery.kind == "review":
+            failures += self._ask_reviewers(delivery, approval)
         failures += self._reply(delivery, approval)
         failures += self._catch_up(approval)
         if failures:
@@ -137,12 +139,35 @@ class Sender:
             if person.id not in reached and person.id not in answered:
                 yield from self._write(delivery, approval, drawing, person.id, person)
 
+    def _ask_reviewers(self, delivery: Delivery, approval: Approval) -> Iterator[ChannelError]:
+        drawing = draw(
+            review_card(self._host, approval), offer=False, confirm=False, values=self._look.values
+        )
+        try:
+            people = self._host.reviewers(approval)
+        except ChannelError as error:
+            yield error
+            return
+        everybody: list[tuple[str, Person | None]] = [(person.id, person) for person in people]
+        if self._look.conversation is not None:
+            everybody = [(self._look.conversation, None)]
+        for name, person in everybody:
+            if not self._copies.is_there(approval, delivery, f"{REVIEWER}{name}"):
+                yield from self._write(delivery, approval, drawing, name, person, begins=REVIEWER)
+
     def _write(
-        self, delivery: Delivery, approval: Approval, drawing: Drawing, recipient: str, person: Person | None
+        self,
+        delivery: Delivery,
+        approval: Approval,
+        drawing: Drawing,
+        recipient: str,
+        person: Person | None,
+        *,
+        begins: str = "",
     ) -> Iterator[ChannelError]:
         try:
             channel = recipient if person is None else self._people.conversation(person)
-            self._copies.write(approval, delivery, drawing, recipient=recipient, channel=channel)
+            self._copies.write(approval, delivery, drawing, recipient=f"{begins}{recipient}", channel=channel)
         except ChannelError as error:
             if person is not None and isinstance(error, SlackError) and error.said in _LOST:
                 self._people.forget(person)

@@ -3,10 +3,10 @@
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from guardkit.channels.again import OTHERS_TOO, WAITS, asked_again, edited_by, last_edit, since
+from guardkit.channels.again import OTHERS_TOO, WAITS, asked_again, edited_by, last_edit, review_card, since
 from guardkit.channels.card import Card, compose
 from guardkit.channels.host import ChannelHost
 from guardkit.channels.teams.card import CARD_TYPE, SIZE, Sheet, draw
@@ -132,6 +132,8 @@ class Outbox:
             ChannelError: some of it did not go out.
         """
         until = time.monotonic() + _BUDGET
+        if delivery.kind == "review":
+            return self._ask_reviewers(delivery, approval, until)
         while True:
             self._bring(delivery, approval, until)
             newer = self._host.store.find(approval.request.id)
@@ -166,6 +168,27 @@ class Outbox:
                 f"channel {self._host.name!r}: none of the approvers of stage {delivery.stage + 1} has the app in Teams",
                 remedy="let them install it, or install it for them by an app setup policy; or name a conversation",
             )
+
+    def _ask_reviewers(self, delivery: Delivery, approval: Approval, until: float) -> str:
+        """Post to those who review a broken glass, each once a delivery."""
+        sheet = Sheet(card=review_card(self._host, approval))
+        bringing = _Bringing(delivery, approval, sheet, until)
+        there = {
+            post.recipient
+            for post in self._copies(delivery)
+            if post.delivery == delivery.id and post.address is not None
+        }
+        for recipient in self._reached(self._host.reviewers(approval)):
+            if recipient.key not in there:
+                self._ask(bringing, recipient, "")
+        if bringing.faults:
+            raise bringing.faults[0]
+        if not bringing.shown and not there:
+            raise ChannelError(
+                f"channel {self._host.name!r}: none of those who review has the app in Teams",
+                remedy="let them install it, or name a conversation",
+            )
+        return sheet.card.hash
 
     def _notice(self, delivery: Delivery, approval: Approval, there: Sequence[Post]) -> str | None:
         """What a message to somebody says first; `None` where those that they have are enough.
@@ -239,15 +262,20 @@ class Outbox:
         return [post for post in posts if (post.channel, post.stage) == (self._host.name, delivery.stage)]
 
     def _recipients(self, approval: Approval, stage: int) -> Iterator[_Recipient]:
+        answered = approval.answered()
+        people: Iterable[Person] = ()
+        if self._room is None:
+            people = (one for one in self._host.approvers(approval, stage) if one.id not in answered)
+        yield from self._reached(people)
+
+    def _reached(self, people: Iterable[Person]) -> Iterator[_Recipient]:
+        """The conversation, or those of some people who have one with the bot."""
         room = self._room
         if room is not None:
             yield _Recipient(room.conversation, lambda: room)
             return
         missing = 0
-        answered = approval.answered()
-        for person in self._host.approvers(approval, stage):
-            if person.id in answered:
-                continue
+        for person in people:
             reference = self._contacts.of(person)
             if reference is None:
                 missing += 1
@@ -260,7 +288,7 @@ class Outbox:
 
             yield _Recipient(person.id, place)
         if missing:
-            log.warning("channel %s: %d approvers have not installed the app", self._host.name, missing)
+            log.warning("channel %s: %d people have not installed the app", self._host.name, missing)
 
     def _update(self, post: Post, approval: Approval, sheet: Sheet) -> bool:
         """Let a copy show the approval. Returns whether it is still there."""

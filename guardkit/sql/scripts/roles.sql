@@ -47,6 +47,7 @@ GRANT SELECT, UPDATE ON {schema}.gk_hold_gate TO {agent}; -- FOR SHARE wants UPD
 GRANT SELECT, INSERT, UPDATE ON {schema}.gk_threads, {schema}.gk_turns, {schema}.gk_approvals, {schema}.gk_deliveries,
     {schema}.gk_effects, {schema}.gk_stops, {schema}.gk_stop_gate, {schema}.gk_posts, {schema}.gk_api_tokens,
     {schema}.gk_anomalies, {schema}.gk_reviews, {schema}.gk_standing, {schema}.gk_holds, {schema}.gk_hold_gate TO {service};
+GRANT SELECT, INSERT ON {schema}.gk_answers TO {service};
 GRANT SELECT, INSERT, UPDATE ON {schema}.gk_sealing TO {service};
 GRANT SELECT, INSERT ON {schema}.gk_audit TO {service};
 GRANT SELECT, INSERT ON {schema}.gk_audit_heads TO {service};

@@ -20,6 +20,7 @@ from guardkit.testing.contracts.calendars import CalendarsContract
 from guardkit.testing.contracts.channel import ApprovalChannelContract
 from guardkit.testing.contracts.effects import EffectsContract
 from guardkit.testing.contracts.listings import ListingsContract
+from guardkit.testing.contracts.notices import NoticesContract
 from guardkit.testing.contracts.queue import QueueContract
 from guardkit.testing.contracts.records import ChannelRecordsContract
 from guardkit.testing.contracts.replies import RepliesContract
@@ -27,6 +28,7 @@ from guardkit.testing.contracts.reviews import ReviewsContract
 from guardkit.testing.contracts.runs import RunsContract
 from guardkit.testing.contracts.stages import StagesContract
 from guardkit.testing.contracts.standing import StandingContract
+from guardkit.testing.contracts.stats import StatsContract
 from guardkit.testing.contracts.stops import StopsContract
 from guardkit.testing.contracts.threads import ThreadsContract
 from guardkit.testing.contracts.tokens import TokensContract
@@ -40,12 +42,14 @@ __all__ = [
     "ChannelRecordsContract",
     "EffectsContract",
     "ListingsContract",
+    "NoticesContract",
     "QueueContract",
     "RepliesContract",
     "ReviewsContract",
     "RunsContract",
     "StagesContract",
     "StandingContract",
+    "StatsContract",
     "StopsContract",
     "StoreContract",
     "ThreadsContract",
@@ -69,5 +73,7 @@ class StoreContract(
     RepliesContract,
     ReviewsContract,
     StandingContract,
+    StatsContract,
+    NoticesContract,
 ):
     """Everything that `guardkit.core.ports.Store` promises. Needs a fixture `store`, empty for each test."""

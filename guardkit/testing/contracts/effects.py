@@ -6,6 +6,7 @@ from typing import Any
 from guardkit.core.approvals import Approval, ApprovalState, close
 from guardkit.core.effects import (
     AlreadyDone,
+    Asked,
     Claimed,
     ClaimResult,
     EffectState,
@@ -18,8 +19,9 @@ from guardkit.core.effects import (
 from guardkit.core.ports import Store
 from guardkit.core.runs import RunRef
 from guardkit.core.values import Json
+from guardkit.errors import StaleRunError
 from guardkit.testing.contracts import samples
-from guardkit.testing.contracts.expectations import at_once, expect, holds, there
+from guardkit.testing.contracts.expectations import at_once, expect, holds, refused, there
 from guardkit.testing.contracts.samples import EVENT, NO_RESULT, TENANT
 
 _D1, _D2 = "1" * 64, "2" * 64
@@ -130,6 +132,30 @@ class EffectsContract:
         expect(_reconcile(store, EffectState.DONE, key="none"), False, "reconciling a key that is not there")
         kinds = [entry.event.kind for entry in store.entries(TENANT)]
         expect(kinds.count("effect.reconciled"), 2, "audited reconciliations")
+
+    def test_who_asked_settles_what_they_asked_about_and_nothing_else(self, store: Store) -> None:
+        run = samples.opened(store).run
+
+        def settles(asked: Asked) -> bool:
+            return store.reconcile(
+                TENANT, "k", state=EffectState.NOT_DONE, result=None, by="tool", events=[EVENT], asked=asked
+            )
+
+        _claim(store, run)
+        _record(store, run, EffectState.IN_DOUBT)
+        expect(settles(Asked(run, 1)), True, "settling the attempt that was asked about")
+        _claim(store, run)
+        _record(store, run, EffectState.IN_DOUBT)
+        before = len(store.entries(TENANT))
+        expect(settles(Asked(run, 1)), False, "settling with an answer about an earlier attempt")
+        stale = RunRef(
+            tenant=run.tenant, thread_id=run.thread_id, turn=run.turn, run_id="x", token=run.token + 1
+        )
+        with refused(StaleRunError, "settling by a run that has lost its lease"):
+            settles(Asked(stale, 2))
+        expect(_stands(store), EffectState.IN_DOUBT, "the state")
+        expect(len(store.entries(TENANT)), before, "entries of the audit log")
+        expect(settles(Asked(run, 2)), True, "settling the newest attempt")
 
     def test_what_a_dead_run_left_is_in_doubt(self, store: Store) -> None:
         run = samples.opened(store, lease_seconds=0.6).run

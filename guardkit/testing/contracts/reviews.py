@@ -10,7 +10,7 @@ from guardkit.core.glass import BreakGlass
 from guardkit.core.people import Assurance
 from guardkit.core.ports import Store
 from guardkit.core.reviews import Closed, Review, ReviewVerdict
-from guardkit.core.runs import RunRef
+from guardkit.core.runs import Delivery, RunRef
 from guardkit.errors import InputError
 from guardkit.testing.contracts import samples
 from guardkit.testing.contracts.expectations import at_once, expect, holds, refused, there
@@ -163,3 +163,34 @@ class ReviewsContract:
             [one.approval_id for one in store.reviews(limit=2)], [made[1], made[2]], "everybody's first two"
         )
         expect(store.review(TENANT, made[2]), None, "another tenant's review")
+
+    def test_reviewers_are_asked_and_reminded_until_it_is_closed(self, store: Store) -> None:
+        glass = GLASS.model_copy(update={"review_channels": ("risk",), "remind_every": 0.05})
+        _, approval = _asked(store, glass=glass)
+        store.settle(_broken(store, approval), approval.version, [])
+
+        def due() -> list[Delivery]:
+            return [one for one in store.deliveries() if one.kind == "review"]
+
+        [first] = due()
+        stages = len(approval.request.stages)
+        expect((first.channel, first.stage, first.attempts), ("risk", stages, 1), "the first message")
+        expect(due(), [], "while it is under way")
+        store.delivered(first, error=None, rendered="0" * 64)
+        store.delivered(first, error=None, rendered="0" * 64)
+        time.sleep(0.1)
+        [second] = due()
+        holds(second.id != first.id, "a reminder is a message of its own")
+        store.delivered(second, error=None)
+        review = there(store.review(TENANT, approval.request.id), "the review")
+        after, event = _closed(store, review)
+        store.change_review(review, after, [event])
+        time.sleep(0.1)
+        expect(due(), [], "once it is closed")
+        sent = [one.kind for one in store.messages(TENANT, "t") if one.kind == "review"]
+        expect(sent, ["review", "review"], "what was sent")
+
+    def test_a_policy_that_names_no_channel_writes_to_nobody(self, store: Store) -> None:
+        _, approval = _asked(store)
+        store.settle(_broken(store, approval), approval.version, [])
+        expect([one.kind for one in store.deliveries() if one.kind == "review"], [], "messages")

@@ -9,6 +9,7 @@ from guardkit.testing.memory.records import MemoryRecords
 from guardkit.testing.memory.reviews import MemoryReviews
 from guardkit.testing.memory.runs import MemoryRuns
 from guardkit.testing.memory.standing import MemoryStanding
+from guardkit.testing.memory.stats import MemoryStats
 from guardkit.testing.memory.threads import MemoryThreads
 
 __all__ = ["MemoryStore"]
@@ -27,6 +28,7 @@ class MemoryStore(
     MemoryApi,
     MemoryReviews,
     MemoryStanding,
+    MemoryStats,
 ):
     """Everything durable, in this process's memory, with one lock.
 

@@ -90,6 +90,8 @@ class MemoryApprovals(MemoryState):
                 self._standing[grant.id] = StandingApproval(grant=grant)
             if review is not None:
                 self._reviews[request.id] = review
+                for channel in review.glass.review_channels:
+                    self._add_message(approval, "review", len(request.stages), channel, self.now())
             self._add_events(request.tenant, listed)
             if approval.state.settled and not before.state.settled:
                 self._wake_if_answered(approval)

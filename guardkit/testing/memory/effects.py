@@ -7,6 +7,7 @@ from guardkit.core.audit import AuditEvent
 from guardkit.core.breaking import lapsed
 from guardkit.core.effects import (
     AlreadyDone,
+    Asked,
     Claimed,
     ClaimResult,
     EffectRecord,
@@ -138,11 +139,16 @@ class MemoryEffects(MemoryState):
         result: Json,
         by: str,
         events: Sequence[AuditEvent],
+        asked: Asked | None = None,
     ) -> bool:
         """Settle a key in doubt; see `Effects.reconcile`."""
         with self._lock:
+            if asked is not None:
+                self._held(asked.run)
             claim = self._claims.get((tenant, key))
             if claim is None or self._record_of(claim).state is not EffectState.IN_DOUBT:
+                return False
+            if asked is not None and claim.record.attempt != asked.attempt:
                 return False
             own = _settled("effect.reconciled", claim, state)
             listed = self._checked(_unless_said(events, own))

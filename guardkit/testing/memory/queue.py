@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from guardkit.core.approvals import Approval, ApprovalState
 from guardkit.core.audit import AuditEntry, AuditEvent
 from guardkit.core.planning import held_until
 from guardkit.core.runs import Delivery, DueThread, Message, StopOrder, TurnStatus
@@ -214,8 +215,44 @@ class MemoryQueue(MemoryState):
             message.delivered_at = self.now()
             if message.state == "waiting":
                 message.state = "sent"
+                if delivery.kind == "review":
+                    self._remind_reviewers(delivery)
             if rendered is not None:
                 self.rendered[delivery.id] = rendered
+
+    def ask_again(self, approval: Approval, stage: int, cause: str) -> bool:
+        """Ask the people of a stage that waits once more, once for each cause."""
+        with self._lock:
+            known = self._approvals.get(approval.request.id)
+            if known is None or known != approval or known.state is not ApprovalState.PENDING:
+                return False
+            if stage not in known.waiting():
+                return False
+            before = len(self._messages)
+            for channel in dict.fromkeys(known.request.stages[stage].channels):
+                name = f"{known.request.id}-notice-{stage}-{channel}-{cause}"
+                delivery = Delivery(
+                    id=name,
+                    approval_id=known.request.id,
+                    tenant=known.request.tenant,
+                    channel=channel,
+                    kind="ask",
+                    stage=stage,
+                    attempts=0,
+                )
+                self._messages.setdefault(name, MemoryMessage(delivery, self.now(), 0))
+            return len(self._messages) > before
+
+    def _remind_reviewers(self, delivery: Delivery) -> None:
+        """Plan the next message about a review that is still open."""
+        review, approval = self._reviews[delivery.approval_id], self._approvals[delivery.approval_id]
+        if review.closed is not None:
+            return
+        sent = [
+            one for one in self._messages_of(approval, "review") if one.delivery.channel == delivery.channel
+        ]
+        at = self.now() + review.glass.reminder
+        self._add_message(approval, "review", delivery.stage, delivery.channel, at, len(sent))
 
     def messages(self, tenant: str, thread_id: str) -> Sequence[Message]:
         """Every delivery about a thread's questions that was tried, in the order in which they went out."""

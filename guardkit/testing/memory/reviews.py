@@ -47,6 +47,8 @@ class MemoryReviews(MemoryState):
                 return False
             listed = self._checked(events)
             self._reviews[before.approval_id] = after
+            if after.closed is not None:
+                self._drop(self._approvals[before.approval_id], "review")
             self._add_events(before.tenant, listed)
             return True
 

@@ -245,15 +245,16 @@ class MemoryState:
     def _add_message(
         self,
         approval: Approval,
-        kind: Literal["ask", "remind", "update", "outcome"],
+        kind: Literal["ask", "remind", "update", "outcome", "review"],
         stage: int,
         channel: str,
         at: float,
         number: int = 0,
     ) -> None:
         request = approval.request
+        version = 0 if kind == "review" else approval.version
         delivery = Delivery(
-            id=f"{request.id}-{approval.version}-{kind}-{stage}-{channel}-{number}",
+            id=f"{request.id}-{version}-{kind}-{stage}-{channel}-{number}",
             approval_id=request.id,
             tenant=request.tenant,
             channel=channel,

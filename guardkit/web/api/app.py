@@ -16,8 +16,10 @@ from guardkit.core.people import Directory
 from guardkit.core.ports import Store
 from guardkit.runtime.desk import Desk
 from guardkit.web.api.approvals import Approvals
+from guardkit.web.api.batches import Batches
 from guardkit.web.api.bearer import Bearer
 from guardkit.web.api.emergencies import Emergencies
+from guardkit.web.api.measuring import Measuring
 from guardkit.web.api.openapi import DOCUMENT_PATH, document
 from guardkit.web.api.operating import Operating
 from guardkit.web.api.operations import ROOT
@@ -48,8 +50,10 @@ def http_api(
 
     served = (
         *Approvals(desk, store).served(),
+        *Batches(desk).served(),
         *Emergencies(desk, store).served(),
         *Standing(desk, store).served(),
+        *Measuring(desk).served(),
         *Operating(store).served(),
     )
     return Starlette(

@@ -7,7 +7,15 @@ from typing import Any, Generic, Literal, TypeVar
 from guardkit.core.people import Person
 from guardkit.core.tokens import ApiToken, TokenScope
 from guardkit.core.values import Value
-from guardkit.web.api import answers, requests, review_answers, standing_answers, thread_answers
+from guardkit.web.api import (
+    answers,
+    batch_answers,
+    requests,
+    review_answers,
+    standing_answers,
+    stats,
+    thread_answers,
+)
 
 ROOT = "/api/v1"
 
@@ -135,6 +143,22 @@ DECIDE = Operation(
     parts=_APPROVAL,
     problems=("not_found", *_REFUSALS),
 )
+DECIDE_TOGETHER = Operation(
+    id="decideTogether",
+    method="POST",
+    path="/approvals/decisions",
+    summary="Approve or reject several approvals at once, as the token's person",
+    text=(
+        "At most 100, all of one run or all of one kind: one tool, asked by one agent for the same rules. Each is bound "
+        "to what was shown of it and kept by itself; one that has changed is refused, and the others go through. `200` "
+        "says that the request was understood; `items` says what became of each."
+    ),
+    scope=TokenScope.APPROVALS_DECIDE,
+    query=requests.Nothing,
+    body=batch_answers.NewBatch,
+    answer=batch_answers.BatchTaken,
+    problems=("people_only", "shown_mismatch", "not_whole"),
+)
 WITHDRAW = Operation(
     id="withdraw",
     method="POST",
@@ -227,6 +251,18 @@ CLOSE_REVIEW = Operation(
         "reason_required", "reason_invalid",
     ),
 )  # fmt: skip
+SHOW_STATS = Operation(
+    id="showStats",
+    method="GET",
+    path="/stats",
+    summary="What people answered, how often they agreed, how long they took, and what waits for them",
+    text="Of the token's tenant, for services: it says by name who answered what. Counts of what waits stop at 10,000.",
+    scope=TokenScope.APPROVALS_READ,
+    query=stats.StatsQuery,
+    body=requests.Nothing,
+    answer=stats.StatsAnswer,
+    problems=("services_only",),
+)
 LIST_THREADS = Operation(
     id="listThreads",
     method="GET",
@@ -293,6 +329,7 @@ OPERATIONS: tuple[Operation[Any, Any], ...] = (
     SHOW_APPROVAL,
     SHOW_TRAIL,
     DECIDE,
+    DECIDE_TOGETHER,
     WITHDRAW,
     BREAK_GLASS,
     LIST_STANDING,
@@ -300,6 +337,7 @@ OPERATIONS: tuple[Operation[Any, Any], ...] = (
     REVOKE_STANDING,
     LIST_REVIEWS,
     CLOSE_REVIEW,
+    SHOW_STATS,
     LIST_THREADS,
     SHOW_HISTORY,
     LIST_STOPS,

@@ -22,7 +22,8 @@ _FLAGS = {"true": True, "false": False}
 State: TypeAlias = Literal["pending", "approved", "rejected", "responded", "expired", "cancelled", "consumed"]
 
 
-def _number(value: Any) -> Any:
+def whole_number(value: Any) -> Any:
+    """A parameter that is a whole number, as one."""
     if isinstance(value, str):
         if not _DIGITS.fullmatch(value):
             raise ValueError("this is not a whole number")
@@ -53,8 +54,8 @@ Name: TypeAlias = Annotated[
 Comment: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=COMMENT_LIMIT, strict=True)]
 Why: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=500, strict=True)]
 Digest: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", strict=True)]
-Limit: TypeAlias = Annotated[int, BeforeValidator(_number), Field(ge=1, le=PAGE_LIMIT, strict=True)]
-Sequence: TypeAlias = Annotated[int, BeforeValidator(_number), Field(ge=0, le=2**53 - 1, strict=True)]
+Limit: TypeAlias = Annotated[int, BeforeValidator(whole_number), Field(ge=1, le=PAGE_LIMIT, strict=True)]
+Sequence: TypeAlias = Annotated[int, BeforeValidator(whole_number), Field(ge=0, le=2**53 - 1, strict=True)]
 Flag: TypeAlias = Annotated[
     bool, BeforeValidator(_flag), Field(strict=True), WithJsonSchema({"type": "boolean"})
 ]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from guardkit import Approval, EffectNotDone, Guard, GuardedGraph, Paused, Policy, Principal
+from guardkit.cli import main
 from guardkit.core.keys import Keys
 from guardkit.core.signing import Signer
 from guardkit.sql import Database, SQLStore, upgrade
@@ -41,6 +43,17 @@ PEOPLE = "people:\n  - {id: dana, email: dana@example.com, roles: [manager]}\n"
 KIM = Principal(id="kim@example.com")
 
 
+def _bare() -> dict[str, str]:
+    """An environment with nothing in it but where programs and modules are."""
+    modules = os.environ.get("PYTHONPATH")
+    return {"PATH": "/usr/bin:/bin", **({} if modules is None else {"PYTHONPATH": modules})}
+
+
+def _text(stream: io.TextIOWrapper) -> str:
+    stream.seek(0)
+    return stream.read()
+
+
 _INTERRUPTIBLE = """
 import runpy, signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -56,7 +69,7 @@ def following(url: str, folder: Path, *words: str) -> Iterator[subprocess.Popen[
         process = subprocess.Popen(
             [sys.executable, "-u", "-c", _INTERRUPTIBLE, *words],
             cwd=folder,
-            env={"PATH": "/usr/bin:/bin", "GUARDKIT_DATABASE": url},
+            env={**_bare(), "GUARDKIT_DATABASE": url},
             stdout=subprocess.PIPE,
             stderr=err,
             text=True,
@@ -78,6 +91,39 @@ class Line:
     environment: dict[str, str]
 
     def __call__(self, *words: str, **environment: str) -> Ran:
+        """A command in this process, which is a hundred times as fast as one of its own."""
+        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+        with self._in_its_place(environment), redirect_stdout(out), redirect_stderr(err):
+            sys.argv = ["guardkit", *words]
+            try:
+                main()
+                status = 0
+            except SystemExit as ended:
+                status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        return Ran(status, *(_text(stream) for stream in (out, err)))
+
+    @contextmanager
+    def _in_its_place(self, environment: dict[str, str]) -> Iterator[None]:
+        """Folder, environment and arguments of a command, and afterwards those of the tests."""
+        before = os.environ.copy(), Path.cwd(), sys.argv, sys.path.copy(), set(sys.modules), sys.excepthook
+        os.environ.clear()
+        os.environ.update(self._environment(environment))
+        os.chdir(self.folder)
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before[0])
+            os.chdir(before[1])
+            sys.argv, sys.path[:], sys.excepthook = before[2], before[3], before[5]
+            for name in (
+                set(sys.modules) - before[4]
+            ):  # modules of the folder, of which the next test has others
+                if str(getattr(sys.modules[name], "__file__", None)).startswith(str(self.folder)):
+                    del sys.modules[name]
+
+    def apart(self, *words: str, **environment: str) -> Ran:
+        """A command in a process of its own, as people run it."""
         done = subprocess.run(
             [sys.executable, "-m", "guardkit", *words],
             cwd=self.folder,
@@ -108,7 +154,7 @@ class Line:
                 process.stdout.close()
 
     def _environment(self, more: dict[str, str]) -> dict[str, str]:
-        return {"PATH": "/usr/bin:/bin", "COLUMNS": "200", **self.environment, **more}
+        return {**_bare(), "COLUMNS": "200", **self.environment, **more}
 
 
 @dataclass

@@ -21,7 +21,7 @@ def test_looking_at_a_database_makes_none(line: Line) -> None:
     looked = line("db", "status")
     assert looked.status == 0
     assert "no tables" in looked.out
-    assert line("doctor").status == 0
+    assert line.apart("doctor").status == 0
     assert not (line.folder / "guardkit.db").exists()
 
     assert f"revision {head_revision()}" in line("db", "upgrade").out
@@ -48,7 +48,7 @@ def test_a_person_decides_what_was_shown(line: Line, desk: Desk) -> None:
     assert "48000" in shown.out
     assert approval.digest[:12] in shown.out
 
-    decided = line(
+    decided = line.apart(
         "approvals", "decide", approval.request.id, "approve", "--as", "dana@example.com", "--digest",
         approval.digest[:12],
     )  # fmt: skip

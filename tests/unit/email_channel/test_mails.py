@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
 from guardkit.channels.email import Email, MailLinks
-from guardkit.core.approvals import ApprovalState
+from guardkit.core.approvals import Approval, ApprovalState
+from guardkit.core.glass import BreakGlass
 from guardkit.core.people import Assurance
 from guardkit.core.presentation import present, presentation_hash
+from guardkit.core.reviews import ReviewVerdict
 from guardkit.core.runs import Delivery
 from guardkit.errors import ChannelError
 from tests.unit.email_channel.desk import (
@@ -24,7 +27,7 @@ from tests.unit.email_channel.desk import (
     token_in,
 )
 from tests.unit.email_channel.mailserver import parts
-from tests.web.claims import ARGS, FIRST, SECOND, START, THIRD
+from tests.web.claims import ARGS, FIRST, SECOND, START, THIRD, Claims
 from tests.web.visits import KEY, URL
 
 
@@ -260,3 +263,54 @@ def test_a_reminder_is_a_mail_of_its_own_to_whoever_has_not_answered(mailing: Ma
     said = MailLinks([KEY]).read(token_in(again))
     assert said is not None
     assert said.delivery == "d-remind-1"
+
+
+GLASS = BreakGlass(
+    people=("by@corp.example",),
+    valid_for=600.0,
+    reason_length=5,
+    reviewers=("cleo@corp.example", "by@corp.example"),
+    review_within=3600.0,
+    review_channels=(CHANNEL,),
+)
+
+
+def broken(claims: Claims, **more: Any) -> Approval:
+    """An approval that Bo has approved alone, in an emergency."""
+    approval = claims.ask(break_glass=GLASS, **more)
+    return claims.desk.emergencies.break_glass(
+        approval.request.id,
+        identity="p-by",
+        digest=approval.digest,
+        reason="fire <b>everywhere</b>",
+        assurance=Assurance.OIDC,
+        via="web",
+    )
+
+
+@pytest.mark.promise("P5")
+def test_reviewers_are_written_to_until_one_of_them_has_closed_it(mailing: Mailing) -> None:
+    approval = broken(mailing.claims, stages=(MAIL_STAGE,))
+    assert mailing.deliver() == []
+    (mail,) = [one for one in mailing.server.mails if one["Subject"].startswith("Review needed")]
+    assert mail["To"] == THIRD.email, "not whoever broke it"
+    plain, page = parts(mail)
+    assert f"{URL}/reviews/{approval.request.id}" in plain
+    assert "You are among those who review it" in plain
+    assert "fire <b>everywhere</b>" in plain
+    assert "<b>everywhere" not in page
+    mailing.claims.clock.now += 3700
+    assert mailing.deliver() == []
+    written = [one for one in mailing.server.mails if one["Subject"].startswith("Review needed")]
+    assert len(written) == 2
+    mailing.claims.desk.emergencies.close_review(
+        approval.request.id,
+        identity="p-cleo",
+        verdict=ReviewVerdict.JUSTIFIED,
+        comment="yes",
+        via="web",
+    )
+    mailing.claims.clock.now += 7200
+    assert mailing.deliver() == []
+    assert len(mailing.server.mails) == len(set(mailing.server.mails)) >= 2
+    assert [one for one in mailing.server.mails if one["Subject"].startswith("Review needed")] == written

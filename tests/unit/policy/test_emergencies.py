@@ -157,3 +157,38 @@ def test_a_route_without_it_keeps_its_hash_and_one_with_it_has_another() -> None
         return _routes(first, None).route_hash("pay", ["a"])
 
     assert len({hash_of(None), hash_of(FIRST), hash_of({**FIRST, "valid_for": "11m"})}) == 3
+
+
+def test_reviewers_are_reached_by_channels_and_reminded(tmp_path: Path) -> None:
+    told = _load(tmp_path, REVIEW="{groups: [board], within: 2d, channel: [risk, mail], remind: 6h}")
+    glass = told.route(["desk"]).break_glass
+    assert glass is not None
+    assert (glass.review_channels, glass.reminder) == (("risk", "mail"), 6 * 3600.0)
+    assert set(told.channels) == {"desk", "risk", "mail"}
+    one = _load(tmp_path, REVIEW="{groups: [board], within: 2d, channel: risk}").route(["desk"]).break_glass
+    assert one is not None
+    assert (one.review_channels, one.reminder) == (("risk",), 2 * 86400.0)
+
+
+def test_a_policy_that_says_nothing_of_it_keeps_its_hashes(tmp_path: Path) -> None:
+    """Those that a process of a release before reviewers were written to has made of the same file."""
+    policy = _load(tmp_path)
+    assert (
+        policy.route_hash("pay", ["desk"])
+        == "318e7b4e13f95a9bd25914bf2b4309e04ec9e8a2f2e14ffab2cb769934ddb76c"
+    )
+    told = _load(tmp_path, REVIEW="{groups: [board], within: 2d, channel: risk}")
+    assert told.route_hash("pay", ["desk"]) != policy.route_hash("pay", ["desk"])
+
+
+@pytest.mark.parametrize(
+    ("review", "said"),
+    [
+        ("{groups: [board], within: 2d, remind: 1m}", "1m is shorter than 5m"),
+        ("{groups: [board], within: 2d, channel: 3}", "review_by"),
+        ("{groups: [board], within: 2d, channels: risk}", "channels"),
+    ],
+)
+def test_what_reviews_cannot_say_of_channels(tmp_path: Path, review: str, said: str) -> None:
+    with pytest.raises(PolicyError, match=said):
+        _load(tmp_path, REVIEW=review)

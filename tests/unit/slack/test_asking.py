@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from guardkit.core.approvals import ApprovalState
-from guardkit.core.people import Person as Somebody
+from guardkit.core.glass import BreakGlass
+from guardkit.core.people import Assurance, Person as Somebody
 from guardkit.core.presentation import present, presentation_hash
+from guardkit.core.reviews import ReviewVerdict
 from guardkit.core.stages import Escalation
 from tests.unit.slack.office import FINANCE, INBOX, PAIR, STAGE, Office, actions, eventually, shown
 
@@ -315,3 +317,57 @@ def test_a_conversation_is_told_who_may_answer_later(office: Office) -> None:
     assert office.replies(office.message()) == ["Nobody has answered yet. From now on others may answer too."]
     office.click(office.bo)
     assert office.claims.now(approval).state is ApprovalState.APPROVED
+
+
+GLASS = BreakGlass(
+    people=("p-bo",),
+    valid_for=600.0,
+    reason_length=5,
+    reviewers=("p-ben", "p-bo"),
+    review_within=3600.0,
+    review_channels=("slack",),
+)
+
+
+def broken(office: Office) -> str:
+    """An approval that Bo has approved alone, in an emergency."""
+    approval = office.ask(break_glass=GLASS)
+    office.claims.desk.emergencies.break_glass(
+        approval.request.id,
+        identity="p-bo",
+        digest=approval.digest,
+        reason="fire <!channel>",
+        assurance=Assurance.OIDC,
+        via="web",
+    )
+    assert office.round() == []
+    return approval.request.id
+
+
+@pytest.mark.promise("P5")
+def test_reviewers_are_asked_in_the_conversation_and_reminded(office: Office) -> None:
+    approval_id = broken(office)
+    question, review = office.messages()
+    assert actions(question) == []
+    assert "You are among those who review it" in shown(review)
+    assert "You are among those who review it" not in shown(question)
+    assert "fire <!channel>" in shown(review)
+    assert actions(review) == []
+    assert f"{INBOX}/reviews/{approval_id}" in str(review.blocks)
+    office.claims.clock.now += 3700
+    assert office.round() == []
+    assert len(office.messages()) == 3
+    office.claims.desk.emergencies.close_review(
+        approval_id, identity="p-ben", verdict=ReviewVerdict.JUSTIFIED, comment="yes", via="web"
+    )
+    office.claims.clock.now += 7200
+    assert office.round() == []
+    assert len(office.messages()) == 3
+
+
+@pytest.mark.promise("P5")
+def test_each_reviewer_is_written_to_where_there_is_no_conversation(slack: Any) -> None:
+    office = Office(slack, conversation=None)
+    broken(office)
+    rooms = {one.channel for one in slack.messages() if "among those who review it" in shown(one)}
+    assert len(rooms) == 1, "Ben, and not Bo who broke it"

@@ -10,6 +10,7 @@ from guardkit.channels.http import HttpRequest
 from guardkit.channels.teams import Teams
 from guardkit.channels.teams.card import SIZE, size
 from guardkit.core.approvals import ApprovalStage, ApprovalState
+from guardkit.core.glass import BreakGlass
 from guardkit.core.people import Assurance, Person
 from guardkit.core.presentation import present, presentation_hash
 from guardkit.core.runs import Post
@@ -572,3 +573,50 @@ def test_asked_to_wait_longer_than_it_can_it_leaves_at_once(desk: TeamsDesk) -> 
     (error,) = desk.deliver()
     assert "slow down" in error
     assert len(desk.microsoft.calls) == 1
+
+
+GLASS = BreakGlass(
+    people=("p-ana",),
+    valid_for=600.0,
+    reason_length=5,
+    reviewers=("p-ben", "p-ana"),
+    review_within=3600.0,
+    review_channels=("finance",),
+)
+
+
+def broken(desk: TeamsDesk) -> Any:
+    """An approval that Ana has approved alone, in an emergency."""
+    approval = desk.ask(stages=(PAIR,), break_glass=GLASS)
+    return desk.claims.desk.emergencies.break_glass(
+        approval.request.id, identity="p-ana", digest=approval.digest, reason="fire!", assurance=Assurance.OIDC, via="web"
+    )  # fmt: skip
+
+
+@pytest.mark.promise("P5")
+def test_reviewers_are_asked_in_the_conversation_and_reminded(desk: TeamsDesk) -> None:
+    approval = broken(desk)
+    assert desk.deliver() == []
+    (call,) = desk.microsoft.posted()
+    said = texts(call.body["attachments"][0]["content"])
+    assert "You are among those who review it" in said
+    assert verbs(call.body["attachments"][0]["content"]) == []
+    assert f"/reviews/{approval.request.id}" in str(call.body)
+    desk.claims.clock.now += 3700
+    assert desk.deliver() == []
+    assert len(desk.microsoft.posted()) == 2
+    delivery = desk.delivery(approval, "review", stage=1)
+    for _ in range(2):
+        desk.channel.send(delivery, approval)
+    assert len(desk.microsoft.posted()) == 3, "a delivery that is sent again posts nothing new"
+
+
+@pytest.mark.promise("P5")
+def test_each_reviewer_who_has_the_app_is_written_to(personal: TeamsDesk) -> None:
+    personal.installs(ANA)
+    broken(personal)
+    assert any("none of those who review has the app" in error for error in personal.deliver())
+    personal.installs(BEN)
+    personal.claims.clock.now += 600
+    assert personal.deliver() == []
+    assert [call.path for call in personal.microsoft.posted()] == [f"/v3/conversations/a:{BEN.id}/activities"]

@@ -3,7 +3,7 @@
 Nothing is encrypted by the upgrade: a process with a key does that, and `guardkit db encrypt` for rows that are there.
 
 Revision ID: 0016
-Revises: 0014
+Revises: 0015
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from alembic import op
 from sqlalchemy.dialects.mysql import LONGTEXT
 
 revision = "0016"
-down_revision = "0014"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
