@@ -10,7 +10,7 @@ from guardkit.core.approvals import Approval
 from guardkit.core.audit import AuditEntry
 from guardkit.core.runs import Turn
 from guardkit.core.story import turn_of
-from guardkit.core.values import Json
+from guardkit.core.values import Json, JsonObject
 from guardkit.otel.retelling_runs import RunTelling
 from guardkit.otel.retold import Place, Retold, Run, Shown, id_number, place_of
 
@@ -104,6 +104,7 @@ class _Telling:
             shown[names.APPROVAL_SAID] = str(data.get("decision"))
             shown[names.APPROVAL_CHANNEL] = str(data.get("via"))
             shown[names.APPROVAL_ASSURANCE] = str(data.get("assurance"))
+            shown |= _places(data)
         link = self._requests.get(request.id) or self._asked_now(request.id)
         if link is not None:
             shown[names.APPROVAL_TRACE] = f"{link.trace_id:032x}"
@@ -125,3 +126,19 @@ class _Telling:
             if entry.event.kind == "approval.requested" and entry.event.data.get("approval") == approval_id:
                 return place_of(self._tenant, self._run, entry) if self._run is not None else None
         return None
+
+
+def _places(data: JsonObject) -> Shown:
+    """The stages that an answer was for and those that it left, and whether whoever asked gave it."""
+    shown: Shown = {
+        names.APPROVAL_STAGES: _listed(data.get("seats") or [data.get("stage")]),
+        names.APPROVAL_EXEMPT: data.get("exemption") is not None,
+    }
+    if data.get("waiting"):
+        shown[names.APPROVAL_WAITING] = _listed(data["waiting"])
+    return shown
+
+
+def _listed(stages: Json) -> str:
+    found = stages if isinstance(stages, list) else []
+    return ",".join(str(stage + 1) for stage in found if isinstance(stage, int))

@@ -40,7 +40,7 @@ from guardkit.runtime.lists import ListPage, Lists
 from guardkit.runtime.measuring import Measuring
 from guardkit.runtime.pace import Pace
 from guardkit.runtime.speaking import Speakers, is_over
-from guardkit.runtime.telling import answered, counted, settled, where_of
+from guardkit.runtime.telling import answered, counted, settled
 
 LISTED = 1000
 """How much of what waits for somebody is told at once."""
@@ -165,8 +165,7 @@ class Desk:
         after = self._changes.said(approval_id, person, decided, assurance=assurance.value, via=via)
         how = {names.APPROVAL_CHANNEL: via, names.APPROVAL_ASSURANCE: assurance.value}
         read = self._read(after, after.args if seen is None else seen.args)
-        told = {names.APPROVAL_SAID: kind, **how, **where_of(after), **read}
-        answered(self._telemetry, names.DECIDE_APPROVAL, after, told)
+        answered(self._telemetry, names.DECIDE_APPROVAL, after, {names.APPROVAL_SAID: kind, **how, **read})
         counted(self._telemetry, after, kind)
         return after
 

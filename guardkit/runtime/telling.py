@@ -14,7 +14,7 @@ def asked_in(request: ApprovalRequest) -> Attributes:
     return {names.APPROVAL_TRACE: parts[1]} if len(parts) == 4 else {}
 
 
-def where_of(approval: Approval) -> Attributes:
+def _where(approval: Approval) -> Attributes:
     """The stages that the last decision was for, and those that are left."""
     said = approval.decisions[-1]
     left = () if approval.state.settled else approval.waiting()
@@ -65,6 +65,8 @@ def answered(
     }
     links = [request.traceparent] if request.traceparent else []
     shown = {**facts, **asked_in(request), **attributes}
+    if verb == names.DECIDE_APPROVAL:
+        shown |= _where(approval)
     span = telemetry.start(f"{verb} {request.action.tool}", shown, kind="consumer", links=links)
     if verb == names.DECIDE_APPROVAL:
         span.show(said)

@@ -32,7 +32,7 @@ _WROTE = """
 INSERT INTO chaos_stale
 SELECT '{what}', NEW.thread_id, {writer}, l.writer
 FROM gk_threads t LEFT JOIN chaos_leases l ON l.thread_id = t.thread_id AND l.token = t.token
-WHERE t.thread_id = NEW.thread_id
+WHERE t.tenant = NEW.tenant AND t.thread_id = NEW.thread_id
 AND (t.lease_run IS NULL OR l.writer IS NULL OR l.writer <> {writer}{more})
 """
 _OF_A_RUN = " OR NEW.run_id <> t.lease_run"

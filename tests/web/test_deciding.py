@@ -225,7 +225,7 @@ def test_a_later_stage_waits_for_its_turn(inbox: Inbox, ana: Visit) -> None:
         inbox.claims, approval, lambda: ben.post(approval, "reject", reason="no, after all")
     )
     assert answer.status_code == 409
-    assert "already approved" in text_of(answer.text)
+    assert "already answered" in text_of(answer.text)
     assert cleo.post(approval, "approve").status_code == 303
     assert inbox.claims.now(approval).state is ApprovalState.APPROVED
 

@@ -22,12 +22,14 @@ from tests.surface.answering import GOOD, INVENTED, ONCE, open_desk
 from tests.unit.otel.scene import (
     ASK,
     KIM,
+    POLICY,
     Mode,
     a_broken_check,
     a_chatty_check,
     a_check,
     agent,
     an_output_check,
+    approve,
     paused_run,
     script,
     whole_run,
@@ -58,6 +60,7 @@ def everything(folder: Path, telemetry: Telemetry, run: Mode) -> None:
     answers(_folder(folder, "answers"), telemetry)
     a_dead_database(folder, telemetry)
     an_edit(_folder(folder, "edit"), telemetry, run)
+    two_stages(_folder(folder, "stages"), telemetry, run)
     an_emergency(_folder(folder, "emergency"), telemetry, run)
     a_question(_folder(folder, "question"), telemetry, run)
     guard, graph, _ = agent(_folder(folder, "faulty"), Faulty(telemetry), ScriptedModel("answer-secret"))
@@ -120,6 +123,17 @@ def an_edit(folder: Path, telemetry: Telemetry, run: Mode) -> None:
     )
     run(graph, None, guard.config("conversation-1"))
     assert sent == ["edited-secret"]
+
+
+def two_stages(folder: Path, telemetry: Telemetry, run: Mode) -> None:
+    """Asks two stages at the same time, of which one answers."""
+    manager = POLICY["approvals"]["manager"]
+    other = {"approvers": ["rosa.secret@example.com"], "channel": "desk", "assurance": "local_operator"}
+    route = {**manager, "stages": [*manager["stages"], other], "order": "together"}
+    policy = {**POLICY, "approvals": {"manager": route}}
+    guard, graph, _ = agent(folder, telemetry, script(), policy=policy)
+    approve(guard, paused_run(guard, graph, run))
+    assert guard.store.listed()[0].waiting() == (1,)
 
 
 def an_emergency(folder: Path, telemetry: Telemetry, run: Mode) -> None:

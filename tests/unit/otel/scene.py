@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -190,11 +190,12 @@ def agent(
     node_checks: Sequence[tuple[str, Any]] = (),
     keys: Keys | None = None,
     raises: Exception | None = None,
+    policy: Mapping[str, Any] = POLICY,
     **options: Any,
 ) -> tuple[Guard, GuardedGraph, list[str]]:
     guard = Guard(
         f"sqlite:///{folder / 'guardkit.db'}",
-        policy=Policy.from_dict(POLICY, directory=PEOPLE),
+        policy=Policy.from_dict(policy, directory=PEOPLE),
         keys=keys or Keys.generate(),
         action_checks=checks,
         telemetry=telemetry,

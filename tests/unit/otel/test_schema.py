@@ -165,7 +165,7 @@ def test_metrics_hold_no_id() -> None:
     few = {
         names.GUARD_NAME, names.GUARD_STAGE, names.VERDICT, names.ERROR_TYPE, names.DECISION, names.POLICY_ID,
         names.TOOL, names.AGENT, names.APPROVAL_OUTCOME, names.EFFECT_STATE, names.NO_RESULT_REASON, names.RESULT,
-        names.ANOMALY_MEASURE,
+        names.ANOMALY_MEASURE, names.APPROVAL_ROUTE, names.APPROVAL_SAID,
     }  # fmt: skip
     used = {name for shape in METRICS.values() for name in (*shape.always, *shape.sometimes)}
     assert used == few
