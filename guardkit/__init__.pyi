@@ -12,6 +12,7 @@ from guardkit.core.people import Assurance, Person
 from guardkit.core.principals import Principal
 from guardkit.core.sources import Authority, Source, SourceStatus
 from guardkit.core.stages import ApprovalStage
+from guardkit.core.standing import StandingWish
 from guardkit.core.steps import Action, Observation, Step, Thought, ToolKind, Trust
 from guardkit.core.verdicts import CheckContext, Verdict
 from guardkit.guard import Guard
@@ -58,6 +59,7 @@ __all__ = [
     "SQLAlchemySaver",
     "Source",
     "SourceStatus",
+    "StandingWish",
     "Step",
     "Thought",
     "ToolKind",

@@ -214,12 +214,13 @@ def _against(stage: StageView, who: Callable[[str], str]) -> str:
 
 def _said(said: Said, who: Callable[[str], str]) -> Fact:
     reason = f": {said.reason}" if said.reason else ""
+    alike = f", {said.standing}" if said.standing else ""
     exempt = f", although they asked ({said.exemption})" if said.exemption else ""
     return Fact(
         label=who(said.person)
         if said.on_behalf_of is None
         else f"{who(said.person)} for {who(said.on_behalf_of)}",
-        text=f"{_SAID[said.kind]} by {said.via}, {said.assurance.value}, {utc(said.at)}{exempt}{reason}",
+        text=f"{_SAID[said.kind]} by {said.via}, {said.assurance.value}, {utc(said.at)}{exempt}{alike}{reason}",
     )
 
 

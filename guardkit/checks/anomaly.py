@@ -4,8 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from guardkit.core.anomalies import CHECK, Anomaly, Demand, Watch
-from guardkit.core.ports import StandingAnomalies
+from guardkit.core.anomalies import CHECK, Anomaly, Demand, StandingAnomalies, Watch
 from guardkit.core.steps import Action
 from guardkit.core.verdicts import ActionCheck, CheckContext, Outcome, Verdict
 from guardkit.errors import ConfigurationError

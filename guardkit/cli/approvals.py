@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from guardkit.channels import Console
-from guardkit.cli import deciding, stats, watching
+from guardkit.cli import deciding, standing, stats, watching
 from guardkit.cli.base import directory, err, out, settings, store
 from guardkit.cli.deciding import ApprovalId, AsJson
 from guardkit.cli.ending import dumped, ending, write
@@ -28,6 +28,7 @@ from guardkit.cli.listing import (
     whose,
 )
 from guardkit.cli.readers import until_nobody_reads
+from guardkit.core.allowances import offered
 from guardkit.core.approvals import ApprovalState
 from guardkit.core.people import Assurance
 from guardkit.core.places import Place
@@ -45,6 +46,7 @@ app.command("respond")(deciding.respond)
 app.command("decide")(deciding.decide)
 app.command("watch")(watching.watch)
 app.command("stats")(stats.stats)
+app.add_typer(standing.app, name="standing")
 
 
 @app.callback()
@@ -144,6 +146,10 @@ def approvals_show(
             shown = Console(file=sys.stdout).show(approval)
             if approval.state is ApprovalState.PENDING:
                 out.print(f"shown {shown}", soft_wrap=True, highlight=False)
+                if approval.request.standing is not None:
+                    out.print(
+                        f"a yes may add {offered(approval.request.standing)}", soft_wrap=True, markup=False
+                    )
 
 
 @app.command("break-glass")

@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import typer
@@ -15,13 +15,15 @@ from guardkit.cli.base import directory, out, settings, store
 from guardkit.cli.editing import Edited, Edits, changed
 from guardkit.cli.ending import Status, ending, write
 from guardkit.cli.finding import found as find
+from guardkit.cli.standing import tell_given, wish_of
+from guardkit.cli.taken import Taken
 from guardkit.cli.together import SaidTogether, decide_together
 from guardkit.core.approvals import Approval, ApprovalState, DecisionKind
 from guardkit.core.batches import BatchKind
+from guardkit.core.granting import grant_of
 from guardkit.core.people import Assurance, Directory
 from guardkit.core.presentation import present, presentation_hash
-from guardkit.core.rows import Change
-from guardkit.core.values import Value
+from guardkit.core.standing import StandingWish
 from guardkit.core.visible import one_line
 from guardkit.errors import InputError
 from guardkit.runtime.desk import Desk
@@ -69,35 +71,6 @@ Yes = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 
 
-class Taken(Value):
-    """A decision that counts, as `--json` prints it."""
-
-    approval: str
-    decision: DecisionKind
-    person: str
-    on_behalf_of: str | None
-    """For whom, if a delegate said it for somebody who is away."""
-
-    stage: int
-    """1 for the first."""
-
-    at: float
-    """Seconds since the epoch, by the database's clock."""
-
-    state: ApprovalState
-    """Where the approval stands with it; `pending` while others have to agree."""
-
-    version: int
-    digest: str
-    """The digest of the arguments as they stand with it."""
-
-    presentation_hash: str
-    """Hash of what was decided on."""
-
-    changes: tuple[Change, ...]
-    """With `edit`: what it changed."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
     """What somebody has typed."""
@@ -110,6 +83,7 @@ class Said:
     digest: str | None
     yes: bool
     as_json: bool
+    standing: StandingWish | None = None
 
     def check(self) -> None:
         """Refuse what cannot be meant.
@@ -168,9 +142,23 @@ def approve(
     digest: Digest = None,
     yes: Yes = False,
     as_json: AsJson = False,
+    standing: Annotated[
+        str | None,
+        typer.Option(metavar="SCOPE", help="And all like it: in this thread, or of this requester."),
+    ] = None,
+    hours: Annotated[float | None, typer.Option(min=0.01, max=720, help="For how long.")] = None,
+    uses: Annotated[int | None, typer.Option(min=1, max=1000, help="How many more.")] = None,
+    amount: Annotated[str | None, typer.Option(help="How much of the limited argument in all.")] = None,
 ) -> None:
-    """Approve what is asked, after a look at it. Several of one run or of one kind are decided on together."""
-    _one_or_several("approve", approval_ids, person, reason, shown, digest, yes=yes, as_json=as_json)
+    """Approve what is asked, after a look at it. Several of one run or of one kind are decided on together.
+
+    With --standing also actions like it, where the policy permits it.
+    """
+    with ending(as_json=as_json):
+        wish = wish_of(standing, hours, uses, amount)
+    _one_or_several(
+        "approve", approval_ids, person, reason, shown, digest, yes=yes, as_json=as_json, standing=wish
+    )
 
 
 def reject(
@@ -265,8 +253,12 @@ def _one_or_several(
     *,
     yes: bool,
     as_json: bool,
+    standing: StandingWish | None = None,
 ) -> None:
     hashes = shown or []
+    with ending(as_json=as_json):
+        if standing is not None and len(approvals) > 1:
+            raise InputError("--standing goes with one approval", remedy="approve them one by one")
     if len(approvals) > 1:
         decide_together(
             SaidTogether(
@@ -279,7 +271,8 @@ def _one_or_several(
         if len(hashes) > 1:
             raise InputError("--shown is given more often than there are approvals")
     seen = hashes[0] if hashes else None
-    _run(_said(kind, approvals[0], person, reason, seen, digest, yes=yes, as_json=as_json), None)
+    said = _said(kind, approvals[0], person, reason, seen, digest, yes=yes, as_json=as_json)
+    _run(replace(said, standing=standing), None)
 
 
 def _said(
@@ -320,6 +313,8 @@ def _run(said: Said, edits: Edits | None) -> None:
         write(taken)
     else:
         out.print(f"approval is {taken.state.value}")
+        if said.standing is not None:
+            tell_given(taken.standing)
 
 
 class _Deciding:
@@ -348,7 +343,8 @@ class _Deciding:
         reason = said.reason
         if reason is None and approval.request.needs_comment(said.kind) and not said.yes:
             reason = words(_SPOKEN[said.kind], aside=said.as_json)
-        question = f"{_VERBS[said.kind]}: {view.title}, as {one_line(said.person, 100)}?"
+        alike = "" if said.standing is None else ", and all like it"
+        question = f"{_VERBS[said.kind]}: {view.title}{alike}, as {one_line(said.person, 100)}?"
         if not said.yes and not confirmed(question, aside=said.as_json):
             return None
         return self._send(approval, shown, edited, reason)
@@ -373,7 +369,9 @@ class _Deciding:
             reason=reason,
             args=None if edited is None else edited.args,
             version=approval.version if version is None else version,
+            standing=said.standing,
         )
+        grant = grant_of(after) if after.state is ApprovalState.APPROVED else None
         decision = after.decisions[-1]
         return Taken(
             approval=after.request.id,
@@ -387,6 +385,7 @@ class _Deciding:
             digest=after.digest,
             presentation_hash=shown,
             changes=() if edited is None else edited.changes,
+            standing=None if grant is None else grant.id,
         )
 
     def _console(self) -> Console:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import fmean, median
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from pydantic import Field, model_validator
 
@@ -251,3 +251,22 @@ def seldom(watch: Watch, calls: int, actions: int) -> bool:
         actions: all calls in the past.
     """
     return Share(calls, actions).bound(upper=True) <= watch.rare
+
+
+class StandingAnomalies(Protocol):
+    """What a check asks about an agent."""
+
+    def standing(self, tenant: str, agent: str) -> Sequence[Anomaly]:
+        """The anomalies of an agent that stand now, oldest first."""
+        ...
+
+
+class Anomalies(StandingAnomalies, Protocol):
+    """The watch over agents."""
+
+    def look(self, watch: Watch) -> Sequence[Anomaly]:
+        """Count what is new, judge the windows that it is in, and return what was found for the first time.
+
+        Each anomaly is audited in the transaction that keeps it, and returned to one caller only.
+        """
+        ...

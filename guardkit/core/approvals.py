@@ -25,6 +25,7 @@ from guardkit.core.people import Assurance, Person
 from guardkit.core.principals import Principal
 from guardkit.core.seating import Seating, seated
 from guardkit.core.stages import ApprovalStage, Exemption
+from guardkit.core.standing import StandingOffer, StandingTerms
 from guardkit.core.steps import Action
 from guardkit.core.terms import Terms
 from guardkit.core.values import JsonObject, Value
@@ -111,6 +112,9 @@ class ApprovalRequest(Value):
     """Seconds from the last decision to the execution; `None` without limit."""
 
     break_glass: BreakGlass | None = None
+    standing: StandingOffer | None = None
+    """What people may add to a yes; nothing without it."""
+
     traceparent: str | None = None
 
     @property
@@ -180,6 +184,9 @@ class ApprovalDecision(Value):
     exemption: str | None = None
     """The policy's reason for which whoever asked may decide, where that is who said it."""
 
+    standing: StandingTerms | None = None
+    """What was said beside a yes of actions like this one; see `guardkit.core.granting`."""
+
     decided_at: float
     """Seconds since the epoch, by the database's clock."""
 
@@ -189,6 +196,7 @@ class ApprovalDecision(Value):
     def signed_part(self) -> JsonObject:
         """All fields but the signature itself, and but those that older releases did not know where they say nothing."""
         newer = {"on_behalf_of": self.on_behalf_of, "seats": self.seats or None, "exemption": self.exemption}
+        newer |= {"standing": self.standing}
         left_out = {name for name, value in newer.items() if value is None}
         return self.model_dump(mode="json", exclude={"signature", *left_out})
 

@@ -18,10 +18,10 @@ ERASED = "(erased)"
 """What stands in the place of a value that was erased."""
 
 OPEN = frozenset(
-    "action agent anew anomaly approval approvals assurance attempt before began_at case certificate check checks "
-    "claims continued count decision delivery digest due_at entries expires_at from hold holder kind level lost "
+    "action agent anew anomaly approval approvals argument assurance attempt before began_at case certificate check checks "
+    "claims continued count decision delivery digest due_at entries expires_at from given_with hold holder kind level lost "
     "measure of overdue past policy policy_version process rounds route routes rows rules run scope scopes score "
-    "seconds stage stages state status steps stop threads to token tool turn usual values verdict version via".split()
+    "seconds stage stages state status steps standing stop threads to token tool turn until uses uses_left usual values verdict version via without".split()
 )
 """Names of values that say nothing of a person; the chain holds them as they are. What is not named here can be erased."""
 

@@ -42,6 +42,9 @@ class Effect:
     approval_id: str | None = None
     """The approval that this execution consumed, if people were asked."""
 
+    standing_id: str | None = None
+    """The standing approval that let it run, if people had said yes to all like it."""
+
 
 class EffectRecord(Value):
     """The ledger row of one side effect."""
@@ -56,6 +59,9 @@ class EffectRecord(Value):
     state: EffectState
     attempt: int
     approval_id: str | None = None
+    standing_id: str | None = None
+    """The standing approval that its latest attempt used, if any."""
+
     result: Json = None
     claimed_at: float
     """Seconds since the epoch, by the database's clock."""

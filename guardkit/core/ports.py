@@ -7,7 +7,6 @@ the thread since: nothing was changed then. `events` go to the tenant's audit ch
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from guardkit.core.anomalies import Anomaly, Watch
 from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
 from guardkit.core.audit import AuditEntry, AuditEvent
 from guardkit.core.effects import Asked, ClaimResult, EffectRecord, EffectState
@@ -31,6 +30,7 @@ from guardkit.core.runs import (
     ThreadRow,
     Turn,
 )
+from guardkit.core.standing import StandingApprovals, StandingUse
 from guardkit.core.tokens import Tokens
 from guardkit.core.values import Json
 
@@ -120,7 +120,7 @@ class Approvals(Protocol):
         """Store an approval changed by `decide` or `close`, if nobody changed it since it was read.
 
         When that settles it and nothing else of the same turn is pending, the thread becomes due. Deliveries for
-        the next stage or the outcome, and the review of a broken glass, go with it. Returns whether it was stored.
+        the next stage or the outcome, the review of a broken glass, and a standing approval, go with it. Returns whether it was stored.
         """
         ...
 
@@ -157,11 +157,12 @@ class Effects(Protocol):
         action_id: str,
         approval: Approval | None,
         events: Sequence[AuditEvent],
+        standing: StandingUse | None = None,
     ) -> ClaimResult:
         """In one transaction: check lease, stop and turn, consume the approval, claim the key, write the audit.
 
-        `approval` is consumed only in the version that the caller has checked. Anything but `Claimed` has changed
-        nothing and appended no events.
+        `approval` is consumed only in the version that the caller has checked, and `standing` counted down only as far
+        as it reaches. Anything but `Claimed` has changed nothing and appended no events.
         """
         ...
 
@@ -333,27 +334,20 @@ class ChannelRecords(Protocol):
         ...
 
 
-class StandingAnomalies(Protocol):
-    """What a check asks about an agent."""
-
-    def standing(self, tenant: str, agent: str) -> Sequence[Anomaly]:
-        """The anomalies of an agent that stand now, oldest first."""
-        ...
-
-
-class Anomalies(StandingAnomalies, Protocol):
-    """The watch over agents."""
-
-    def look(self, watch: Watch) -> Sequence[Anomaly]:
-        """Count what is new, judge the windows that it is in, and return what was found for the first time.
-
-        Each anomaly is audited in the transaction that keeps it, and returned to one caller only.
-        """
-        ...
-
-
 class Store(
-    Runs, Finding, Approvals, Effects, Audit, Stops, Queue, ChannelRecords, Tokens, Replies, Reviews, Protocol
+    Runs,
+    Finding,
+    Approvals,
+    StandingApprovals,
+    Effects,
+    Audit,
+    Stops,
+    Queue,
+    ChannelRecords,
+    Tokens,
+    Replies,
+    Reviews,
+    Protocol,
 ):
     """Everything durable, in one database."""
 

@@ -7,6 +7,7 @@ the approval. Foreign text in it is text: nothing in it is markup, and nothing i
 from datetime import UTC, datetime
 from typing import Literal
 
+from guardkit.core.allowances import offered, wished
 from guardkit.core.approvals import (
     Approval,
     ApprovalDecision,
@@ -75,6 +76,8 @@ class Said(Value):
     on_behalf_of: str | None = None
     """For whom, if a delegate said it for somebody who is away."""
 
+    standing: str | None = None
+    """What they added of actions like it, in words."""
     exemption: str | None = None
     """The policy's reason for which whoever asked could say it, if that is who said it."""
 
@@ -143,6 +146,8 @@ class Presentation(Value):
     valid_for: float | None
     state: ApprovalState
     outcome: Outcome | None
+    standing: str | None = None
+    """What people may add to a yes, in words."""
 
 
 def present(approval: Approval) -> Presentation:
@@ -190,12 +195,18 @@ def present(approval: Approval) -> Presentation:
         valid_for=request.valid_for,
         state=approval.state,
         outcome=_outcome(approval),
+        standing=None if request.standing is None else offered(request.standing),
     )
 
 
 def presentation_hash(presentation: Presentation) -> str:
     """Hex SHA-256 of a presentation: two are equal exactly if people see the same."""
-    return sha256("guardkit.presentation.v1", presentation.model_dump(mode="json"))
+    shown: JsonObject = presentation.model_dump(mode="json")
+    said = shown["said"]
+    for part in (shown, *(said if isinstance(said, list) else ())):
+        if isinstance(part, dict) and part["standing"] is None:
+            del part["standing"]  # as it was hashed before there were any
+    return sha256("guardkit.presentation.v1", shown)
 
 
 def full_value(approval: Approval, section: Literal["args", "reads"], index: int | None) -> bytes | None:
@@ -283,6 +294,7 @@ def _said(decision: ApprovalDecision) -> Said:
         on_behalf_of=(
             None if decision.on_behalf_of is None else one_line(decision.on_behalf_of, _LINE_LIMIT)
         ),
+        standing=None if decision.standing is None else wished(decision.standing),
         exemption=None if decision.exemption is None else one_line(decision.exemption, _PARAGRAPH_LIMIT),
     )
 

@@ -16,6 +16,7 @@ from guardkit.core.approvals import ApprovalDecision
 from guardkit.core.audit import AuditHead
 from guardkit.core.digest import canonical
 from guardkit.core.erasure import ErasureCertificate
+from guardkit.core.standing import StandingRevocation
 from guardkit.core.values import JsonObject
 from guardkit.errors import ConfigurationError
 
@@ -66,6 +67,15 @@ class Verifier:
             "guardkit.decision.v1", decision.signed_part(), decision.key_id, decision.signature
         )
 
+    def revocation(self, revocation: StandingRevocation) -> bool:
+        """Whether a known key signed exactly this revocation."""
+        return self._check(
+            "guardkit.standing-revocation.v1",
+            revocation.signed_part(),
+            revocation.key_id,
+            revocation.signature,
+        )
+
     def head(self, head: AuditHead) -> bool:
         """Whether a known key signed exactly this head."""
         return self._check("guardkit.audit-head.v1", head.signed_part(), head.key_id, head.signature)
@@ -100,6 +110,12 @@ class Signer:
         """The decision with this key's id and signature."""
         named = decision.model_copy(update={"key_id": self.key_id, "signature": ""})
         return named.model_copy(update={"signature": self._sign("guardkit.decision.v1", named.signed_part())})
+
+    def revocation(self, revocation: StandingRevocation) -> StandingRevocation:
+        """The revocation with this key's id and signature."""
+        named = revocation.model_copy(update={"key_id": self.key_id, "signature": ""})
+        signature = self._sign("guardkit.standing-revocation.v1", named.signed_part())
+        return named.model_copy(update={"signature": signature})
 
     def head(self, head: AuditHead) -> AuditHead:
         """The head with this key's id and signature."""

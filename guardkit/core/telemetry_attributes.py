@@ -115,6 +115,9 @@ ATTRIBUTES: Mapping[str, AttributeShape] = {
     names.APPROVAL_WAITED: AttributeShape(
         type="double", means="seconds from the question to its settlement, by the database's clock"
     ),
+    names.STANDING_ID: AttributeShape(
+        type="string", means="id of the standing approval, as `guardkit approvals standing` shows it"
+    ),
     names.REVIEW_VERDICT: AttributeShape(
         type="string",
         means="what the reviewer of a broken glass finds",

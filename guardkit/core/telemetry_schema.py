@@ -184,6 +184,9 @@ EVENTS: Mapping[str, EventShape] = {
         when="an effect took its approval; once",
         always=(names.APPROVAL_ID, names.APPROVAL_OUTCOME),
     ),
+    names.STANDING_USED: EventShape(
+        when="a standing approval let an effect start; once", always=(names.STANDING_ID, names.TOOL)
+    ),
     names.GLASS_BROKEN: EventShape(
         when="a named person settles a question alone in an emergency; once",
         always=(
@@ -289,6 +292,12 @@ METRICS: Mapping[str, MetricShape] = {
         instrument="counter",
         unit="{decision}",
         means="approvals, edits included, that were given in less time than reading the arguments takes",
+        always=(names.POLICY_ID, names.TOOL),
+    ),
+    names.STANDING_USES: MetricShape(
+        instrument="counter",
+        unit="{action}",
+        means="actions that a standing approval let run, without a question to people",
         always=(names.POLICY_ID, names.TOOL),
     ),
     names.ANSWERS: MetricShape(

@@ -84,6 +84,8 @@ def _decided(data: JsonObject) -> tuple[str, Tone]:
     }
     says, tone = kinds.get(_text(data, "decision"), (_text(data, "decision"), "plain"))
     rules = f" by {_text(data, 'rules')}" if data.get("rules") else ""
+    if data.get("standing"):
+        says, rules = f"allowed by standing approval {_text(data, 'standing')[:12]}", f", asked about{rules}"
     return (
         f"{says}{rules} (policy {_text(data, 'policy')} {_text(data, 'policy_version')}){_checks(data)}",
         tone,
@@ -123,8 +125,9 @@ def _answered(data: JsonObject) -> tuple[str, Tone]:
     reason = f": “{_text(data, 'reason')}”" if data.get("reason") else ""
     how = f"{at}{_text(data, 'assurance')}, via {_text(data, 'via')}"
     absent = f" for {_text(data, 'for')}" if data.get("for") else ""
+    alike = ", and all like it" if data.get("standing") else ""
     exempt = f", who asked and is exempt: {_text(data, 'exemption')}" if data.get("exemption") else ""
-    return f"{says} by {_text(data, 'person')}{absent} ({how}){exempt}{more}{reason}", tone
+    return f"{says} by {_text(data, 'person')}{absent} ({how}){exempt}{alike}{more}{reason}", tone
 
 
 def _numbers(data: JsonObject, name: str) -> list[str]:
@@ -147,6 +150,16 @@ def _left(data: JsonObject) -> str:
     if data.get("decision") == "reject":
         return f", which ends it only when more people reject{still}"
     return f", others have to agree{still}"
+
+
+def _granted(data: JsonObject) -> str:
+    return f": {_count(data.get('uses'), 'use')}, scope {_text(data, 'scope')}"
+
+
+def _unused(data: JsonObject) -> str:
+    left = data.get("uses_left")
+    amount = f" and {_text(data, 'amount_left')}" if data.get("amount_left") is not None else ""
+    return f"{_count(left, 'use')}{amount} left"
 
 
 def _claimed(data: JsonObject) -> tuple[str, Tone]:
@@ -251,6 +264,22 @@ _WORDS: Mapping[str, Words] = {
     "review.refused": lambda data: (
         f"a review{_by(data)} did not count: {_plainly(data, 'why')}",
         "plain",
+    ),
+    "standing.given": lambda data: (
+        f"standing approval {_text(data, 'standing')[:12]} given by {_text(data, 'givers')}{_granted(data)}",
+        "good",
+    ),
+    "standing.used": lambda data: (
+        f"under standing approval {_text(data, 'standing')[:12]}, given by {_text(data, 'givers')}: {_unused(data)}",
+        "good",
+    ),
+    "standing.revoked": lambda data: (
+        f"standing approval {_text(data, 'standing')[:12]} revoked by {_text(data, 'person')}",
+        "held",
+    ),
+    "standing.refused": lambda data: (
+        f"standing approval {_text(data, 'standing')[:12]} does not count: {_text(data, 'why')}",
+        "held",
     ),
     "approval.expired": lambda _data: ("nobody answered in time", "held"),
     "approval.cancelled": lambda data: (f"question cancelled: {_text(data, 'why')}", "held"),

@@ -25,6 +25,8 @@ _ELSEWHERE = frozenset(
         "review.overdue",
         "review.closed",
         "review.refused",
+        "standing.given",
+        "standing.revoked",
     }
 )
 """What is written while no run, or another one, holds the thread."""

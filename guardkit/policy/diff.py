@@ -88,7 +88,7 @@ def _added(path: str, value: Json) -> Direction | None:
             return "tighter"
         case ["budgets", "steps" | "tool_calls" | "seconds"] | ["sources"] | ["approvals", _, "valid_for"]:
             return "tighter"
-        case ["approvals", _, "exemption"]:
+        case ["approvals", _, "exemption" | "standing"]:
             return "looser"
         case _:
             return None

@@ -17,6 +17,7 @@ from guardkit.policy.calendars import CalendarEntry, LocalTime
 from guardkit.policy.durations import Delay, Duration, format_delay
 from guardkit.policy.emergencies import BreakGlassEntry
 from guardkit.policy.sections import Section, mistake
+from guardkit.policy.standing import StandingEntry
 
 Otherwise: TypeAlias = Literal["allow", "reject", "escalate"]
 Decide: TypeAlias = Literal["allow", "escalate", "reject", "stop"]
@@ -215,6 +216,9 @@ class RouteEntry(Section):
     allowed_decisions: tuple[DecisionKind, ...] = ("approve", "edit", "reject")
     break_glass: BreakGlassEntry | None = None
     """Who may settle a question alone in an emergency; without it nobody can."""
+
+    standing: StandingEntry | None = None
+    """What people may add to a yes, of actions like it; without it nothing."""
 
     @model_validator(mode="after")
     def _people_can_say_yes_and_no(self) -> Self:

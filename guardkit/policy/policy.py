@@ -14,7 +14,7 @@ from guardkit.core.terms import Terms
 from guardkit.core.values import JsonObject
 from guardkit.errors import ConstitutionError, PolicyError
 from guardkit.policy.conditions import Condition, Scope, UnevaluableError
-from guardkit.policy.consistency import check_names, check_people
+from guardkit.policy.consistency import check_names, check_people, routes_of
 from guardkit.policy.constitution import ANYWHERE, Constitution, Principle
 from guardkit.policy.document import Budgets, PolicyDocument, ToolEntry, as_mapping
 from guardkit.policy.facts import Facts
@@ -33,6 +33,7 @@ from guardkit.policy.rules import (
 from guardkit.policy.sections import did_you_mean, parse_section
 from guardkit.policy.shapes import ANYTHING
 from guardkit.policy.source_scope import SOURCE_SCOPE, source_values
+from guardkit.policy.standing import check_standing
 from guardkit.policy.syntax import ConditionError
 from guardkit.policy.timing import check_times
 from guardkit.policy.tools import ToolSchema
@@ -172,6 +173,16 @@ class Policy:
                     f"there is no tool {tool!r}",
                     remedy=did_you_mean(tool, self.tools),
                 )
+        if self.tools is None:
+            return
+        for name, route in self.document.approvals.items():
+            if route.standing is not None:
+                asked = {
+                    tool: schema
+                    for tool, schema in self.tools.items()
+                    if name in routes_of(self.document, self.document.tools.get(tool))
+                }
+                check_standing(route.standing, ("approvals", name, "standing"), self._located, asked)
 
     def _condition(self, source: str, scope: Scope, where: Where) -> Condition:
         try:

@@ -6,9 +6,11 @@ from guardkit.core.approvals import DecisionKind, OnExpiry, Order
 from guardkit.core.calendars import BusinessTime, Calendar, Deadline
 from guardkit.core.glass import BreakGlass
 from guardkit.core.stages import ApprovalStage, Escalation, Exemption
+from guardkit.core.standing import StandingOffer
 from guardkit.core.values import JsonObject, Value
 from guardkit.policy.document import Approver, EscalationEntry, ExemptionEntry, RouteEntry, StageEntry
 from guardkit.policy.emergencies import glass_of, narrowest
+from guardkit.policy.standing import least, offer_of
 
 _STRICTNESS: dict[OnExpiry, int] = {"keep": 0, "reject": 1, "no_result": 2}
 
@@ -48,6 +50,9 @@ class ApprovalRoute(Value):
     break_glass: BreakGlass | None = None
     """Who may settle it alone in an emergency; nobody without it."""
 
+    standing: StandingOffer | None = None
+    """What people may add to a yes; nothing without it."""
+
     @classmethod
     def of(
         cls, name: str, entry: RouteEntry, calendars: Mapping[str, Calendar], *, delegation: bool = False
@@ -76,6 +81,7 @@ class ApprovalRoute(Value):
             allowed=entry.allowed_decisions,
             comment_required=entry.comment_required,
             break_glass=None if entry.break_glass is None else glass_of(entry.break_glass),
+            standing=None if entry.standing is None else offer_of(entry.standing),
         )
 
     @classmethod
@@ -84,7 +90,7 @@ class ApprovalRoute(Value):
 
         All stages, one route after the other, a stage that several routes share once, asked together where each
         route asks its own so; the shortest times, the strictest expiry, every comment that one demands, the decisions,
-        the exemption and the broken glass that all of them allow.
+        the exemption, the broken glass and the standing approvals that all of them allow.
         """
         if len(routes) == 1:
             return routes[0]
@@ -107,12 +113,13 @@ class ApprovalRoute(Value):
                 dict.fromkeys(kind for route in routes for kind in route.comment_required)
             ),
             break_glass=narrowest([route.break_glass for route in routes]),
+            standing=least([route.standing for route in routes]),
         )
 
 
 _LATER: JsonObject = {
     "calendar": None, "remind_at": [], "break_glass": None, "order": "in_turn", "comment_required": [],
-    "exemption": None,
+    "exemption": None, "standing": None,
 }  # fmt: skip
 """What routes and stages could not say before there was such a thing, and what stands for not saying it."""
 

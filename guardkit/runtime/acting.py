@@ -1,7 +1,7 @@
 """One call, from the gate's decision to what the model reads."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, assert_never
 
 from guardkit.core import telemetry_names as names
@@ -12,6 +12,7 @@ from guardkit.core.steps import Action, ToolKind
 from guardkit.core.verdicts import CheckContext
 from guardkit.policy import asks_the_same, while_paused
 from guardkit.runtime.asking import edited, objection, overdue, register, request_for, supersede, wait
+from guardkit.runtime.covering import covering, offer
 from guardkit.runtime.effects import CHANGED, Outcome, perform
 from guardkit.runtime.ending import end
 from guardkit.runtime.gate import Gated, allowed, digest_of, gate, satisfied
@@ -70,6 +71,8 @@ class Prepared:
     """Approval ids by action id, for the calls that wait for people."""
 
     contexts: dict[str, CheckContext]
+    thought: str = ""
+    """What the model wrote beside the calls."""
 
 
 def prepare(
@@ -87,6 +90,8 @@ def prepare(
     for call in calls:
         result = yield from gate(session, call.spec, call.action, call.context)
         frozen = earlier.get(call.action.id)
+        if frozen is None:  # what people were asked already, they answer
+            result = (yield from covering(session, result, call.context)) or result
         gated[call.action.id] = result
         _audit(session, result)
         if isinstance(result.decision, Stop):
@@ -96,7 +101,12 @@ def prepare(
                 requests[call.action.id] = frozen.request
                 continue
             requests[call.action.id] = request_for(
-                session, result, result.decision, thought=thought, namespace=namespace
+                session,
+                result,
+                result.decision,
+                thought=thought,
+                namespace=namespace,
+                standing=offer(session, result, call.context),
             )
         elif isinstance(result.decision, Allow) and frozen is not None:
             # People were asked under an earlier policy; what is asked once is not loosened while they think.
@@ -122,6 +132,7 @@ def prepare(
         gated=gated,
         approvals={action: request.id for action, request in requests.items()},
         contexts={call.action.id: call.context for call in calls},
+        thought=thought,
     )
 
 
@@ -160,6 +171,7 @@ def _audit(session: Session, gated: Gated) -> None:
             policy=policy.name,
             policy_version=policy.version,
             policy_hash=policy.hash,
+            **_standing(gated),
         )
     )
     telemetry = session.services.telemetry
@@ -175,6 +187,13 @@ def _audit(session: Session, gated: Gated) -> None:
     }
     telemetry.measure(names.DECISIONS, 1, about)
     telemetry.event(names.TOOL_DECISION, {**about, **more})
+
+
+def _standing(gated: Gated) -> dict[str, str]:
+    """What the audit log is told of an action that a standing approval allows."""
+    if gated.standing is None or gated.without is None:
+        return {}
+    return {"standing": gated.standing.standing.id, "without": gated.without.kind}
 
 
 def act(
@@ -208,7 +227,7 @@ def act(
         refused = yield from _barred(session, gated)
         if refused is not None:
             return refused
-        if gated.spec.kind is not ToolKind.EFFECT and approval is None:
+        if gated.spec.kind is not ToolKind.EFFECT and approval is None and gated.standing is None:
             if digest_of(session, gated.action) != gated.digest:
                 return Refused("This action is not permitted.", (CHANGED,))
             session.tool_calls += 1
@@ -217,7 +236,29 @@ def act(
         done: Outcome = yield from perform(session, gated, approval, codec)
         if not done.again:
             return (yield from _reported(session, done))
+        if gated.without is not None:
+            decision = gated.without
+            gated = replace(gated, decision=decision, standing=None, without=None)
+            own = yield from _asked_after_all(session, gated, decision, prepared, namespace)
+            ids = [own]
     return Refused("This action is not permitted.", ("the approval kept changing while it was consumed",))
+
+
+def _asked_after_all(
+    session: Session, gated: Gated, decision: Escalate, prepared: Prepared, namespace: str
+) -> Flow[str]:
+    """Ask people about a call that a standing approval reached no more when it was to be used. The question's id."""
+    _audit(session, gated)
+    request = request_for(
+        session,
+        gated,
+        decision,
+        thought=prepared.thought,
+        namespace=namespace,
+        standing=offer(session, gated, prepared.contexts[gated.action.id]),
+    )
+    yield from register(session, [request])
+    return request.id
 
 
 def _answered(

@@ -15,6 +15,7 @@ from guardkit.core.consuming import consulted, still_holds
 from guardkit.core.decisions import Escalate
 from guardkit.core.digest import approval_id
 from guardkit.core.presentation import present
+from guardkit.core.standing import StandingOffer
 from guardkit.core.steps import Action
 from guardkit.core.values import JsonObject
 from guardkit.policy import still_stands
@@ -28,9 +29,15 @@ _THOUGHT = 2000
 
 
 def request_for(
-    session: Session, gated: Gated, decision: Escalate, *, thought: str, namespace: str
+    session: Session,
+    gated: Gated,
+    decision: Escalate,
+    *,
+    thought: str,
+    namespace: str,
+    standing: StandingOffer | None = None,
 ) -> ApprovalRequest:
-    """The question about one gated action, as today's policy asks it."""
+    """The question about one gated action, as today's policy asks it; `standing` is what people may add to a yes."""
     services, policy = session.services, session.services.policy
     route = policy.route(decision.routes)
     route_hash = policy.route_hash(gated.action.tool, decision.routes)
@@ -67,6 +74,7 @@ def request_for(
         on_expiry=route.on_expiry,
         valid_for=route.valid_for,
         break_glass=route.break_glass,
+        standing=standing,
         traceparent=services.telemetry.traceparent(),
     )
 

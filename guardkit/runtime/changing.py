@@ -10,6 +10,7 @@ from guardkit.core.people import Assurance, Person
 from guardkit.core.ports import Approvals, Audit, Stops
 from guardkit.core.presentation import present, presentation_hash
 from guardkit.core.reviews import Reviews
+from guardkit.core.standing import StandingApprovals
 from guardkit.core.stats import Stats
 from guardkit.core.values import Json, JsonObject
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
@@ -24,7 +25,7 @@ _REASON_LIMIT = 4000
 Change: TypeAlias = Callable[[Approval, float], tuple[Approval, Sequence[AuditEvent]]]
 
 
-class DeskStore(Approvals, Listings, Audit, Stops, Reviews, Stats, Protocol):
+class DeskStore(Approvals, StandingApprovals, Listings, Audit, Stops, Reviews, Stats, Protocol):
     """What the desk needs of a store."""
 
     def now(self) -> float:
@@ -132,10 +133,18 @@ def facts_of(decision: ApprovalDecision) -> JsonObject:
         "stage": decision.stage,
         **({"seats": list(decision.seats)} if decision.seats else {}),
         **({} if decision.exemption is None else {"exemption": decision.exemption}),
+        **_said_of_others(decision),
         "decided_digest": decision.digest,
         "key_id": decision.key_id,
         "signature": decision.signature,
     }
+
+
+def _said_of_others(decision: ApprovalDecision) -> JsonObject:
+    terms = decision.standing
+    if terms is None:
+        return {}
+    return {"standing": {"scope": terms.scope, "seconds": terms.seconds, "uses": terms.uses}}
 
 
 def place_of(approval: Approval) -> JsonObject:

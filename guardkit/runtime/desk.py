@@ -18,9 +18,11 @@ from guardkit.core.approvals import (
 from guardkit.core.audit import AuditEvent
 from guardkit.core.deciding import decide, sure_enough
 from guardkit.core.edits import edit_problems
+from guardkit.core.granting import check_saying, terms_of
 from guardkit.core.listings import ListName, ListQuery
 from guardkit.core.people import Assurance, Directory, Person
 from guardkit.core.signing import Signer
+from guardkit.core.standing import StandingWish
 from guardkit.core.values import JsonObject
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
 from guardkit.runtime.batches import Batches
@@ -40,6 +42,7 @@ from guardkit.runtime.lists import ListPage, Lists
 from guardkit.runtime.measuring import Measuring
 from guardkit.runtime.pace import Pace
 from guardkit.runtime.speaking import Speakers, is_over
+from guardkit.runtime.standing import StandingDesk
 from guardkit.runtime.telling import answered, counted, settled
 
 LISTED = 1000
@@ -59,6 +62,7 @@ class Desk:
 
     Attributes:
         emergencies: where the glass is broken, and where that is reviewed.
+        standing: where standing approvals are listed and ended.
         batches: where several questions are decided on together.
         measuring: counts what people answered.
     """
@@ -79,6 +83,7 @@ class Desk:
         self._pace = Pace()
         self._changes = Changes(store, self._telemetry)
         self.emergencies = Emergencies(store, directory, signer, self._telemetry)
+        self.standing = StandingDesk(store, directory, signer)
         self.measuring = Measuring(store, directory, self._speakers)
         self.batches = Batches(store, directory, self._speakers, self._changes, self.decide)
 
@@ -96,6 +101,7 @@ class Desk:
         delivery: str | None = None,
         version: int | None = None,
         shown: str | None = None,
+        standing: StandingWish | None = None,
     ) -> Approval:
         """Take one person's decision: all of it counts, audited in the same transaction, or nothing changes.
 
@@ -116,6 +122,8 @@ class Desk:
             version: the `Approval.version` that was on the person's screen; another one is refused, so that nobody
                 answers without what others have said meanwhile. `None` where a digest says enough.
             shown: the `presentation_hash` of what was on the person's screen; another one is refused.
+            standing: what the person adds to a yes of actions like this one, where the policy permits it. It becomes a
+                standing approval if everybody whose approval is needed says it, as far as the tightest of them goes.
 
         Returns:
             The approval as it stands now.
@@ -154,8 +162,10 @@ class Desk:
                 stage=stages[0],
                 seats=stages if len(stages) > 1 else (),
                 exemption=None if seat.absent is not None else approval.request.exemption(person),
+                standing=None if standing is None else terms_of(approval.request, standing),
                 decided_at=at,
             )
+            check_saying(approval, decision)
             # First unsigned, so that nothing is signed that does not count.
             decide(approval, decision, person, absent=seat.absent, others=seat.others)
             decision = self._signer.decision(decision)

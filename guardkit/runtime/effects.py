@@ -104,6 +104,7 @@ def _claimed(
             key=key,
             approval=approval.request.id if approval else None,
             policy_version=session.services.policy.version,
+            **({} if gated.standing is None else {"standing": gated.standing.standing.id}),
         )
         try:
             claim: ClaimResult = yield InStore(
@@ -115,6 +116,7 @@ def _claimed(
                     action_id=action.id,
                     approval=approval,
                     events=events,
+                    standing=gated.standing,
                 )
             )
         except BaseException:
@@ -140,6 +142,8 @@ def _claimed(
                 why = f"another call of this run performs effect {key!r}"
                 session.buffer(_note(session, gated, key, "effect.refused", why="another_call_performs_it"))
                 return Outcome(refusal=UNDER_WAY, why=(why,))
+            case Lapsed() if gated.standing is not None:
+                return Outcome(again=True)  # it reaches no more: people are asked
             case Lapsed():
                 if attempt == 2 or approval is None:
                     session.buffer(_note(session, gated, key, "effect.refused", why="approval_lapsed"))
@@ -173,6 +177,7 @@ def _run(
         key=idempotency_key(session.run.tenant, key),
         attempt=claim.attempt,
         approval_id=approval.request.id if approval else None,
+        standing_id=None if gated.standing is None else gated.standing.standing.id,
     )
     if not session.holds:
         # Somebody may have looked meanwhile whether it happened, and been told that it did not.
@@ -219,6 +224,11 @@ def _told(session: Session, gated: Gated, approval: Approval | None, claim: Clai
         name = f"{names.RESUME_APPROVAL} {request.action.tool}"
         telemetry.start(name, {**facts, **about, **more}, links=links).end()
         telemetry.event(names.APPROVAL_CONSUMED, about)
+    if gated.standing is not None:
+        used = {names.STANDING_ID: gated.standing.standing.id, names.TOOL: gated.action.tool}
+        telemetry.event(names.STANDING_USED, used)
+        about = {names.POLICY_ID: session.services.policy.name, names.TOOL: gated.action.tool}
+        telemetry.measure(names.STANDING_USES, 1, about)
     telemetry.event(names.EFFECT_CLAIMED, {**facts, names.EFFECT_ATTEMPT: claim.attempt})
 
 

@@ -22,6 +22,7 @@ from guardkit.core.decisions import (
 )
 from guardkit.core.digest import action_digest
 from guardkit.core.no_result import NoResultReason
+from guardkit.core.standing import StandingUse
 from guardkit.core.steps import Action, ToolKind
 from guardkit.core.values import JsonObject
 from guardkit.core.verdicts import CheckContext, Verdict
@@ -47,6 +48,12 @@ class Gated:
 
     checks: tuple[JsonObject, ...] = ()
     """What each check said, for the audit log: its name, its verdict, and the type of the error if it failed."""
+
+    standing: StandingUse | None = None
+    """The standing approval that allows it, if one does; see `guardkit.runtime.covering`."""
+
+    without: Escalate | None = None
+    """What would hold without that."""
 
 
 def digest_of(session: Session, action: Action) -> str:

@@ -5,8 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from guardkit.core import telemetry_names as names
-from guardkit.core.anomalies import Anomaly, Watch
-from guardkit.core.ports import Anomalies
+from guardkit.core.anomalies import Anomalies, Anomaly, Watch
 from guardkit.runtime.events import Attributes, Telemetry, spanned
 
 log = logging.getLogger("guardkit")

@@ -1,7 +1,8 @@
 """What is old: which threads rest, and which rows of theirs have a kind's age.
 
 A thread rests when its latest turn is over, no run holds it, no worker has to look at it, no question and no review of it
-is open, no effect of it is under way or in doubt, and no legal hold is on it. A thread whose last activity is not known does not.
+is open, no standing approval that was given in it is good for anything, no effect of it is under way or in doubt, and no
+legal hold is on it. A thread whose last activity is not known does not.
 """
 
 from collections.abc import Sequence
@@ -14,8 +15,8 @@ from guardkit.core.approvals import ApprovalState
 from guardkit.core.effects import EffectState
 from guardkit.core.retention import RetentionKind
 from guardkit.core.runs import TurnStatus
-from guardkit.sql import holds
-from guardkit.sql.side_tables import posts, reviews
+from guardkit.sql import holds, standing_rows
+from guardkit.sql.side_tables import posts, reviews, standing
 from guardkit.sql.tables import approvals, blobs, checkpoints, deliveries, effects, threads, turns, writes
 
 _OVER = (TurnStatus.DONE.value, TurnStatus.ENDED.value, TurnStatus.FAILED.value)
@@ -77,7 +78,8 @@ def parts(age: Age) -> Sequence[Part]:
         case RetentionKind.APPROVALS:
             gone = _settled(before)
             asked = [
-                Part(table=table, where=gone, of_approvals=True) for table in (deliveries, posts, reviews)
+                Part(table=table, where=gone, of_approvals=True)
+                for table in (deliveries, posts, reviews, standing)
             ]
             return [*asked, Part(table=approvals, where=gone)]
         case RetentionKind.DELIVERIES:
@@ -131,6 +133,8 @@ def resting(age: Age, tenant: str, now: float) -> Select[str]:
     asked = exists().where(*of, approvals.c.state.in_(_OPEN))
     of = (reviews.c.tenant == tenant, reviews.c.thread_id == threads.c.thread_id)
     reviewed = exists().where(*of, reviews.c.closed_at.is_(None))
+    of = (standing.c.tenant == tenant, standing.c.thread_id == threads.c.thread_id)
+    given = exists().where(*of, standing_rows.active(now))
     of = (effects.c.tenant == tenant, effects.c.thread_id == threads.c.thread_id)
     acting = exists().where(*of, effects.c.state.in_(_UNSETTLED))
     chosen = chosen.where(
@@ -142,6 +146,7 @@ def resting(age: Age, tenant: str, now: float) -> Select[str]:
         threads.c.dead_letter.is_(None),
         ~asked.correlate(threads),
         ~reviewed.correlate(threads),
+        ~given.correlate(threads),
         ~acting.correlate(threads),
         ~exists().where(*holds.covering(tenant, threads.c.thread_id)).correlate(threads),
         or_(*(_has(part, tenant) for part in parts(age))),

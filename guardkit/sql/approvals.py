@@ -6,11 +6,23 @@ from sqlalchemy import Connection
 
 from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState, close
 from guardkit.core.audit import AuditEvent
+from guardkit.core.granting import given_with
 from guardkit.core.planning import registered
 from guardkit.core.reviews import review_of
 from guardkit.core.runs import RunRef, TurnStatus
 from guardkit.errors import InputError, UnknownApprovalError
-from guardkit.sql import approval_rows, audit, deliveries, dialects, due, lease, names, news, reviews
+from guardkit.sql import (
+    approval_rows,
+    audit,
+    deliveries,
+    dialects,
+    due,
+    lease,
+    names,
+    news,
+    reviews,
+    standing_rows,
+)
 
 _OPEN = (ApprovalState.PENDING, ApprovalState.APPROVED)
 
@@ -80,6 +92,10 @@ def settle(
         reviews.write_new(connection, review)
         deliveries.ask_reviewers(connection, approval, now)
         events = [*events, review.opening()]
+    grant = given_with(stored, approval)
+    if grant is not None:
+        standing_rows.write_new(connection, grant)
+        events = [*events, grant.giving()]
     if approval.state.settled:
         deliveries.tell_outcome(connection, approval, now)
     else:

@@ -125,6 +125,7 @@ def _read(connection: Connection, row: Row[Any], state: EffectState) -> EffectRe
         state=state,
         attempt=row.attempt,
         approval_id=row.approval_id,
+        standing_id=row.standing_id,
         result=result_of(connection, row),
         claimed_at=row.claimed_at,
         settled_at=row.settled_at,

@@ -21,9 +21,19 @@ from guardkit.core.effects import (
     UnderWay,
 )
 from guardkit.core.runs import RunRef, TurnStatus
+from guardkit.core.standing import StandingUse
 from guardkit.core.values import Json
 from guardkit.errors import InputError, StaleRunError
-from guardkit.sql import approval_rows, audit, deliveries, dialects, effect_rows, lease, stops
+from guardkit.sql import (
+    approval_rows,
+    audit,
+    deliveries,
+    dialects,
+    effect_rows,
+    lease,
+    standing_rows,
+    stops,
+)
 from guardkit.sql.codec import dump_json
 from guardkit.sql.secrecy import sealed
 from guardkit.sql.tables import effects
@@ -41,6 +51,7 @@ def claim(
     action_id: str,
     approval: Approval | None,
     events: Sequence[AuditEvent],
+    standing: StandingUse | None = None,
 ) -> ClaimResult:
     """Claim a key; see `guardkit.core.ports.Effects.claim`.
 
@@ -64,6 +75,11 @@ def claim(
     lapsed = _lapsed(connection, run, approval, digest, action_id, holding.now)
     if lapsed is not None:
         return lapsed
+    reached = None
+    if standing is not None:
+        reached = standing_rows.lapsed(connection, run, standing, tool=tool, now=holding.now)
+        if isinstance(reached, str):
+            return Lapsed("standing", reached)
     attempt = 1 if row is None else row.attempt + 1
     values: dict[str, Any] = {
         "key": key,
@@ -77,6 +93,7 @@ def claim(
         "state": EffectState.CLAIMED.value,
         "attempt": attempt,
         "approval_id": None if approval is None else approval.request.id,
+        "standing_id": None if standing is None else standing.standing.id,
         "result": None,
         "claimed_at": holding.now,
         "settled_at": None,
@@ -94,7 +111,10 @@ def claim(
         approval_rows.write_changed(connection, approval, consumed)
         deliveries.tell_outcome(connection, consumed, holding.now)
     own = _event("effect.claimed", run.thread_id, run.turn, action_id, digest=digest, attempt=attempt)
-    audit.append(connection, run.tenant, audit.unless_said(events, own), holding.now)
+    said = audit.unless_said(events, own)
+    if standing is not None and reached is not None:
+        said = [*said, standing_rows.count_down(connection, run, standing, reached, action_id)]
+    audit.append(connection, run.tenant, said, holding.now)
     return Claimed(attempt)
 
 

@@ -1,6 +1,6 @@
 """Erasing one person, in one transaction: all of it is done, or nothing.
 
-Threads that the person began lose their contents: checkpoints, inputs, questions with their messages and reviews, keys and results of effects. Everywhere else a
+Threads that the person began lose their contents: checkpoints, inputs, questions with their messages, reviews and standing approvals, keys and results of effects. Everywhere else a
 pseudonym takes the place of the person's names. In the audit log values that name the person are destroyed with their salts.
 """
 
@@ -19,13 +19,14 @@ from guardkit.core.erasure import Names, erasure_event, subject_of
 from guardkit.core.no_result import NoResult
 from guardkit.core.principals import Principal
 from guardkit.core.runs import Marks, TurnStatus
+from guardkit.core.standing import StandingGrant
 from guardkit.core.values import Json, JsonObject
 from guardkit.errors import ErasureRefusedError
-from guardkit.sql import answers, approval_rows, audit, dialects, holds, listing_rows
+from guardkit.sql import answers, approval_rows, audit, dialects, holds, listing_rows, standing_rows
 from guardkit.sql.aging import FORGOTTEN
 from guardkit.sql.codec import dump, load, load_json
 from guardkit.sql.secrecy import SEALED, Opened, opened, sealed
-from guardkit.sql.side_tables import api_tokens, contacts, posts, reviews
+from guardkit.sql.side_tables import api_tokens, contacts, posts, reviews, standing
 from guardkit.sql.tables import (
     approvals,
     audit as audit_table,
@@ -142,6 +143,10 @@ def _not_over(
     for row in connection.execute(unclosed):
         if row.thread_id in own or _named(names, opened(connection, reviews, row).review):
             found.append(f"the review of {row.approval_id} is open")
+    given = select(standing).where(standing.c.tenant == tenant, standing_rows.active(now))
+    for row in connection.execute(given):
+        if row.thread_id in own or _named(names, opened(connection, standing, row).given):
+            found.append(f"standing approval {row.id} is active")
     return found
 
 
@@ -160,7 +165,7 @@ def _empty(connection: Connection, tenant: str, mine: Sequence[str], rows: Count
     ids = list(connection.execute(asked).scalars())
     for start in range(0, len(ids), _SOME):
         some = ids[start : start + _SOME]
-        for table in (deliveries, posts, reviews):
+        for table in (deliveries, posts, reviews, standing):
             _delete(connection, table, rows, table.c.approval_id.in_(some))
         _delete(connection, approvals, rows, approvals.c.id.in_(some))
     of_threads = (effects.c.tenant == tenant, effects.c.thread_id.in_(mine))
@@ -215,6 +220,8 @@ def _rename(connection: Connection, tenant: str, table: Table, names: Names, row
                     changed[name] = new
         if not changed:
             continue
+        if table is standing and "given" in changed:
+            changed["who"] = vault_of(connection).hashed(load(StandingGrant, changed["given"]).key)
         _update(connection, table, found, sealed(connection, table, changed, found), rows)
         if table is approvals:
             whole = approval_rows.find(connection, found.id)

@@ -1,6 +1,7 @@
 """Looking a database over: whether its tables are those of the code, and whether what rests on something has it."""
 
 from collections import Counter
+from decimal import Decimal
 from typing import Any
 
 from alembic.autogenerate import compare_metadata
@@ -8,6 +9,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Select, and_, func, select
 from sqlalchemy.sql.schema import Column, Index, SchemaItem, Table
 
+from guardkit.core.amounts import is_amount
 from guardkit.core.values import Value
 from guardkit.errors import ConfigurationError, SealError
 from guardkit.sql import namespaces, schema
@@ -15,7 +17,7 @@ from guardkit.sql.database import Database
 from guardkit.sql.encrypting import check_encryption
 from guardkit.sql.engines import Target, backend, reading
 from guardkit.sql.faults import told
-from guardkit.sql.side_tables import metadata
+from guardkit.sql.side_tables import metadata, standing
 from guardkit.sql.tables import audit, audit_heads, blobs
 
 _OLDER_BASE = blobs.alias("base")
@@ -43,10 +45,10 @@ def inspect_database(database: Database | Target) -> list[Inspected]:
         StorageError: it cannot be reached.
     """
     target = database.engine if isinstance(database, Database) else database
-    standing = schema.look(target)
-    remedy = "upgrade guardkit" if standing.tables == "newer" else "run `guardkit db upgrade`"
-    current = standing.tables == "current"
-    found = [Inspected(what="revision", ok=current, says=str(standing), remedy=None if current else remedy)]
+    found_at = schema.look(target)
+    remedy = "upgrade guardkit" if found_at.tables == "newer" else "run `guardkit db upgrade`"
+    current = found_at.tables == "current"
+    found = [Inspected(what="revision", ok=current, says=str(found_at), remedy=None if current else remedy)]
     if not current:
         return found
     opened = backend(target, busy_timeout=30.0, connections=1)
@@ -56,7 +58,7 @@ def inspect_database(database: Database | Target) -> list[Inspected]:
             shape = _shape(connection)
             found += shape or [Inspected(what="tables", ok=True, says="are those of this guardkit")]
             if not shape:
-                found += [_values(connection), *_chains(connection)]
+                found += [_values(connection), _counts(connection), *_chains(connection)]
         if not shape and isinstance(database, Database):
             found += _encryption(database)
     finally:
@@ -168,6 +170,21 @@ def _orphans() -> Select[int]:
         ),
     )
     return select(func.count()).select_from(joined).where(blobs.c.base.is_not(None), older.version.is_(None))
+
+
+def _counts(connection: Connection) -> Inspected:
+    """Whether no standing approval was used more often, or for more, than it was given for."""
+    rows = connection.execute(select(standing.c.uses, standing.c.used, standing.c.at_most, standing.c.spent))
+    beyond = sum(
+        not 0 <= row.used <= row.uses
+        or is_amount(row.spent) is None
+        or (row.at_most is not None and Decimal(row.spent) > Decimal(row.at_most))
+        for row in rows
+    )
+    if beyond:
+        says = f"{beyond} were used for more than they were given for"
+        return Inspected(what="standing approvals", ok=False, says=says, remedy="run `guardkit audit verify`")
+    return Inspected(what="standing approvals", ok=True, says="none was used for more than it was given for")
 
 
 def _chains(connection: Connection) -> list[Inspected]:

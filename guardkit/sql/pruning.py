@@ -20,7 +20,7 @@ from guardkit.errors import BusyError
 from guardkit.sql import audit, dialects, holds, names
 from guardkit.sql.aging import FORGOTTEN, Age, Part, parts, resting
 from guardkit.sql.secrecy import sealed
-from guardkit.sql.side_tables import api_replies, posts, reviews, taken
+from guardkit.sql.side_tables import api_replies, posts, reviews, standing, taken
 from guardkit.sql.tables import approvals, checkpoints, deliveries, effects, threads, turns
 
 _ROWS = 10_000
@@ -191,11 +191,11 @@ def _delete(connection: Connection, order: Order, part: Part, chosen: Sequence[s
 def _delete_approvals(
     connection: Connection, order: Order, age: Age, chosen: Sequence[str], batch: Batch
 ) -> None:
-    """Questions with their messages and reviews. They are chosen once: a message may be sent between two statements."""
+    """Questions with their messages, reviews and standing approvals. They are chosen once: a message may be sent between two statements."""
     *_, asked = parts(age)
     found = asked.chosen(order.tenant, approvals.c.id).where(approvals.c.thread_id.in_(chosen))
     ids = connection.execute(found.order_by(approvals.c.id).with_for_update()).scalars().all()
-    for table in (deliveries, posts, reviews):
+    for table in (deliveries, posts, reviews, standing):
         _delete_by(connection, table, "approval_id", ids, batch)
     _delete_by(connection, approvals, "id", ids, batch)
 

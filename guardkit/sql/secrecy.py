@@ -20,6 +20,7 @@ from guardkit.sql.side_tables import (
     holds,
     posts,
     reviews,
+    standing,
 )
 from guardkit.sql.tables import (
     approvals,
@@ -52,6 +53,7 @@ SEALED: Mapping[Table, tuple[str, ...]] = {
     api_tokens: ("subject", "created_by", "revoked_by"),
     api_replies: ("body",),
     reviews: ("review",),
+    standing: ("given", "revocation"),
     holds: ("set_by", "why", "lifted_by", "lifted_why"),
     anomalies: ("settled_by",),
 }
@@ -68,6 +70,7 @@ HASHED: Mapping[Table, tuple[str, ...]] = {
     threads: ("agent_hash", "principal_hash"),
     listings: ("who", "tool_hash", "agent_hash", "requester_hash"),
     contacts: ("contact_hash",),
+    standing: ("who",),
     answers: ("who",),
 }
 """Columns of keyed hashes."""
@@ -82,7 +85,7 @@ OPEN: Mapping[str, str] = {
     "gk_deliveries": "id approval_id tenant channel kind stage state attempts next_at delivered_at rendered",
     # `key_hash` is not keyed: processes of two kinds must meet at the same row, or an effect would run twice.
     "gk_effects": "tenant key_hash tool digest action_id thread_id turn run_id token state attempt approval_id "
-    "claimed_at settled_at",
+    "standing_id claimed_at settled_at",
     "gk_audit": "tenant seq at kind thread_id turn previous hash",
     "gk_audit_heads": "tenant seq hash",
     "gk_stops": "id scope tenant target set_at lifted_at",
@@ -97,6 +100,7 @@ OPEN: Mapping[str, str] = {
     "gk_api_replies": "name tenant fingerprint owner held_until kept_until status",
     "gk_answers": "approval_id number tenant at waited kind stage rule delegated",
     "gk_reviews": "approval_id tenant thread_id due_at noted_at closed_at",
+    "gk_standing": "id tenant approval_id thread_id uses used at_most spent given_at until revoked_at",
     "gk_watch_cursors": "tenant seq looked_at",
     "gk_watch_counts": "tenant seconds agent began_at tool proposed blocked failed answered rejected turns no_results",
     "gk_anomalies": "id tenant agent measure tool seconds began_at part whole usual score past found_at stands_until anew",

@@ -103,6 +103,32 @@ reviews = Table(
 """One row a broken glass: the review of it, and whether it is closed."""
 
 
+standing = Table(
+    "gk_standing",
+    metadata,
+    Column("id", name(64), primary_key=True),
+    Column("tenant", name(TENANT_LENGTH), nullable=False),
+    Column("approval_id", name(64), nullable=False),
+    Column("thread_id", name(NAME_LENGTH), nullable=False),
+    Column("who", name(32), nullable=False),
+    Column("given", text(), nullable=False),
+    Column("uses", Integer, nullable=False),
+    Column("used", Integer, nullable=False),
+    Column("at_most", String(64)),
+    Column("spent", String(64), nullable=False),
+    Column("given_at", Moment, nullable=False),
+    Column("until", Moment, nullable=False),
+    Column("revoked_at", Moment),
+    Column("revocation", text()),
+    Index("gk_standing_who", "tenant", "who", "until"),
+    Index("gk_standing_given", "tenant", "given_at"),
+    Index("gk_standing_thread", "tenant", "thread_id"),
+    Index("gk_standing_approval", "approval_id"),
+    **TABLE,
+)
+"""One row a standing approval. `given` never changes and repeats what people signed; `used` and `spent` count it down."""
+
+
 answers = Table(
     "gk_answers",
     metadata,

@@ -23,6 +23,7 @@ from guardkit.core.runs import (
     ThreadRow,
     Turn,
 )
+from guardkit.core.standing import StandingUse
 from guardkit.core.values import Json
 from guardkit.errors import InputError
 from guardkit.sql import (
@@ -48,6 +49,7 @@ from guardkit.sql.engines import Target
 from guardkit.sql.finding_store import FindingStore
 from guardkit.sql.news import News
 from guardkit.sql.review_store import ReviewStore
+from guardkit.sql.standing_store import StandingStore
 from guardkit.sql.stats_store import StatsStore
 
 
@@ -57,7 +59,7 @@ def _limit(limit: int) -> int:
     return limit
 
 
-class SQLStore(ApiStore, FindingStore, ReviewStore, StatsStore):
+class SQLStore(ApiStore, FindingStore, ReviewStore, StandingStore, StatsStore):
     """Everything durable, in one SQL database; implements `guardkit.core.ports.Store`.
 
     Args:
@@ -210,8 +212,9 @@ class SQLStore(ApiStore, FindingStore, ReviewStore, StatsStore):
         action_id: str,
         approval: Approval | None,
         events: Sequence[AuditEvent],
+        standing: StandingUse | None = None,
     ) -> ClaimResult:
-        """Check lease, stop and turn, consume the approval, claim the key, write the audit."""
+        """Check lease, stop and turn, consume the approval, claim the key, count down, write the audit."""
         with self.database.writing() as connection:
             return effects.claim(
                 connection,
@@ -222,6 +225,7 @@ class SQLStore(ApiStore, FindingStore, ReviewStore, StatsStore):
                 action_id=action_id,
                 approval=approval,
                 events=events,
+                standing=standing,
             )
 
     def record(

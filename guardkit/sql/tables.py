@@ -182,6 +182,7 @@ effects = Table(
     Column("state", String(16), nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("approval_id", String(64)),
+    Column("standing_id", String(64)),
     Column("result", text()),
     Column("claimed_at", Moment, nullable=False),
     Column("settled_at", Moment),

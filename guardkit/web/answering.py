@@ -23,6 +23,7 @@ from guardkit.web.detail import Detail
 from guardkit.web.pages import Pages
 from guardkit.web.problems import bad_request
 from guardkit.web.reception import SEE_OTHER, Reception, Visitor
+from guardkit.web.standing import FIELDS, read_wish
 
 _DELIVERY = re.compile(r"[\w:.-]{1,128}", re.ASCII)
 _REASON_LIMIT = 4000
@@ -97,14 +98,16 @@ class Answering:
         problem = _problem(approval, kind, reason)
         if problem is not None and args is not None:
             return self._asks_to_confirm(visitor, approval, form, args, problem)
-        if problem is not None:
+        wish = read_wish(form, approval.request.standing) if kind == "approve" else None
+        if problem is not None or isinstance(wish, str):
+            errors = {} if problem is None else {kind: problem}
             return self._detail.page(
                 visitor,
                 approval,
                 status=HTTPStatus.UNPROCESSABLE_ENTITY,
                 delivery=delivery,
-                errors={kind: problem},
-                typed={kind: reason},
+                errors=errors | ({"standing": wish} if isinstance(wish, str) else {}),
+                typed={kind: reason} | {name: form.text(name) for name in FIELDS},
             )
         try:
             self._desk.decide(
@@ -117,6 +120,7 @@ class Answering:
                 reason=reason or None,
                 args=args,
                 delivery=delivery if _DELIVERY.fullmatch(delivery) else None,
+                standing=wish,
             )
         except DecisionRefusedError as error:
             if error.reason in ("already_settled", "already_decided") and self._said_before(

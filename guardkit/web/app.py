@@ -37,6 +37,7 @@ from guardkit.web.sessions import Sessions
 from guardkit.web.settings import WebSettings
 from guardkit.web.shield import Shield
 from guardkit.web.signin import EveryRequest, SignIn
+from guardkit.web.standing import StandingPages
 from guardkit.web.together import Together
 
 _log = logging.getLogger("guardkit.web")
@@ -102,6 +103,7 @@ def inbox(
             *EmergencyPages(desk, store, reception, pages).routes(),
             *Together(desk, store, reception, pages).routes(),
             *Answering(desk, detail, reception, pages).routes(),
+            *StandingPages(desk, store, reception, pages).routes(),
             *Hooks(receiving, attach).routes(),
             *MailAnswers(desk, store, directory, settings, detail, reception, pages, mailing).routes(),
         ],

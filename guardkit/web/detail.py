@@ -70,10 +70,12 @@ class Detail:
         if approval.state is ApprovalState.PENDING:
             refusal = self._desk.refusal(approval, person, assurance)
             glass = self._desk.emergencies.refusal(approval, person, assurance) is None
+        offer = None if any(said.kind == "edit" for said in approval.decisions) else approval.request.standing
         named = approval.request.break_glass
         reviewable = broken(approval) is not None and named is not None and named.may_review(person)
         context = {
             **self.context(approval, refusal),
+            "offer": offer,
             "delivery": delivery,
             "glass": glass,
             "reviewable": reviewable,
@@ -93,6 +95,7 @@ class Detail:
             "shown": shown,
             "shown_hash": presentation_hash(shown),
             "refusal": refusal,
+            "offer": None,
             "delivery": "",
             "now": self._store.now(),
             "errors": {},

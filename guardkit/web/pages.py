@@ -73,6 +73,7 @@ class Pages:
             "plain": plain,
             "brief": brief,
             "utc": utc,
+            "visible": visible,
         }
         env.globals |= {
             "site": settings.name,

@@ -120,6 +120,11 @@ def fault(reference: str) -> PageError:
 
 
 _REFUSALS: dict[str, tuple[HTTPStatus, str, str]] = {
+    "standing_invalid": (
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "That much is not permitted",
+        "The policy permits less of actions like this one. Nothing was decided. Look at what it permits, then decide.",
+    ),
     "already_settled": (
         HTTPStatus.CONFLICT,
         "This is already decided",

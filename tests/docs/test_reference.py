@@ -39,6 +39,7 @@ from guardkit.policy.rules import action_scope
 from guardkit.policy.sections import Section
 from guardkit.policy.shapes import ANYTHING, RecordShape
 from guardkit.policy.source_scope import SOURCE_SCOPE
+from guardkit.policy.standing import AmountEntry, StandingEntry
 from guardkit.policy.syntax import MACROS
 from guardkit.policy.typecheck import FUNCTIONS
 from tests.architecture.source import PACKAGE, imported, syntax
@@ -125,6 +126,8 @@ def test_every_reason_of_a_no_result_has_its_word() -> None:
         ("Exemption", ExemptionEntry),
         ("Broken glass", BreakGlassEntry),
         ("Review", ReviewEntry),
+        ("Standing approvals", StandingEntry),
+        ("Sum", AmountEntry),
         ("Escalation over time", EscalationEntry),
         ("Stage", StageEntry),
         ("Calendar", CalendarEntry),

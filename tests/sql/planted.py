@@ -24,6 +24,7 @@ from guardkit.core.replies import Held, KeyedRequest, Reply
 from guardkit.core.retention import LegalHold
 from guardkit.core.reviews import Closed, ReviewVerdict
 from guardkit.core.runs import Contact, Marks, Post, StopOrder
+from guardkit.core.standing import StandingGrant, StandingRevocation, StandingSubject
 from guardkit.core.tokens import TokenScope, new_token
 from guardkit.sql import (
     Database,
@@ -32,6 +33,7 @@ from guardkit.sql import (
     SQLRetention,
     SQLStore,
     encrypt_database,
+    standing_rows,
 )
 from guardkit.sql.side_tables import anomalies
 from guardkit.testing.contracts import samples
@@ -69,6 +71,8 @@ WORDS = tuple(
             "reference",
             "subject",
             "creator",
+            "like-it",
+            "ended-why",
             "revoker",
             "reply",
             "comment",
@@ -94,6 +98,7 @@ def live(database: Database, tenant: str = samples.TENANT, mark: str = "1") -> N
     _asked(store, tenant, mark)
     _ended(store, tenant, mark)
     _broken(store, tenant, mark)
+    _stood(database, tenant, mark)
     _told(store, tenant, mark)
     _watched(database, tenant, mark)
     _saved(database, tenant, mark)
@@ -196,6 +201,47 @@ def _broken(store: SQLStore, tenant: str, mark: str) -> None:
     )
 
 
+def _stood(database: Database, tenant: str, mark: str) -> None:
+    now = database.now()
+    subject = StandingSubject(
+        tenant=tenant,
+        agent="agent",
+        thread_id=f"asked-{mark}",
+        principal=Principal(id=UMA, tenant=tenant),
+        tool="pay_claim",
+        schema_version="s1",
+        rules=("r",),
+        routes=("desk",),
+        policy="claims",
+        route_hash="route",
+        same={"claim_id": word("like-it")},
+    )
+    grant = StandingGrant(
+        id=f"standing-{mark}-{tenant}",
+        approval_id=f"asked-{mark}-{tenant}",
+        subject=subject,
+        scope="thread",
+        uses=1,
+        amount=None,
+        givers=("ada",),
+        given_at=now,
+        until=now + 60,
+    )
+    with database.writing() as connection:
+        standing_rows.write_new(connection, grant)
+    end = StandingRevocation(
+        standing_id=grant.id,
+        tenant=tenant,
+        by="ada",
+        operator=False,
+        via="web",
+        assurance=Assurance.OIDC,
+        why=word("ended-why"),
+        at=now,
+    )
+    assert SQLStore(database).revoke_standing(end, []) is not None
+
+
 def _told(store: SQLStore, tenant: str, mark: str) -> None:
     store.keep_contact(
         Contact(
@@ -289,6 +335,7 @@ def seen(database: Database, tenant: str = samples.TENANT, mark: str = "1") -> l
         store.effect(tenant, f"{word('key')}-{mark}"),
         store.contact(tenant, "desk", f"{word('contact')}-{mark}"),
         store.entries(tenant),
+        store.standing_approvals(tenant),
         sorted(store.tokens(tenant), key=lambda one: one.id),
         SQLRetention(database).holds(tenant, lifted=True),
         SQLAnomalies(database).anomalies(tenant=tenant),

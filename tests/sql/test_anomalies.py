@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy import func, select
 
-from guardkit.core.anomalies import CHECK, Anomaly, Measure, Watch
-from guardkit.core.ports import Anomalies
+from guardkit.core.anomalies import CHECK, Anomalies, Anomaly, Measure, Watch
 from guardkit.core.runs import StopOrder
 from guardkit.core.values import JsonObject
 from guardkit.errors import InputError

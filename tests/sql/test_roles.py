@@ -30,7 +30,7 @@ from guardkit.sql import (
 from guardkit.sql.side_tables import metadata
 from guardkit.sql.tables import audit
 from guardkit.testing import calls
-from guardkit.testing.contracts import StoreContract, samples
+from guardkit.testing.contracts import StoreContract, samples, standing
 from tests.conftest import new_database
 from tests.promises.scene import (
     ASK,
@@ -189,6 +189,11 @@ FORGED = """
     SELECT 'forged', tenant, thread_id, turn, 'approved', version, request, args, digest, decisions, requested_at,
         expires_at, on_expiry, settled_at FROM gk_approvals
 """
+FORGED_STANDING = """
+    INSERT INTO gk_standing
+    SELECT 'forged', tenant, approval_id, thread_id, who, given, uses, 0, at_most, '0', given_at, until, NULL, NULL
+    FROM gk_standing
+"""
 FORBIDDEN = [
     'UPDATE gk_approvals SET decisions = \'{"v": 1, "value": [1]}\'',
     "UPDATE gk_approvals SET state = 'approved', version = version + 1",
@@ -225,12 +230,28 @@ FORBIDDEN = [
     "SELECT * FROM gk_api_replies",
     "SELECT * FROM gk_watch_counts",
     "UPDATE gk_anomalies SET stands_until = 0",
+    "UPDATE gk_standing SET given = '{}'",
+    "UPDATE gk_standing SET uses = 99",
+    "UPDATE gk_standing SET at_most = '1000000'",
+    "UPDATE gk_standing SET until = until * 2",
+    "UPDATE gk_standing SET revoked_at = NULL",
+    "UPDATE gk_standing SET used = 0",
+    "UPDATE gk_standing SET used = used + 2",
+    "UPDATE gk_standing SET used = used + 1, spent = '0'",
+    "UPDATE gk_standing SET used = used + 1, spent = '300.5'",
+    "UPDATE gk_standing SET spent = '0'",
+    "DELETE FROM gk_standing",
+    FORGED_STANDING,
+    "INSERT INTO gk_audit VALUES ('acme', 99, 1, 'standing.given', 't', 1, '{}', 'x', 'y')",
     "UPDATE gk_alembic_version SET version_num = '0001'",
     "DROP TRIGGER gk_agents ON gk_approvals",
     "ALTER TABLE gk_approvals DISABLE TRIGGER ALL",
     "CREATE TRIGGER x BEFORE INSERT ON gk_audit FOR EACH ROW EXECUTE FUNCTION gk_agents_audit()",
 ]
 NOT_OF_SERVICES = [
+    "UPDATE gk_standing SET used = 0",
+    "UPDATE gk_standing SET uses = 99",
+    "DELETE FROM gk_standing",
     "UPDATE gk_audit SET data = '{}'",
     "DELETE FROM gk_audit",
     "UPDATE gk_audit_heads SET seq = 0",
@@ -257,6 +278,7 @@ def test_the_server_refuses_the_rest(roles: Roles) -> None:
             events=[samples.EVENT],
         )
         assert approved.state is ApprovalState.APPROVED
+        standing.claim(store, run_again, standing.given(store, "t-3"), "s")
     execute(roles.owner, "UPDATE gk_effects SET state = 'done'")
     # Consuming one that people have not decided, and deciding one that is pending.
     execute(roles.owner, "UPDATE gk_approvals SET state = 'pending'")

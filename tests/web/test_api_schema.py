@@ -15,6 +15,7 @@ from guardkit.core.glass import BreakGlass
 from guardkit.core.people import Assurance, Person
 from guardkit.core.presentation import present, presentation_hash
 from guardkit.core.runs import StopOrder
+from guardkit.core.standing import StandingOffer, StandingWish, standing_id
 from guardkit.web.api import document
 from guardkit.web.api.operations import OPERATIONS
 from tests.conftest import Campaign
@@ -65,6 +66,9 @@ GLASS = BreakGlass(
 )
 
 
+OFFER = StandingOffer(scopes=("thread", "requester"), seconds=30 * 86_400.0, uses=1000)
+
+
 class Desk:
     """A desk with callers and approvals, for as many requests as one likes."""
 
@@ -76,7 +80,16 @@ class Desk:
 
     def approval(self) -> Approval:
         """A new question to Ana, Ben and Cleo."""
-        return self.claims.ask(stages=(TOKEN_STAGE, TWO_FINANCE), expires_in=None, break_glass=GLASS)
+        return self.claims.ask(
+            stages=(TOKEN_STAGE, TWO_FINANCE), expires_in=None, break_glass=GLASS, standing=OFFER
+        )
+
+    def standing(self) -> str:
+        """The id of a new standing approval that Ana gave."""
+        approval = self.claims.ask(stages=(TOKEN_STAGE,), expires_in=None, standing=OFFER)
+        wish = StandingWish(scope="thread", seconds=60.0, uses=1)
+        self.claims.decide(approval, assurance=Assurance.API_TOKEN, standing=wish)
+        return standing_id(approval.request.id)
 
     def send(self, case: Any, who: str | None) -> Any:
         """A request of this caller's, as it was made up."""
@@ -102,6 +115,8 @@ def aim(case: Any, desk: Desk, name: str) -> None:
             id=f"s-{next(desk.keys)}", scope="tenant", tenant="acme", by="ops", why="drill", at=0.0
         )
         case.path_parameters = {"id": desk.claims.store.set_stop(order).id}
+    elif name in ("showStanding", "revokeStanding"):
+        case.path_parameters = {"id": desk.standing()}
     elif case.path_parameters:
         case.path_parameters = {"id": approval.request.id}
     if name == "showHistory":

@@ -37,6 +37,8 @@ GRANT SELECT, UPDATE ON {schema}.gk_stop_gate TO {agent}; -- FOR SHARE wants UPD
 GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.gk_checkpoints, {schema}.gk_blobs, {schema}.gk_writes TO {agent};
 GRANT SELECT ON {schema}.gk_anomalies TO {agent};
 GRANT SELECT, INSERT, DELETE ON {schema}.gk_listings TO {agent}; -- what it asks stands in people's lists
+GRANT SELECT ON {schema}.gk_standing TO {agent};
+GRANT UPDATE (used, spent) ON {schema}.gk_standing TO {agent}; -- counts down, and neither gives nor revokes
 GRANT SELECT ON {schema}.gk_holds TO {agent};
 GRANT SELECT, INSERT ON {schema}.gk_sealing TO {agent}; -- whoever comes first
 GRANT SELECT, UPDATE ON {schema}.gk_hold_gate TO {agent}; -- FOR SHARE wants UPDATE
@@ -44,7 +46,7 @@ GRANT SELECT, UPDATE ON {schema}.gk_hold_gate TO {agent}; -- FOR SHARE wants UPD
 -- Workers, web processes and the command line. They too only append to the audit log, and delete neither approvals nor effects.
 GRANT SELECT, INSERT, UPDATE ON {schema}.gk_threads, {schema}.gk_turns, {schema}.gk_approvals, {schema}.gk_deliveries,
     {schema}.gk_effects, {schema}.gk_stops, {schema}.gk_stop_gate, {schema}.gk_posts, {schema}.gk_api_tokens,
-    {schema}.gk_anomalies, {schema}.gk_reviews, {schema}.gk_holds, {schema}.gk_hold_gate TO {service};
+    {schema}.gk_anomalies, {schema}.gk_reviews, {schema}.gk_standing, {schema}.gk_holds, {schema}.gk_hold_gate TO {service};
 GRANT SELECT, INSERT ON {schema}.gk_answers TO {service};
 GRANT SELECT, INSERT, UPDATE ON {schema}.gk_sealing TO {service};
 GRANT SELECT, INSERT ON {schema}.gk_audit TO {service};
@@ -87,9 +89,26 @@ $guardkit$;
 CREATE OR REPLACE TRIGGER gk_agents BEFORE UPDATE ON {schema}.gk_effects
     FOR EACH ROW EXECUTE FUNCTION {schema}.gk_agents_effects();
 
+-- A standing approval is counted down one by one, never back, never past what was given. This holds for both roles.
+CREATE OR REPLACE FUNCTION {schema}.gk_counts_down() RETURNS trigger LANGUAGE plpgsql AS $guardkit$
+BEGIN
+    IF NEW.id = OLD.id AND NEW.tenant = OLD.tenant AND NEW.uses = OLD.uses
+        AND NEW.at_most IS NOT DISTINCT FROM OLD.at_most AND NEW.until = OLD.until AND (
+        NEW.used = OLD.used AND NEW.spent = OLD.spent
+        OR OLD.revoked_at IS NULL AND NEW.used = OLD.used + 1 AND NEW.used <= NEW.uses
+            AND NEW.spent::pg_catalog.numeric >= OLD.spent::pg_catalog.numeric
+            AND (NEW.at_most IS NULL OR NEW.spent::pg_catalog.numeric <= NEW.at_most::pg_catalog.numeric)) THEN
+        RETURN NEW;
+    END IF;
+    RAISE insufficient_privilege USING MESSAGE = 'permission denied: a standing approval is only counted down';
+END
+$guardkit$;
+CREATE OR REPLACE TRIGGER gk_counts_down BEFORE UPDATE ON {schema}.gk_standing
+    FOR EACH ROW EXECUTE FUNCTION {schema}.gk_counts_down();
+
 CREATE OR REPLACE FUNCTION {schema}.gk_agents_audit() RETURNS trigger LANGUAGE plpgsql AS $guardkit$
 BEGIN
-    IF NEW.kind !~ '^(approval\.decided|approval\.refused|approval\.glass_broken|review\.|hold\.|person\.|retention\.|stop\.|anomaly\.|api\.|channel\.|database\.)'
+    IF NEW.kind !~ '^(approval\.decided|approval\.refused|approval\.glass_broken|standing\.given|standing\.revoked|review\.|hold\.|person\.|retention\.|stop\.|anomaly\.|api\.|channel\.|database\.)'
         OR has_column_privilege(current_user, {approvals_text}, 'decisions', 'UPDATE') THEN
         RETURN NEW;
     END IF;

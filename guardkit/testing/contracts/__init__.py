@@ -27,6 +27,7 @@ from guardkit.testing.contracts.replies import RepliesContract
 from guardkit.testing.contracts.reviews import ReviewsContract
 from guardkit.testing.contracts.runs import RunsContract
 from guardkit.testing.contracts.stages import StagesContract
+from guardkit.testing.contracts.standing import StandingContract
 from guardkit.testing.contracts.stats import StatsContract
 from guardkit.testing.contracts.stops import StopsContract
 from guardkit.testing.contracts.threads import ThreadsContract
@@ -47,6 +48,7 @@ __all__ = [
     "ReviewsContract",
     "RunsContract",
     "StagesContract",
+    "StandingContract",
     "StatsContract",
     "StopsContract",
     "StoreContract",
@@ -70,6 +72,7 @@ class StoreContract(
     TokensContract,
     RepliesContract,
     ReviewsContract,
+    StandingContract,
     StatsContract,
     NoticesContract,
 ):

@@ -3,8 +3,7 @@
 import time
 from collections.abc import Callable
 
-from guardkit.core.anomalies import Watch
-from guardkit.core.ports import Anomalies
+from guardkit.core.anomalies import Anomalies, Watch
 from guardkit.testing.contracts.expectations import at_once, expect, holds
 
 

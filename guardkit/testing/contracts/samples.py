@@ -21,6 +21,7 @@ from guardkit.core.ports import Store
 from guardkit.core.principals import Principal
 from guardkit.core.runs import Closing, Opened, Opening, RunRef, StopOrder, StopScope
 from guardkit.core.stages import ApprovalStage
+from guardkit.core.standing import StandingOffer
 from guardkit.core.steps import Action, ToolKind
 from guardkit.core.values import JsonObject
 
@@ -91,6 +92,7 @@ def request(
     args: JsonObject | None = None,
     break_glass: BreakGlass | None = None,
     order: Order = "in_turn",
+    standing: StandingOffer | None = None,
 ) -> ApprovalRequest:
     """A question about one payment."""
     args = {"claim_id": f"C-{number}", "amount": "100.10"} if args is None else args
@@ -132,6 +134,21 @@ def request(
         on_expiry=on_expiry,
         valid_for=valid_for,
         break_glass=break_glass,
+        standing=standing,
+    )
+
+
+def decision(store: Store, approval: Approval, person: Person = ADA) -> ApprovalDecision:
+    """A yes of this person's, not signed."""
+    return ApprovalDecision(
+        approval_id=approval.request.id,
+        digest=approval.digest,
+        kind="approve",
+        person=person.id,
+        assurance=Assurance.OIDC,
+        via="web",
+        stage=approval.stage() or 0,
+        decided_at=store.now(),
     )
 
 

@@ -8,6 +8,7 @@ from guardkit.testing.memory.queue import MemoryAudit, MemoryQueue, MemoryStops
 from guardkit.testing.memory.records import MemoryRecords
 from guardkit.testing.memory.reviews import MemoryReviews
 from guardkit.testing.memory.runs import MemoryRuns
+from guardkit.testing.memory.standing import MemoryStanding
 from guardkit.testing.memory.stats import MemoryStats
 from guardkit.testing.memory.threads import MemoryThreads
 
@@ -26,6 +27,7 @@ class MemoryStore(
     MemoryRecords,
     MemoryApi,
     MemoryReviews,
+    MemoryStanding,
     MemoryStats,
 ):
     """Everything durable, in this process's memory, with one lock.

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
 from guardkit.core.audit import AuditEvent
+from guardkit.core.granting import given_with
 from guardkit.core.places import Place
 from guardkit.core.planning import registered
 from guardkit.core.reviews import review_of
 from guardkit.core.runs import RunRef, TurnStatus
+from guardkit.core.standing import StandingApproval
 from guardkit.errors import UnknownApprovalError
 from guardkit.testing.memory.state import MemoryState
 
@@ -79,8 +81,13 @@ class MemoryApprovals(MemoryState):
             if before.version != expected_version:
                 return False
             review = review_of(before, approval)
-            listed = self._checked(events if review is None else [*events, review.opening()])
+            grant = given_with(before, approval)
+            opening = [] if review is None else [review.opening()]
+            giving = [] if grant is None else [grant.giving()]
+            listed = self._checked([*events, *opening, *giving])
             self._put(before, approval)
+            if grant is not None:
+                self._standing[grant.id] = StandingApproval(grant=grant)
             if review is not None:
                 self._reviews[request.id] = review
                 for channel in review.glass.review_channels:

@@ -19,6 +19,7 @@ from guardkit.core.effects import (
     UnderWay,
 )
 from guardkit.core.runs import RunRef, TurnStatus
+from guardkit.core.standing import StandingApproval, StandingUse
 from guardkit.core.values import Json
 from guardkit.testing.memory.state import MemoryClaim, MemoryState, MemoryThread
 
@@ -62,6 +63,7 @@ class MemoryEffects(MemoryState):
         action_id: str,
         approval: Approval | None,
         events: Sequence[AuditEvent],
+        standing: StandingUse | None = None,
     ) -> ClaimResult:
         """Consume the approval and claim the key; see `Effects.claim`."""
         with self._lock:
@@ -77,13 +79,21 @@ class MemoryEffects(MemoryState):
             lapsed = self._lapsed(run, approval, digest, action_id)
             if lapsed is not None:
                 return lapsed
+            used = None if standing is None else self._reached(run, standing, tool)
+            if isinstance(used, Lapsed):
+                return used
             own = AuditEvent(
                 kind="effect.claimed",
                 thread_id=run.thread_id,
                 turn=run.turn,
                 data={"action": action_id, "digest": digest},
             )
-            listed = self._checked(_unless_said(events, own))
+            said = _unless_said(events, own)
+            if standing is not None and used is not None:
+                said.append(standing.event(used, turn=run.turn, thread_id=run.thread_id, action_id=action_id))
+            listed = self._checked(said)
+            if used is not None:
+                self._standing[used.id] = used
             if approval is not None:
                 self._put(approval, close(approval, ApprovalState.CONSUMED, self.now()))
             attempt = 1 if before is None else before.record.attempt + 1
@@ -98,6 +108,7 @@ class MemoryEffects(MemoryState):
                 state=EffectState.CLAIMED,
                 attempt=attempt,
                 approval_id=None if approval is None else approval.request.id,
+                standing_id=None if standing is None else standing.standing.id,
                 claimed_at=self.now(),
             )
             self._claims[run.tenant, key] = MemoryClaim(record, run.token)
@@ -174,6 +185,22 @@ class MemoryEffects(MemoryState):
             return Lapsed(state, "the approval is for another action")
         why = lapsed(stored, self.now())
         return None if why is None else Lapsed(state, why)
+
+    def _reached(self, run: RunRef, use: StandingUse, tool: str) -> StandingApproval | Lapsed:
+        """A standing approval after one more use, or why it reaches no more."""
+        grant = use.standing.grant
+        stored = self._standing.get(grant.id)
+        if use.replay:
+            return Lapsed("standing", "the action was started before")
+        if stored is None or stored.grant.subject.tenant != run.tenant:
+            return Lapsed("standing", "there is no such standing approval")
+        if not stored.grant.is_same(grant):
+            return Lapsed("standing", "the standing approval has changed since it was checked")
+        elsewhere = grant.scope == "thread" and grant.subject.thread_id != run.thread_id
+        if grant.subject.tool != tool or elsewhere:
+            return Lapsed("standing", "the standing approval is for other actions")
+        why = stored.lapsed(use.amount, self.now())
+        return stored.counted(use.amount) if why is None else Lapsed("standing", why)
 
 
 def _unless_said(events: Sequence[AuditEvent], own: AuditEvent) -> list[AuditEvent]:

@@ -14,6 +14,7 @@ from guardkit.core.planning import planned, waiting_anew
 from guardkit.core.replies import Reply
 from guardkit.core.reviews import Review
 from guardkit.core.runs import Contact, Delivery, Post, RunRef, StopOrder, Turn
+from guardkit.core.standing import StandingApproval
 from guardkit.core.tokens import ApiToken
 from guardkit.core.values import Json
 from guardkit.errors import StaleRunError
@@ -108,6 +109,7 @@ class MemoryState:
         self._tokens: dict[str, ApiToken] = {}
         self._replies: dict[str, MemoryReply] = {}
         self._reviews: dict[str, Review] = {}
+        self._standing: dict[str, StandingApproval] = {}
         self.rendered: dict[str, str] = {}
 
     def now(self) -> float:

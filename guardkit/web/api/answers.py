@@ -1,7 +1,8 @@
 """What callers are told. Times are RFC 3339 in UTC; durations are seconds."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
+from guardkit.core.allowances import wished
 from guardkit.core.approvals import (
     Approval,
     ApprovalState,
@@ -19,12 +20,9 @@ from guardkit.core.presentation import present, presentation_hash
 from guardkit.core.principals import Principal
 from guardkit.core.runs import StopOrder, StopScope
 from guardkit.core.values import JsonObject, Value
+from guardkit.web.api.moments import moment
+from guardkit.web.api.standing_answers import StandingOffered
 from guardkit.web.trail import Aftermath
-
-
-def moment(at: float) -> datetime:
-    """Seconds since the epoch as a time in UTC."""
-    return datetime.fromtimestamp(at, UTC)
 
 
 def _moment(at: float | None) -> datetime | None:
@@ -115,6 +113,9 @@ class Decided(Value):
     arguments: JsonObject | None
     """With `edit`: the arguments from then on."""
 
+    standing: str | None
+    """What was added of actions like it, in words."""
+
 
 class Execution(Value):
     """What will be executed, whole."""
@@ -168,6 +169,8 @@ class ApprovalDetail(ApprovalItem):
     allowed: tuple[DecisionKind, ...]
     comment_required: tuple[DecisionKind, ...]
     """What needs a comment beside `reject` and `respond`, which always do."""
+    standing: StandingOffered | None
+    """What a yes may add; `null` where it can only say yes to this action."""
 
     on_expiry: OnExpiry
     valid_for: float | None
@@ -376,11 +379,13 @@ def detail(approval: Approval, shown: ApprovalItem, after: Aftermath | None) -> 
                 exemption=said.exemption,
                 digest=said.digest,
                 arguments=said.args,
+                standing=None if said.standing is None else wished(said.standing),
             )
             for said in approval.decisions
         ),
         allowed=request.allowed,
         comment_required=request.comment_required,
+        standing=None if request.standing is None else StandingOffered.of(request.standing),
         on_expiry=request.on_expiry,
         valid_for=request.valid_for,
         after=None if after is None else _after(after),

@@ -25,6 +25,7 @@ from guardkit.web.api.operating import Operating
 from guardkit.web.api.operations import ROOT
 from guardkit.web.api.problems import ApiError, JsonProblems, not_found, response
 from guardkit.web.api.serving import Serving
+from guardkit.web.api.standing import Standing
 from guardkit.web.settings import WebSettings
 from guardkit.web.shield import API, Shield
 
@@ -51,6 +52,7 @@ def http_api(
         *Approvals(desk, store).served(),
         *Batches(desk).served(),
         *Emergencies(desk, store).served(),
+        *Standing(desk, store).served(),
         *Measuring(desk).served(),
         *Operating(store).served(),
     )

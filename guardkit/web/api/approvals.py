@@ -13,6 +13,7 @@ from guardkit.core.listings import is_found_by
 from guardkit.core.people import Assurance, Person
 from guardkit.core.places import Place
 from guardkit.core.ports import Store
+from guardkit.core.standing import StandingWish
 from guardkit.core.values import Value
 from guardkit.errors import CanonicalError, DecisionRefusedError, UnknownApprovalError
 from guardkit.runtime.desk import Desk
@@ -26,8 +27,8 @@ from guardkit.web.api.answers import (
     Withdrawn,
     detail,
     item,
-    moment,
 )
+from guardkit.web.api.moments import moment
 from guardkit.web.api.operations import (
     DECIDE,
     LIST_APPROVALS,
@@ -164,6 +165,7 @@ class Approvals:
                 args=said.arguments,
                 delivery=call.mark,
                 version=said.version,
+                standing=None if said.standing is None else StandingWish(**said.standing.model_dump()),
             )
         except DecisionRefusedError as error:
             raise refused(error, self._store.find(approval.request.id)) from error

@@ -7,7 +7,15 @@ from typing import Any, Generic, Literal, TypeVar
 from guardkit.core.people import Person
 from guardkit.core.tokens import ApiToken, TokenScope
 from guardkit.core.values import Value
-from guardkit.web.api import answers, batch_answers, requests, review_answers, stats, thread_answers
+from guardkit.web.api import (
+    answers,
+    batch_answers,
+    requests,
+    review_answers,
+    standing_answers,
+    stats,
+    thread_answers,
+)
 
 ROOT = "/api/v1"
 
@@ -17,7 +25,7 @@ _STOP = {"id": r"^[^/\x00-\x1f\x7f]{1,255}$"}
 _REFUSALS = (
     "not_an_approver", "requester", "inactive", "assurance_too_low", "people_only", "already_settled", "already_decided",
     "version_mismatch", "digest_mismatch", "expired", "conflict", "edit_invalid", "reason_required", "reason_invalid",
-    "not_allowed",
+    "not_allowed", "standing_invalid",
 )  # fmt: skip
 
 Q = TypeVar("Q", bound=Value)
@@ -180,6 +188,42 @@ BREAK_GLASS = Operation(
     parts=_APPROVAL,
     problems=("not_found", *_REFUSALS, "stopped"),
 )
+LIST_STANDING = Operation(
+    id="listStanding",
+    method="GET",
+    path="/standing",
+    summary="List standing approvals, newest first",
+    text="Persons see those that they gave, could have given, or that act for them; services all of the tenant.",
+    scope=TokenScope.APPROVALS_READ,
+    query=requests.StandingQuery,
+    body=requests.Nothing,
+    answer=standing_answers.StandingList,
+)
+SHOW_STANDING = Operation(
+    id="showStanding",
+    method="GET",
+    path="/standing/{id}",
+    summary="One standing approval, and what is left of it",
+    scope=TokenScope.APPROVALS_READ,
+    query=requests.Nothing,
+    body=requests.Nothing,
+    answer=standing_answers.StandingItem,
+    parts=_APPROVAL,
+    problems=("not_found",),
+)
+REVOKE_STANDING = Operation(
+    id="revokeStanding",
+    method="POST",
+    path="/standing/{id}/revoke",
+    summary="End a standing approval, at once, as the token's person",
+    text="For whoever may see it. What is claimed from then on cannot use it.",
+    scope=TokenScope.APPROVALS_DECIDE,
+    query=requests.Nothing,
+    body=requests.Revoking,
+    answer=standing_answers.StandingItem,
+    parts=_APPROVAL,
+    problems=("not_found", "people_only", "already_settled", "reason_required", "reason_invalid"),
+)
 LIST_REVIEWS = Operation(
     id="listReviews",
     method="GET",
@@ -288,6 +332,9 @@ OPERATIONS: tuple[Operation[Any, Any], ...] = (
     DECIDE_TOGETHER,
     WITHDRAW,
     BREAK_GLASS,
+    LIST_STANDING,
+    SHOW_STANDING,
+    REVOKE_STANDING,
     LIST_REVIEWS,
     CLOSE_REVIEW,
     SHOW_STATS,

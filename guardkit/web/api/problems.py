@@ -62,6 +62,7 @@ _ALL = (
     Kind("reason_required", HTTPStatus.UNPROCESSABLE_ENTITY, "This decision needs a comment"),
     Kind("reason_invalid", HTTPStatus.UNPROCESSABLE_ENTITY, "This comment cannot be kept"),
     Kind("not_allowed", HTTPStatus.UNPROCESSABLE_ENTITY, "The policy does not allow this answer here"),
+    Kind("standing_invalid", HTTPStatus.UNPROCESSABLE_ENTITY, "The policy permits less of actions like it"),
     Kind("too_many_wrong_tokens", HTTPStatus.TOO_MANY_REQUESTS, "Too many wrong tokens"),
     Kind("fault", HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong here"),
     Kind("unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "The database cannot be reached"),

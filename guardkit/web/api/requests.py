@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from guardkit.core.reviews import ReviewVerdict
+from guardkit.core.standing import StandingScope
 from guardkit.core.values import JsonObject, Value
 
 PAGE_LIMIT = 100
@@ -141,6 +142,35 @@ class HistoryQuery(Value):
     limit: Limit = 50
 
 
+class NewStanding(Value):
+    """What is added to a yes, of actions like the one that is asked about."""
+
+    scope: StandingScope
+    seconds: Annotated[float, Field(gt=0, le=30 * 86400, strict=True)]
+    """How long it stands, from the yes."""
+
+    uses: Annotated[int, Field(ge=1, le=1000, strict=True)]
+    at_most: Annotated[
+        str | None, StringConstraints(max_length=61, pattern=r"^[0-9]{1,30}(\.[0-9]{1,30})?$")
+    ] = None
+    """The sum of the limited argument, as a decimal; by default what the policy permits."""
+
+
+class StandingQuery(Value):
+    """Which standing approvals are listed, newest first."""
+
+    all: Flag = False
+    """Also those that are used up, over or revoked."""
+
+    limit: Limit = 25
+
+
+class Revoking(Value):
+    """Why a standing approval is revoked."""
+
+    why: Why
+
+
 class NewDecision(Value):
     """What a person says, bound to what was on their screen."""
 
@@ -156,6 +186,9 @@ class NewDecision(Value):
 
     arguments: JsonObject | None = None
     """All arguments as they are to be; with `edit`, and only with it."""
+
+    standing: NewStanding | None = None
+    """With `approve`, where the approval's `standing` permits it."""
 
 
 class Breaking(Value):

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from guardkit.core.reviews import Review, ReviewState, ReviewVerdict
 from guardkit.core.values import Value
-from guardkit.web.api.answers import moment
+from guardkit.web.api.moments import moment
 
 
 class ReviewClosed(Value):

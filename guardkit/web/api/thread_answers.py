@@ -5,7 +5,7 @@ from datetime import datetime
 from guardkit.core.runs import TurnStatus
 from guardkit.core.threads import ThreadSummary
 from guardkit.core.values import Value
-from guardkit.web.api.answers import moment
+from guardkit.web.api.moments import moment
 
 
 class ThreadItem(Value):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from guardkit import Assurance, Guard, NoResult
+from guardkit import Assurance, Guard, NoResult, StandingWish
 from guardkit.core.anomalies import Measure, Watch
 from guardkit.core.next_step import Clarify
 from guardkit.core.reviews import ReviewVerdict
@@ -16,7 +16,7 @@ from guardkit.core.verdicts import CheckContext
 from guardkit.errors import StorageError
 from guardkit.runtime.events import Attributes, NoTelemetry, Telemetry
 from guardkit.runtime.watching import Watching
-from guardkit.testing import MemoryAnomalies, ScriptedModel
+from guardkit.testing import MemoryAnomalies, ScriptedModel, calls
 from tests.promises.scene import Scene, let_be_overdue, let_expire, policy_of
 from tests.surface.answering import GOOD, INVENTED, ONCE, open_desk
 from tests.unit.otel.scene import (
@@ -62,6 +62,7 @@ def everything(folder: Path, telemetry: Telemetry, run: Mode) -> None:
     an_edit(_folder(folder, "edit"), telemetry, run)
     two_stages(_folder(folder, "stages"), telemetry, run)
     an_emergency(_folder(folder, "emergency"), telemetry, run)
+    a_standing_yes(_folder(folder, "standing"), telemetry, run)
     a_question(_folder(folder, "question"), telemetry, run)
     guard, graph, _ = agent(_folder(folder, "faulty"), Faulty(telemetry), ScriptedModel("answer-secret"))
     guard.store.set_stop(StopOrder(id="drill", scope="everything", by="dana-4711", why="reason-secret", at=0))
@@ -134,6 +135,24 @@ def two_stages(folder: Path, telemetry: Telemetry, run: Mode) -> None:
     guard, graph, _ = agent(folder, telemetry, script(), policy=policy)
     approve(guard, paused_run(guard, graph, run))
     assert guard.store.listed()[0].waiting() == (1,)
+
+
+def a_standing_yes(folder: Path, telemetry: Telemetry, run: Mode) -> None:
+    """Asks people, who say yes to this and to all like it."""
+    mail = calls(("send_mail", {"to": "argument-secret@example.net", "text": "argument-secret"}))
+    guard, graph, sent = agent(folder, telemetry, ScriptedModel(mail, mail, "answer-secret"))
+    approval = paused_run(guard, graph, run).approvals[0]
+    guard.desk.decide(
+        approval.request.id,
+        identity="dana.secret@example.com",
+        digest=approval.digest,
+        kind="approve",
+        assurance=Assurance.LOCAL_OPERATOR,
+        via="web",
+        standing=StandingWish(scope="thread", seconds=60.0, uses=1),
+    )
+    run(graph, None, guard.config("conversation-1"))
+    assert len(sent) == 2
 
 
 def an_emergency(folder: Path, telemetry: Telemetry, run: Mode) -> None:

@@ -79,6 +79,7 @@ POLICY = {
                 "valid_for": "10m",
                 "review_by": {"people": ["rosa.secret@example.com"], "within": "2d"},
             },
+            "standing": {"scopes": ["thread"], "for_at_most": "1h", "uses": 1},
         }
     },
 }

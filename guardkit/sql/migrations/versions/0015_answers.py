@@ -3,7 +3,7 @@
 The answers that are there get their rows. What a process of an older release takes while it still runs has none.
 
 Revision ID: 0015
-Revises: 0012
+Revises: 0014
 """
 
 import hashlib
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0015"
-down_revision = "0012"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
