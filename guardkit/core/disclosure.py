@@ -63,8 +63,12 @@ def commitments(data: JsonObject, salts: Salts) -> dict[str, Json]:
         CanonicalError: a value has no canonical form.
     """
     found: dict[str, Json] = {}
+    # The salt of all of them is gone once one is erased.
+    mixed = salts.salt is not None and bool(salts.salts or salts.erased)
     for name in {*erasable(data), *salts.salts, *salts.erased}:
-        if name in salts.erased:
+        if mixed:
+            found[name] = None
+        elif name in salts.erased:
             found[name] = salts.erased[name] if data.get(name) == ERASED and name not in salts.salts else None
         else:
             salt = salts.of(name)

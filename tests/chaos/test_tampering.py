@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from guardkit.core.audit import AuditEvent, AuditHead, AuditReport, entry_hash, verify
+from guardkit.core.disclosure import Salts
 from guardkit.errors import AuditError
 from guardkit.sql import Database, SQLStore
 from tests.chaos.results import keep
@@ -21,7 +22,7 @@ from tests.conftest import Campaign
 
 TENANT = "acme"
 ENTRIES = 40
-COLUMNS = ("tenant", "seq", "at", "kind", "thread_id", "turn", "data", "previous", "hash")
+COLUMNS = ("tenant", "seq", "at", "kind", "thread_id", "turn", "data", "previous", "hash", "salts")
 
 Row = dict[str, Any]
 Rows = list[Row]
@@ -64,6 +65,7 @@ def edit(rows: Rows, rng: random.Random) -> None:
         ),
         "previous": lambda: rng.choice(rows)["hash"],
         "hash": lambda: rng.choice([rng.choice(rows)["hash"], before[::-1]]),
+        "salts": lambda: rng.choice([None, "{}", rng.choice(rows)["salts"], (before or "")[::-1]]),
     }[column]()
 
 
@@ -104,15 +106,21 @@ def rewrite(rows: Rows, rng: random.Random) -> None:
     rows[at]["kind"] = "effect.claimed"
     previous = rows[at - 1]["hash"] if at else "0" * 64
     for seq, row in enumerate(rows[at:], at + 1):
+        if not str(row["salts"]).endswith("}}"):
+            return
         event = AuditEvent(
             kind=row["kind"], thread_id=row["thread_id"], turn=row["turn"], data=json.loads(row["data"])
         )
         row |= {
             "seq": seq,
             "previous": previous,
-            "hash": entry_hash(TENANT, seq, row["at"] / 1e6, event, previous),
+            "hash": entry_hash(TENANT, seq, row["at"] / 1e6, event, previous, _salts(row)),
         }
         previous = row["hash"]
+
+
+def _salts(row: dict[str, Any]) -> Salts | None:
+    return None if row["salts"] is None else Salts.model_validate(json.loads(row["salts"])["value"])
 
 
 ACTS: tuple[Callable[[Rows, random.Random], None], ...] = (edit, remove, swap, cut, insert, rewrite)

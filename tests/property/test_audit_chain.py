@@ -47,9 +47,10 @@ def head_of(entries: Sequence[AuditEntry], seq: int) -> AuditHead:
 def rehashed(entries: Sequence[AuditEntry]) -> list[AuditEntry]:
     """The same events as a chain that holds in itself: what somebody with the database can make."""
     made: list[AuditEntry] = []
-    for entry in entries:
-        last = (made[-1].seq, made[-1].hash) if made else (0, GENESIS)
-        made += chain(TENANT, last, entry.at, [entry.event])
+    for seq, entry in enumerate(entries, 1):
+        previous = made[-1].hash if made else GENESIS
+        digest = entry_hash(TENANT, seq, entry.at, entry.event, previous, entry.salts)
+        made.append(entry.model_copy(update={"seq": seq, "previous": previous, "hash": digest}))
     return made
 
 

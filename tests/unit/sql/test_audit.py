@@ -97,7 +97,7 @@ def test_verification_says_which_tail_no_head_covers(
         ),
         (
             ("UPDATE gk_audit SET seq = 5 WHERE seq = 4 AND tenant = 'default';"
-            "INSERT INTO gk_audit SELECT tenant, 4, at, kind, thread_id, turn, data, previous, hash"
+            "INSERT INTO gk_audit (tenant, seq, at, kind, thread_id, turn, data, previous, hash) SELECT tenant, 4, at, kind, thread_id, turn, data, previous, hash"
             " FROM gk_audit WHERE seq = 3 AND tenant = 'default'"),
             "entry 4 does not follow",
         ),
