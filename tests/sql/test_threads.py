@@ -54,7 +54,7 @@ def fill(database: Database) -> None:
         principal = Principal(id=f"person-{place % 50}", tenant=tenant)
         same = {"tenant": tenant, "thread_id": f"{place:04d}-claim", "agent": agent}
         at = 1_700_000_000.0 + number
-        found = found_by(agent, principal, status, at)
+        found = found_by(database.vault, agent, principal, status, at)
         rows[threads].append(
             {**same, "turn": 1, "opened_at": at, "token": 1, "due_mark": 0, "attempts": 0, **found}
         )
