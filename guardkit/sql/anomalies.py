@@ -14,6 +14,7 @@ from guardkit.sql import audit, dialects, names, stops
 from guardkit.sql.anomaly_counts import COUNTED, Round, begin, count, fitting, waiting
 from guardkit.sql.columns import NAME_LENGTH
 from guardkit.sql.database import Database
+from guardkit.sql.deadlocks import redone
 from guardkit.sql.engines import Target
 from guardkit.sql.secrecy import opened_values, row_values, sealed
 from guardkit.sql.side_tables import anomalies, watch_counts
@@ -105,6 +106,7 @@ class SQLAnomalies:
                 chosen = chosen.where(anomalies.c.stands_until > dialects.now(connection))
             return [_read(connection, row) for row in connection.execute(chosen).mappings()]
 
+    @redone
     def settle_anomaly(self, anomaly_id: str, *, by: str, why: str, anew: bool = False) -> bool:
         """End the standing of an anomaly, audited.
 

@@ -6,6 +6,7 @@ from guardkit.core.replies import HELD, KEPT, Holding, KeyedRequest, Reply
 from guardkit.core.tokens import ApiToken
 from guardkit.sql import replies, tokens
 from guardkit.sql.database import Database
+from guardkit.sql.deadlocks import redone
 
 
 class ApiStore:
@@ -18,6 +19,7 @@ class ApiStore:
     def __init__(self, database: Database) -> None:
         self.database = database
 
+    @redone
     def add_token(self, token: ApiToken, seconds: float) -> ApiToken:
         """Keep a new token, audited; its times are replaced by the database's.
 
@@ -37,21 +39,25 @@ class ApiStore:
         with self.database.reading() as connection:
             return tokens.listed(connection, tenant)
 
+    @redone
     def revoke_token(self, token_id: str, *, by: str) -> bool:
         """Revoke a token for ever, audited. Returns whether it was there and not revoked."""
         with self.database.writing() as connection:
             return tokens.revoke(connection, token_id, by=by)
 
+    @redone
     def hold(self, request: KeyedRequest, *, held: float = HELD, kept: float = KEPT) -> Holding:
         """Take a request's key, in any process, unless it is taken."""
         with self.database.writing() as connection:
             return replies.hold(connection, request, held=held, kept=kept)
 
+    @redone
     def answered(self, request: KeyedRequest, owner: str, reply: Reply) -> bool:
         """Keep an answer. Returns whether the key was still this owner's."""
         with self.database.writing() as connection:
             return replies.answered(connection, request, owner, reply)
 
+    @redone
     def let_go(self, request: KeyedRequest, owner: str) -> bool:
         """Forget a key that is held and stands for nothing. Returns whether it was this owner's."""
         with self.database.writing() as connection:

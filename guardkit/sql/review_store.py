@@ -7,6 +7,7 @@ from guardkit.core.audit import AuditEvent
 from guardkit.core.reviews import Review, checked_change
 from guardkit.sql import deliveries, reviews
 from guardkit.sql.database import Database
+from guardkit.sql.deadlocks import redone
 
 
 class ReviewStore:
@@ -14,6 +15,7 @@ class ReviewStore:
 
     database: Database
 
+    @redone
     def ask_again(self, approval: Approval, stage: int, cause: str) -> bool:
         """Ask the people of a stage that waits once more, once for each cause. Returns whether messages were made due."""
         with self.database.writing() as connection:
@@ -36,6 +38,7 @@ class ReviewStore:
         with self.database.reading() as connection:
             return reviews.unnoted(connection, limit)
 
+    @redone
     def change_review(self, before: Review, after: Review, events: Sequence[AuditEvent]) -> bool:
         """Store a review that was closed, or noted as overdue, if nobody changed it since it was read.
 

@@ -24,6 +24,7 @@ from guardkit.sql import audit, checkpoints, histories, names, pending, reading,
 from guardkit.sql.access import RUN_KEY, TENANT_KEY, Access, config_of, configurable, is_own, permit, tuple_of
 from guardkit.sql.checkpoints import Place, Prepared, Stored
 from guardkit.sql.database import Database
+from guardkit.sql.deadlocks import redone
 from guardkit.sql.engines import Target
 from guardkit.sql.lineages import Lineages
 from guardkit.sql.sealing import Seal
@@ -215,6 +216,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
 
     # --- writing ---
 
+    @redone
     def put(
         self,
         config: RunnableConfig,
@@ -267,6 +269,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         """As `put`."""
         return await self.database.offload(self.put, config, checkpoint, metadata, new_versions)
 
+    @redone
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:

@@ -6,6 +6,7 @@ from guardkit.core.audit import AuditEvent
 from guardkit.core.standing import StandingApproval, StandingRevocation
 from guardkit.sql import standing_rows
 from guardkit.sql.database import Database
+from guardkit.sql.deadlocks import redone
 
 
 class StandingStore:
@@ -35,6 +36,7 @@ class StandingStore:
         with self.database.reading() as connection:
             return standing_rows.fitting(connection, tenant, key, limit)
 
+    @redone
     def revoke_standing(
         self, revocation: StandingRevocation, events: Sequence[AuditEvent]
     ) -> StandingApproval | None:

@@ -45,6 +45,7 @@ from guardkit.sql import (
 )
 from guardkit.sql.api_store import ApiStore
 from guardkit.sql.database import Database
+from guardkit.sql.deadlocks import redone
 from guardkit.sql.engines import Target
 from guardkit.sql.finding_store import FindingStore
 from guardkit.sql.news import News
@@ -78,6 +79,7 @@ class SQLStore(ApiStore, FindingStore, ReviewStore, StandingStore, StatsStore):
 
     # --- runs ---
 
+    @redone
     def open_run(self, opening: Opening, events: Sequence[AuditEvent]) -> Opened:
         """Take the thread's lease and open or continue a turn.
 
@@ -90,21 +92,25 @@ class SQLStore(ApiStore, FindingStore, ReviewStore, StandingStore, StatsStore):
         with self.database.writing() as connection:
             return runs.open_run(connection, opening, events)
 
+    @redone
     def renew(self, run: RunRef, lease_seconds: float) -> StopOrder | None:
         """Extend the lease; returns the stop in force, if any."""
         with self.database.writing() as connection:
             return runs.renew(connection, run, lease_seconds)
 
+    @redone
     def close_run(self, run: RunRef, closing: Closing, events: Sequence[AuditEvent]) -> None:
         """Give the lease back and say how the run ended."""
         with self.database.writing() as connection:
             runs.close_run(connection, run, closing, events)
 
+    @redone
     def flush(self, run: RunRef, events: Sequence[AuditEvent], marks: Marks | None = None) -> None:
         """Append to the audit chain under the run's lease."""
         with self.database.writing() as connection:
             runs.flush(connection, run, events, marks)
 
+    @redone
     def end_turn(self, run: RunRef, outcome: NoResult, events: Sequence[AuditEvent]) -> NoResult:
         """End the turn, durably. Returns the outcome that holds: the first one wins."""
         with self.database.writing() as connection:
@@ -129,6 +135,7 @@ class SQLStore(ApiStore, FindingStore, ReviewStore, StandingStore, StatsStore):
 
     # --- approvals ---
 
+    @redone
     def register(
         self, run: RunRef, requests: Sequence[ApprovalRequest], events: Sequence[AuditEvent]
     ) -> Sequence[Approval]:
@@ -171,6 +178,7 @@ class SQLStore(ApiStore, FindingStore, ReviewStore, StandingStore, StatsStore):
                 after=after,
             )
 
+    @redone
     def settle(self, approval: Approval, expected_version: int, events: Sequence[AuditEvent]) -> bool:
         """Store an approval changed by `decide` or `close`, if nobody changed it since it was read."""
         with self.database.writing() as connection:
@@ -202,6 +210,7 @@ class SQLStore(ApiStore, FindingStore, ReviewStore, StandingStore, StatsStore):
                 connection, tenant=tenant, thread_id=thread_id, state=state, limit=_limit(limit)
             )
 
+    @redone
     def claim(
         self,
         run: RunRef,
@@ -228,6 +237,7 @@ class SQLStore(ApiStore, FindingStore, ReviewStore, StandingStore, StatsStore):
                 standing=standing,
             )
 
+    @redone
     def record(
         self, run: RunRef, *, key: str, state: EffectState, result: Json, events: Sequence[AuditEvent]
     ) -> bool:
@@ -235,6 +245,7 @@ class SQLStore(ApiStore, FindingStore, ReviewStore, StandingStore, StatsStore):
         with self.database.writing() as connection:
             return effects.record(connection, run, key=key, state=state, result=result, events=events)
 
+    @redone
     def reconcile(
         self,
         tenant: str,
@@ -254,6 +265,7 @@ class SQLStore(ApiStore, FindingStore, ReviewStore, StandingStore, StatsStore):
 
     # --- audit ---
 
+    @redone
     def append(self, tenant: str, events: Sequence[AuditEvent]) -> None:
         """Append events that belong to no run, to a tenant's chain or to `*`."""
         names.owner(tenant)
@@ -290,11 +302,13 @@ class SQLStore(ApiStore, FindingStore, ReviewStore, StandingStore, StatsStore):
 
     # --- stops ---
 
+    @redone
     def set_stop(self, order: StopOrder) -> StopOrder:
         """Put a stop in force, audited. Threads it covers that are paused become due."""
         with self.database.writing() as connection:
             return stops.set_stop(connection, order)
 
+    @redone
     def lift_stop(self, stop_id: str, *, by: str, why: str) -> bool:
         """Lift a stop, audited. Returns whether it was in force."""
         with self.database.writing() as connection:
@@ -316,21 +330,25 @@ class SQLStore(ApiStore, FindingStore, ReviewStore, StandingStore, StatsStore):
         with self.database.reading() as connection:
             return due.due(connection, _limit(limit), agents)
 
+    @redone
     def postpone(self, thread: DueThread, seconds: float) -> None:
         """Count an attempt and wait before the next."""
         with self.database.writing() as connection:
             due.postpone(connection, thread, seconds)
 
+    @redone
     def settled(self, thread: DueThread) -> None:
         """The thread needs no worker now. What has become due since it was handed out stays due."""
         with self.database.writing() as connection:
             due.settled(connection, thread)
 
+    @redone
     def dead_letter(self, thread: DueThread, why: str) -> None:
         """Give up on a thread, visibly, until `redrive`."""
         with self.database.writing() as connection:
             due.dead_letter(connection, thread, why)
 
+    @redone
     def redrive(self, tenant: str, thread_id: str) -> bool:
         """Make a dead-lettered thread due again. Returns whether it was one."""
         with self.database.writing() as connection:
@@ -340,11 +358,13 @@ class SQLStore(ApiStore, FindingStore, ReviewStore, StandingStore, StatsStore):
         """What waits for people, workers and operators, by agent. Each count stops at 10,000."""
         return self.database.look(backlog.backlog)
 
+    @redone
     def deliveries(self, limit: int = 50) -> Sequence[Delivery]:
         """Take messages that have to go out; each is handed out again after a minute unless `delivered`."""
         with self.database.writing() as connection:
             return deliveries.take(connection, _limit(limit))
 
+    @redone
     def delivered(self, delivery: Delivery, *, error: str | None, rendered: str | None = None) -> None:
         """Note that a delivery went out, with the hash of what was rendered, or failed and is tried again later."""
         with self.database.writing() as connection:
@@ -356,6 +376,7 @@ class SQLStore(ApiStore, FindingStore, ReviewStore, StandingStore, StatsStore):
 
     # --- what channels remember ---
 
+    @redone
     def keep_post(self, post: Post) -> None:
         """Insert a copy of a question, or replace the one with the same id."""
         with self.database.writing() as connection:
@@ -366,6 +387,7 @@ class SQLStore(ApiStore, FindingStore, ReviewStore, StandingStore, StatsStore):
         with self.database.reading() as connection:
             return records.of_approval(connection, tenant, approval_id)
 
+    @redone
     def keep_contact(self, contact: Contact) -> None:
         """Insert a contact, or replace the one with the same tenant, channel and key."""
         with self.database.writing() as connection:
@@ -376,11 +398,13 @@ class SQLStore(ApiStore, FindingStore, ReviewStore, StandingStore, StatsStore):
         with self.database.reading() as connection:
             return records.contact(connection, tenant, channel, key)
 
+    @redone
     def forget_contact(self, tenant: str, channel: str, key: str) -> bool:
         """Remove a contact. Returns whether it was there."""
         with self.database.writing() as connection:
             return records.forget_contact(connection, tenant, channel, key)
 
+    @redone
     def first_time(self, scope: str, key: str, seconds: float) -> bool:
         """Whether nobody has taken this in the last `seconds`, in any process."""
         with self.database.writing() as connection:

@@ -14,9 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
-from guardkit import Approval
 from guardkit.core.runs import TurnStatus
 from guardkit.errors import BusyError, StaleRunError, StorageError
 from tests.chaos import witness
@@ -44,9 +43,6 @@ _PATIENCE = 300.0
 
 _POLL = 0.05
 _EVERYTHING = 10_000
-_CALLS = 8
-"""How often somebody tries who is told that the database gave up."""
-
 _KILLS = (
     "claimed",
     "recorded",
@@ -405,26 +401,14 @@ def _begins(scene: Scene, part: _Part) -> None:
 
     def begin(one: tuple[Shape, str, Script]) -> None:
         shape, name, told = one
-        given: Any = prompt(told, name=name)
         with suppress(BusyError, StaleRunError):  # one that was too slow has lost its thread to a worker
-            for _ in range(_CALLS):
-                try:
-                    graphs[shape].invoke(given, scene.config(name))
-                    return
-                except StorageError:  # as a caller does who is told that the database gave up: once more
-                    given = None if scene.guard.store.turn("default", name) else given
+            graphs[shape].invoke(prompt(told, name=name), scene.config(name))
 
     async def abegin(one: tuple[Shape, str, Script], places: asyncio.Semaphore) -> None:
         shape, name, told = one
         async with places:
-            given: Any = prompt(told, name=name)
             with suppress(BusyError, StaleRunError):
-                for _ in range(_CALLS):
-                    try:
-                        await graphs[shape].ainvoke(given, scene.config(name))
-                        return
-                    except StorageError:
-                        given = None if scene.guard.store.turn("default", name) else given
+                await graphs[shape].ainvoke(prompt(told, name=name), scene.config(name))
 
     async def all_of_them() -> None:
         places = asyncio.Semaphore(3)
@@ -452,21 +436,13 @@ def _decides(scene: Scene, part: _Part) -> None:
             crowd.open(), key=lambda one: random.Random(f"{part.seed}:{one.request.id}").random()
         )
         for approval in waiting[:50]:
-            _says(crowd, approval, rng)
+            crowd.answer(approval, rng)
         if not waiting:
             time.sleep(_POLL)
     everything = list(scene.guard.store.listed(limit=_EVERYTHING))
     rng.shuffle(everything)
     for approval in everything:
-        _says(crowd, approval, rng)
-
-
-def _says(crowd: Crowd, approval: Approval, rng: random.Random) -> None:
-    """Answer; who is told that the database gave up tries once more. MariaDB ends deadlocks so."""
-    for _ in range(_CALLS):
-        with suppress(StorageError):
-            crowd.answer(approval, rng)
-            return
+        crowd.answer(approval, rng)
 
 
 def _resumes(scene: Scene, part: _Part) -> None:
