@@ -35,6 +35,9 @@ hypothesis.settings.load_profile("quick")
 for variable in ("LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING", "LANGCHAIN_TRACING_V2"):
     os.environ.pop(variable, None)
 
+# rich takes the width when a console is made, and workers of pytest-xdist are told 80 columns.
+os.environ["COLUMNS"] = "200"
+
 
 def _stay_on_loopback(event: str, args: tuple[Any, ...]) -> None:
     """Refuses every connection of the test process that leaves this machine."""

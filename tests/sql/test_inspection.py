@@ -18,7 +18,7 @@ def test_what_is_wrong_is_named(url: str, request: pytest.FixtureRequest) -> Non
         SQLStore(database).open_run(samples.opening("t-1"), [samples.EVENT])
         found = inspect_database(database)
     assert [one.says for one in found if not one.ok] == []
-    assert [one.what for one in found] == ["revision", "tables", "checkpoints", "audit"]
+    assert [one.what for one in found] == ["revision", "tables", "checkpoints", "standing approvals", "audit"]
 
     engine = create_engine(location)
     with engine.begin() as connection:

@@ -106,6 +106,8 @@ class Line:
     def _in_its_place(self, environment: dict[str, str]) -> Iterator[None]:
         """Folder, environment and arguments of a command, and afterwards those of the tests."""
         before = os.environ.copy(), Path.cwd(), sys.argv, sys.path.copy(), set(sys.modules), sys.excepthook
+        # A module of the folder may be another one within the same second: what was compiled would pass for it.
+        compiles, sys.dont_write_bytecode = sys.dont_write_bytecode, True
         os.environ.clear()
         os.environ.update(self._environment(environment))
         os.chdir(self.folder)
@@ -116,6 +118,7 @@ class Line:
             os.environ.update(before[0])
             os.chdir(before[1])
             sys.argv, sys.path[:], sys.excepthook = before[2], before[3], before[5]
+            sys.dont_write_bytecode = compiles
             for name in (
                 set(sys.modules) - before[4]
             ):  # modules of the folder, of which the next test has others

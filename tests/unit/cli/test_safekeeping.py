@@ -66,7 +66,13 @@ def test_a_check_names_what_is_wrong_and_what_to_do(line: Line, desk: Desk) -> N
     desk.guard.database.close()
     good = line("db", "check", "--json")
     assert good.status == 0, good.out
-    assert {one["what"] for one in json.loads(good.out)} == {"revision", "tables", "checkpoints", "audit"}
+    assert {one["what"] for one in json.loads(good.out)} == {
+        "revision",
+        "tables",
+        "checkpoints",
+        "standing approvals",
+        "audit",
+    }
 
     run_sql(line, "DELETE FROM gk_audit WHERE seq = (SELECT max(seq) FROM gk_audit)")
     cut = line("db", "check")
