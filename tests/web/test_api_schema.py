@@ -133,12 +133,14 @@ def aim(case: Any, desk: Desk, name: str) -> None:
         )
     if name == "breakGlass" and isinstance(case.body, dict):
         case.body |= {"version": approval.version, "digest": approval.digest}
+        case.body.pop("standing", None)  # this question takes none
     if name == "decideTogether" and isinstance(case.body, dict):
         shown = presentation_hash(present(approval))
         seen = {"version": approval.version, "digest": approval.digest, "presentation_hash": shown}
         case.body |= {"items": [{"approval": approval.request.id, **seen}]}
     if name == "decide" and isinstance(case.body, dict):
         case.body |= {"version": approval.version, "digest": approval.digest}
+        case.body.pop("standing", None)  # this question takes none
         if case.body.get("decision") != "edit":
             case.body.pop("arguments", None)
 
