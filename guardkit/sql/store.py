@@ -10,14 +10,12 @@ from guardkit.core.no_result import NoResult
 from guardkit.core.places import Place
 from guardkit.core.runs import (
     Closing,
-    Contact,
     Delivery,
     DueThread,
     Marks,
     Message,
     Opened,
     Opening,
-    Post,
     RunRef,
     StopOrder,
     ThreadRow,
@@ -38,12 +36,12 @@ from guardkit.sql import (
     effect_rows,
     effects,
     names,
-    records,
     runs,
     stops,
     turns,
 )
 from guardkit.sql.api_store import ApiStore
+from guardkit.sql.channel_store import ChannelStore
 from guardkit.sql.database import Database
 from guardkit.sql.deadlocks import redone
 from guardkit.sql.engines import Target
@@ -60,7 +58,7 @@ def _limit(limit: int) -> int:
     return limit
 
 
-class SQLStore(ApiStore, FindingStore, ReviewStore, StandingStore, StatsStore):
+class SQLStore(ApiStore, ChannelStore, FindingStore, ReviewStore, StandingStore, StatsStore):
     """Everything durable, in one SQL database; implements `guardkit.core.ports.Store`.
 
     Args:
@@ -373,39 +371,3 @@ class SQLStore(ApiStore, FindingStore, ReviewStore, StandingStore, StatsStore):
     def messages(self, tenant: str, thread_id: str) -> Sequence[Message]:
         """Every delivery about a thread's questions that was tried, in the order in which they went out."""
         return self.database.look(lambda connection: deliveries.of_thread(connection, tenant, thread_id))
-
-    # --- what channels remember ---
-
-    @redone
-    def keep_post(self, post: Post) -> None:
-        """Insert a copy of a question, or replace the one with the same id."""
-        with self.database.writing() as connection:
-            records.keep_post(connection, post)
-
-    def posts(self, tenant: str, approval_id: str) -> Sequence[Post]:
-        """Every copy of a question, oldest first."""
-        with self.database.reading() as connection:
-            return records.of_approval(connection, tenant, approval_id)
-
-    @redone
-    def keep_contact(self, contact: Contact) -> None:
-        """Insert a contact, or replace the one with the same tenant, channel and key."""
-        with self.database.writing() as connection:
-            records.keep_contact(connection, contact)
-
-    def contact(self, tenant: str, channel: str, key: str) -> Contact | None:
-        """The contact with this key."""
-        with self.database.reading() as connection:
-            return records.contact(connection, tenant, channel, key)
-
-    @redone
-    def forget_contact(self, tenant: str, channel: str, key: str) -> bool:
-        """Remove a contact. Returns whether it was there."""
-        with self.database.writing() as connection:
-            return records.forget_contact(connection, tenant, channel, key)
-
-    @redone
-    def first_time(self, scope: str, key: str, seconds: float) -> bool:
-        """Whether nobody has taken this in the last `seconds`, in any process."""
-        with self.database.writing() as connection:
-            return records.first_time(connection, scope, key, seconds)
