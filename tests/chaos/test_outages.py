@@ -33,7 +33,7 @@ def test_what_is_cut_off_or_crashes_loses_nothing_and_repeats_nothing(
             problems += [f"trial {number}: {problem}" for problem in found.all()]
     assert not problems, "\n".join([f"--chaos-seed={campaign.seed}", *problems])
     assert counts["server crashed"] == campaign.outages
-    assert counts["cut in a transaction"] > (campaign.outages if campaign.full else 0)
     assert counts["effect done"] > 0
     if campaign.full:
+        assert counts["cut in a transaction"] > campaign.outages, "a sample is too short to be sure of any"
         keep(f"chaos_outages_{kind}", campaign.seed, counts)

@@ -1,16 +1,18 @@
 """A database in which every column that holds what somebody wrote holds a word that is nowhere else.
 
-`python -m tests.sql.planted URL KEYS ACCEPTS_PLAIN` brings it to the newest key, a row a transaction, for those who kill it.
+`python -m tests.sql.planted URL KEYS ACCEPTS_PLAIN NUMBER` brings it to the newest key, a row a transaction, and dies at change NUMBER.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from typing import Any
 
 from langgraph.checkpoint.base import empty_checkpoint
 from pydantic import SecretStr
-from sqlalchemy import insert
+from sqlalchemy import event, insert
 
 from guardkit.core.approvals import Approval, ApprovalDecision
 from guardkit.core.audit import AuditEvent
@@ -348,10 +350,20 @@ def keys(*texts: str, accepts_plain: bool = False) -> Encryption:
     return Encryption(keys=tuple(map(SecretStr, texts)), accepts_plain=accepts_plain)
 
 
-def main(url: str, texts: str, accepts_plain: str) -> None:
-    """Bring a database to the newest key."""
+def main(url: str, texts: str, accepts_plain: str, number: str) -> None:
+    """Bring a database to the newest key, and be killed before so many changes are made."""
     encryption = keys(*texts.split(","), accepts_plain=accepts_plain == "yes")
+    seen = 0
     with Database(url, encryption=encryption) as database:
+        database.prepare()
+
+        @event.listens_for(database.engine, "before_cursor_execute")
+        def _(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+            nonlocal seen
+            seen += statement.lstrip().startswith("UPDATE")
+            if seen == int(number):
+                os.kill(os.getpid(), signal.SIGKILL)
+
         encrypt_database(database, by="ops", batch=1)
 
 
