@@ -45,6 +45,10 @@ class Effect:
     standing_id: str | None = None
     """The standing approval that let it run, if people had said yes to all like it."""
 
+    deadline: float | None = None
+    """Seconds since the epoch, by the database's clock, after which whoever looks takes it that this attempt reaches
+    nobody any more. `None` for a tool without `timeout`. Hand it on to an outside that can refuse what comes late."""
+
 
 class EffectRecord(Value):
     """The ledger row of one side effect."""
@@ -65,7 +69,14 @@ class EffectRecord(Value):
     result: Json = None
     claimed_at: float
     """Seconds since the epoch, by the database's clock."""
+    deadline: float | None = None
+    """Until when its latest attempt may still reach the outside; by the same clock. `None` if the tool has no
+    `timeout`."""
     settled_at: float | None = None
+
+    def may_arrive(self, now: float) -> bool:
+        """Whether its latest attempt may still reach the outside: until then nobody can know that it did not."""
+        return self.deadline is not None and now < self.deadline
 
 
 class Reconciled(Value):
@@ -88,6 +99,8 @@ class Claimed:
     """The key was free and is now this run's."""
 
     attempt: int
+    deadline: float | None = None
+    """Until when the attempt may take; seconds since the epoch, by the database's clock."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,11 +158,13 @@ class Effects(Protocol):
         approval: Approval | None,
         events: Sequence[AuditEvent],
         standing: StandingUse | None = None,
+        within: float | None = None,
     ) -> ClaimResult:
         """In one transaction: check lease, stop and turn, consume the approval, claim the key, write the audit.
 
         `approval` is consumed only in the version that the caller has checked, and `standing` counted down only as far
-        as it reaches. Anything but `Claimed` has changed nothing and appended no events.
+        as it reaches. Anything but `Claimed` has changed nothing and appended no events. `within` is how many seconds
+        the execution may take; the deadline that follows from it is kept in the row.
         """
         ...
 
@@ -188,6 +190,9 @@ class Effects(Protocol):
         asked: Asked | None = None,
     ) -> bool:
         """Settle a key in doubt (`done` or `not_done`). Returns whether it was in doubt.
+
+        It is settled as `not_done` only once its deadline is over: what has not happened by now may until then happen
+        still. As `done` it is settled at any time.
 
         With `asked` a run settles it: only while it holds its lease, and only the attempt that it has asked about. An
         answer is as old as the question, and may be about an attempt that another has followed.

@@ -46,7 +46,8 @@ class Declarations:
             target: the function or tool, when used without parentheses.
             key: effect key from the validated arguments, seen as attributes: `lambda a: a.claim_id`. Without it
                 every proposed call is an effect of its own.
-            timeout: seconds that one execution may take; after that the effect is in doubt.
+            timeout: seconds that one execution may take; after that the effect is in doubt. Before that nobody can
+                settle it as not done.
             reconcile: finds out, by the idempotency key, what became of an effect in doubt.
             reads: state fields that the tool also reads; they become part of what is approved.
             trust: how far what it returns is trusted.

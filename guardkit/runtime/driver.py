@@ -8,6 +8,7 @@ import asyncio
 import contextvars
 import inspect
 import threading
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, assert_never
@@ -15,7 +16,7 @@ from typing import Any, TypeVar, assert_never
 from guardkit.core.effects import Effect
 from guardkit.core.values import JsonObject
 from guardkit.errors import ConfigurationError
-from guardkit.runtime.needs import Ask, Flow, InStore, Need, Pause, RunTool
+from guardkit.runtime.needs import Ask, Flow, InStore, Need, Pause, RunTool, Wait
 
 T = TypeVar("T")
 
@@ -92,6 +93,8 @@ def _sync(need: Need, host: SyncHost) -> Any:
             if need.timeout is None:
                 return host.run_tool(need.args, need.effect)
             return _in_time(lambda: host.run_tool(need.args, need.effect), need.timeout)
+        case Wait():
+            return time.sleep(need.seconds)
         case Pause():
             return host.pause(need.payload)
         case _:
@@ -145,6 +148,8 @@ async def _async(need: Need, host: AsyncHost) -> Any:
         case RunTool():
             running = host.run_tool(need.args, need.effect)
             return await (running if need.timeout is None else asyncio.wait_for(running, need.timeout))
+        case Wait():
+            return await asyncio.sleep(need.seconds)
         case Pause():
             return host.pause(need.payload)
         case _:

@@ -32,10 +32,13 @@ from guardkit.errors import StaleRunError, StorageError
 from guardkit.runtime.ending import end, stopped
 from guardkit.runtime.events import Attributes, spanned
 from guardkit.runtime.gate import Gated, digest_of
-from guardkit.runtime.needs import Ask, Flow, InStore, RunTool
+from guardkit.runtime.needs import Ask, Flow, InStore, RunTool, Wait
 from guardkit.runtime.session import Session
 from guardkit.runtime.telling import asked_in, waited
 from guardkit.runtime.tools import OutputCodec, idempotency_key
+
+AFTER_DEADLINE = 0.05
+"""Seconds that a run waits longer than to the deadline of an effect in doubt, by a clock of its own."""
 
 NOT_DONE = "The action did not take place."
 CHANGED = "a check or the key function changed the action after it was decided on"
@@ -117,6 +120,7 @@ def _claimed(
                     approval=approval,
                     events=events,
                     standing=gated.standing,
+                    within=gated.spec.timeout,
                 )
             )
         except BaseException:
@@ -178,6 +182,7 @@ def _run(
         attempt=claim.attempt,
         approval_id=approval.request.id if approval else None,
         standing_id=None if gated.standing is None else gated.standing.standing.id,
+        deadline=claim.deadline,
     )
     if not session.holds:
         # Somebody may have looked meanwhile whether it happened, and been told that it did not.
@@ -279,17 +284,22 @@ def _consumed_before(session: Session, gated: Gated, key: str, codec: OutputCode
 
 def _reconcile(session: Session, gated: Gated, key: str, codec: OutputCodec) -> Flow[bool]:
     """Let the tool find out what became of its effect. Returns whether the key is settled now."""
-    ask = gated.spec.reconcile
-    if ask is None:
-        return False
     store, run, tenant = session.services.store, session.run, session.run.tenant
     record: EffectRecord | None = yield InStore(lambda: store.effect(tenant, key))
     if record is None:
         return False
-    outside = idempotency_key(tenant, key)
-    results: list[Any] = yield Ask([lambda: ask(outside)], session.services.check_timeout)
-    found = results[0]
-    if not isinstance(found, Reconciled) or found.state == "unknown":
+    found = yield from _found(session, gated, key)
+    now: float = yield InStore(store.now)
+    if (
+        found is not None
+        and found.state == "not_done"
+        and record.deadline is not None
+        and record.may_arrive(now)
+    ):
+        # What has not happened by now may happen until then: a process that was frozen goes on where it was.
+        yield Wait(record.deadline - now + AFTER_DEADLINE)
+        found = yield from _found(session, gated, key)
+    if found is None:
         return False
     state = EffectState.DONE if found.state == "done" else EffectState.NOT_DONE
     event = session.event("effect.reconciled", action=gated.action.id, key=key, state=state.value, by="tool")
@@ -306,6 +316,17 @@ def _reconcile(session: Session, gated: Gated, key: str, codec: OutputCodec) -> 
         )
     )
     return settled
+
+
+def _found(session: Session, gated: Gated, key: str) -> Flow[Reconciled | None]:
+    """What the tool says became of its effect, as far as it knows."""
+    ask = gated.spec.reconcile
+    if ask is None:
+        return None
+    outside = idempotency_key(session.run.tenant, key)
+    results: list[Any] = yield Ask([lambda: ask(outside)], session.services.check_timeout)
+    found = results[0]
+    return found if isinstance(found, Reconciled) and found.state != "unknown" else None
 
 
 def _halted(session: Session, claim: Halted) -> Flow[Outcome]:

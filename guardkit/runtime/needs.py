@@ -45,11 +45,18 @@ class RunTool:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """Let time pass, while the run keeps its lease."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """Interrupt the graph. What is sent back was said by whoever resumed it, and proves nothing."""
 
     payload: JsonObject
 
 
-Need: TypeAlias = InStore | Ask | RunTool | Pause
+Need: TypeAlias = InStore | Ask | RunTool | Wait | Pause
 Flow: TypeAlias = Generator[Need, Any, T]

@@ -128,5 +128,6 @@ def _read(connection: Connection, row: Row[Any], state: EffectState) -> EffectRe
         standing_id=row.standing_id,
         result=result_of(connection, row),
         claimed_at=row.claimed_at,
+        deadline=row.deadline,
         settled_at=row.settled_at,
     )

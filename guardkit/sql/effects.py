@@ -52,6 +52,7 @@ def claim(
     approval: Approval | None,
     events: Sequence[AuditEvent],
     standing: StandingUse | None = None,
+    within: float | None = None,
 ) -> ClaimResult:
     """Claim a key; see `guardkit.core.ports.Effects.claim`.
 
@@ -81,6 +82,7 @@ def claim(
         if isinstance(reached, str):
             return Lapsed("standing", reached)
     attempt = 1 if row is None else row.attempt + 1
+    deadline = None if within is None else holding.now + within
     values: dict[str, Any] = {
         "key": key,
         "tool": tool,
@@ -96,6 +98,7 @@ def claim(
         "standing_id": None if standing is None else standing.standing.id,
         "result": None,
         "claimed_at": holding.now,
+        "deadline": deadline,
         "settled_at": None,
     }
     identity = {"tenant": run.tenant, "key_hash": key_hash}
@@ -115,7 +118,7 @@ def claim(
     if standing is not None and reached is not None:
         said = [*said, standing_rows.count_down(connection, run, standing, reached, action_id)]
     audit.append(connection, run.tenant, said, holding.now)
-    return Claimed(attempt)
+    return Claimed(attempt, deadline)
 
 
 def _halted(connection: Connection, run: RunRef, holding: lease.Held) -> Halted | None:
@@ -238,6 +241,8 @@ def reconcile(
     if row is None or effect_rows.standing_of(connection, row, now) is not EffectState.IN_DOUBT:
         return False
     if asked is not None and row.attempt != asked.attempt:
+        return False
+    if state is EffectState.NOT_DONE and row.deadline is not None and now < row.deadline:
         return False
     _settle(connection, row, state, kept, now)
     own = _event(

@@ -85,7 +85,7 @@ OPEN: Mapping[str, str] = {
     "gk_deliveries": "id approval_id tenant channel kind stage state attempts next_at delivered_at rendered",
     # `key_hash` is not keyed: processes of two kinds must meet at the same row, or an effect would run twice.
     "gk_effects": "tenant key_hash tool digest action_id thread_id turn run_id token state attempt approval_id "
-    "standing_id claimed_at settled_at",
+    "standing_id claimed_at settled_at deadline",
     "gk_audit": "tenant seq at kind thread_id turn previous hash",
     "gk_audit_heads": "tenant seq hash",
     "gk_stops": "id scope tenant target set_at lifted_at",

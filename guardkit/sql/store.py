@@ -220,6 +220,7 @@ class SQLStore(ApiStore, ChannelStore, FindingStore, ReviewStore, StandingStore,
         approval: Approval | None,
         events: Sequence[AuditEvent],
         standing: StandingUse | None = None,
+        within: float | None = None,
     ) -> ClaimResult:
         """Check lease, stop and turn, consume the approval, claim the key, count down, write the audit."""
         with self.database.writing() as connection:
@@ -233,6 +234,7 @@ class SQLStore(ApiStore, ChannelStore, FindingStore, ReviewStore, StandingStore,
                 approval=approval,
                 events=events,
                 standing=standing,
+                within=within,
             )
 
     @redone
@@ -255,7 +257,7 @@ class SQLStore(ApiStore, ChannelStore, FindingStore, ReviewStore, StandingStore,
         events: Sequence[AuditEvent],
         asked: Asked | None = None,
     ) -> bool:
-        """Settle a key in doubt (`done` or `not_done`). Returns whether it was in doubt."""
+        """Settle a key in doubt, as `not_done` only after its deadline. Returns whether it was settled."""
         with self.database.writing() as connection:
             return effects.reconcile(
                 connection, tenant, key, state=state, result=result, by=by, events=events, asked=asked

@@ -186,6 +186,7 @@ effects = Table(
     Column("claimed_at", Moment, nullable=False),
     Column("settled_at", Moment),
     Column("standing_id", String(64)),
+    Column("deadline", Moment),
     Index("gk_effects_thread", "tenant", "thread_id"),
     Index("gk_effects_state", "state", "claimed_at"),
     **TABLE,

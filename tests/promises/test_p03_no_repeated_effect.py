@@ -140,6 +140,60 @@ def test_the_tool_finds_out_that_it_was_not_done(scene: Scene, mode: Mode) -> No
     assert _state(guard) is EffectState.DONE
 
 
+def test_that_it_was_not_done_counts_after_the_deadline_only(scene: Scene, mode: Mode) -> None:
+    bank = Bank()
+    asked: list[float] = []
+
+    def reconcile(key: str) -> Reconciled:
+        asked.append(guard.store.now())
+        return Reconciled(state="not_done")
+
+    guard, turn = _thread(scene, mode, bank, reconcile=reconcile, timeout=1.0)
+    bank.next = ConnectionError("reset")
+    turn("a")
+    bank.next = None
+    assert told(turn("b")) == ["paid"]
+    deadline = bank.started[0].deadline
+    assert deadline is not None
+    assert asked[-1] >= deadline
+    assert [one.attempt for one in bank.started] == [1, 2]
+
+
+def test_what_reaches_the_outside_until_the_deadline_is_found_then(scene: Scene, mode: Mode) -> None:
+    bank = Bank()
+
+    def reconcile(key: str) -> Reconciled:
+        deadline = bank.started[0].deadline
+        assert deadline is not None
+        return Reconciled(state="not_done" if guard.store.now() < deadline else "done", result="paid late")
+
+    guard, turn = _thread(scene, mode, bank, reconcile=reconcile, timeout=1.0)
+    bank.next = ConnectionError("reset")
+    turn("a")
+    turn("b")
+    assert len(bank.started) == 1
+    assert _state(guard) is EffectState.DONE
+
+
+def test_that_it_was_done_counts_at_once(scene: Scene, mode: Mode) -> None:
+    bank = Bank()
+    guard, turn = _thread(
+        scene, mode, bank, reconcile=lambda key: Reconciled(state="done", result="paid"), timeout=3600
+    )
+    bank.next = ConnectionError("reset")
+    turn("a")
+    turn("b")
+    assert len(bank.started) == 1
+    assert _state(guard) is EffectState.DONE
+
+
+def test_a_tool_without_a_timeout_has_no_deadline(scene: Scene, mode: Mode) -> None:
+    bank = Bank()
+    _, turn = _thread(scene, mode, bank)
+    turn("a")
+    assert [one.deadline for one in bank.started] == [None]
+
+
 @pytest.mark.parametrize("found", ["unknown", "raises", "junk"])
 def test_a_tool_that_does_not_know_leaves_it_in_doubt(scene: Scene, mode: Mode, found: str) -> None:
     def reconcile(key: str) -> Any:

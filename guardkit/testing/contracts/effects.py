@@ -157,6 +157,45 @@ class EffectsContract:
         expect(len(store.entries(TENANT)), before, "entries of the audit log")
         expect(settles(Asked(run, 2)), True, "settling the newest attempt")
 
+    def test_that_nothing_happened_is_settled_after_the_deadline_only(self, store: Store) -> None:
+        run = samples.opened(store).run
+
+        def claim(key: str, within: float | None) -> ClaimResult:
+            return store.claim(
+                run,
+                key=key,
+                tool="pay_claim",
+                digest=_D1,
+                action_id="a1",
+                approval=None,
+                events=[EVENT],
+                within=within,
+            )
+
+        def deadline(key: str) -> float | None:
+            return there(store.effect(TENANT, key), "the row").deadline
+
+        for key, within in (("free", None), ("short", 0.3), ("long", 600.0)):
+            before = store.now()
+            claimed = claim(key, within)
+            holds(isinstance(claimed, Claimed), f"the claim of {key!r}: {claimed!r}")
+            expect(claimed, Claimed(1, deadline(key)), "the claim names the row's deadline")
+            if within is None:
+                expect(deadline(key), None, "the deadline of an effect that may take for ever")
+            else:
+                at = there(deadline(key), "the deadline")
+                holds(before + within <= at <= store.now() + within, "the deadline is the claim and `within`")
+            _record(store, run, EffectState.IN_DOUBT, key=key)
+        entries = len(store.entries(TENANT))
+        expect(_reconcile(store, EffectState.NOT_DONE, key="long"), False, "not done, before the deadline")
+        expect(_stands(store, "long"), EffectState.IN_DOUBT, "the state")
+        expect(len(store.entries(TENANT)), entries, "entries of the audit log")
+        expect(_reconcile(store, EffectState.DONE, "R-1", key="long"), True, "done, before the deadline")
+        expect(_reconcile(store, EffectState.NOT_DONE, key="free"), True, "not done, without a deadline")
+        time.sleep(0.4)
+        expect(_reconcile(store, EffectState.NOT_DONE, key="short"), True, "not done, after the deadline")
+        expect(claim("short", 600.0), Claimed(2, deadline("short")), "the next attempt has its own deadline")
+
     def test_what_a_dead_run_left_is_in_doubt(self, store: Store) -> None:
         run = samples.opened(store, lease_seconds=0.6).run
         _claim(store, run)

@@ -64,6 +64,7 @@ class MemoryEffects(MemoryState):
         approval: Approval | None,
         events: Sequence[AuditEvent],
         standing: StandingUse | None = None,
+        within: float | None = None,
     ) -> ClaimResult:
         """Consume the approval and claim the key; see `Effects.claim`."""
         with self._lock:
@@ -97,6 +98,7 @@ class MemoryEffects(MemoryState):
             if approval is not None:
                 self._put(approval, close(approval, ApprovalState.CONSUMED, self.now()))
             attempt = 1 if before is None else before.record.attempt + 1
+            now = self.now()
             record = EffectRecord(
                 tenant=run.tenant,
                 key=key,
@@ -109,11 +111,12 @@ class MemoryEffects(MemoryState):
                 attempt=attempt,
                 approval_id=None if approval is None else approval.request.id,
                 standing_id=None if standing is None else standing.standing.id,
-                claimed_at=self.now(),
+                claimed_at=now,
+                deadline=None if within is None else now + within,
             )
             self._claims[run.tenant, key] = MemoryClaim(record, run.token)
             self._add_events(run.tenant, listed)
-            return Claimed(attempt)
+            return Claimed(attempt, record.deadline)
 
     def record(
         self, run: RunRef, *, key: str, state: EffectState, result: Json, events: Sequence[AuditEvent]
@@ -149,6 +152,8 @@ class MemoryEffects(MemoryState):
             if claim is None or self._record_of(claim).state is not EffectState.IN_DOUBT:
                 return False
             if asked is not None and claim.record.attempt != asked.attempt:
+                return False
+            if state is EffectState.NOT_DONE and claim.record.may_arrive(self.now()):
                 return False
             own = _settled("effect.reconciled", claim, state)
             listed = self._checked(_unless_said(events, own))

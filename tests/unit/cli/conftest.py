@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from guardkit import Approval, EffectNotDone, Guard, GuardedGraph, Paused, Policy, Principal
+from guardkit import Approval, Effect, EffectNotDone, Guard, GuardedGraph, Paused, Policy, Principal
 from guardkit.cli import main
 from guardkit.core.keys import Keys
 from guardkit.core.signing import Signer
@@ -168,6 +168,8 @@ class Desk:
     graph: GuardedGraph
     paid: list[str]
     doubtful: list[str]
+    keys: list[str]
+    """The idempotency keys that the tool was handed."""
 
     def start(self, thread: str) -> Approval:
         """Begin a turn that asks for a payment."""
@@ -211,10 +213,12 @@ def opened_desk(line: Line, url: str) -> Iterator[Desk]:
     )
     paid: list[str] = []
     doubtful: list[str] = []
+    handed: list[str] = []
 
     @guard.effect(key=lambda args: args.claim)
-    def pay(claim: str, cents: int) -> str:
+    def pay(claim: str, cents: int, *, effect: Effect) -> str:
         """Pay a claim."""
+        handed.append(effect.key)
         if "refused" in doubtful:
             raise EffectNotDone("the bank is closed")
         if doubtful:
@@ -225,7 +229,7 @@ def opened_desk(line: Line, url: str) -> Iterator[Desk]:
     script = [calls(("pay", {"claim": "C-[red]1", "cents": 48000})), "Done."]
     graph = guard.compile(agent(script, [pay]), name="claims")
     try:
-        yield Desk(guard, graph, paid, doubtful)
+        yield Desk(guard, graph, paid, doubtful, handed)
     finally:
         guard.database.close()
 

@@ -13,7 +13,10 @@ from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.sqlite import SqliteSaver
 
 from guardkit import EffectState, Finished, NoResult
+from guardkit.core.effects import EffectRecord
+from guardkit.core.presentation import utc
 from guardkit.sql import head_revision
+from guardkit.testing.contracts import samples
 from tests.unit.cli.conftest import Desk, Line
 
 
@@ -193,6 +196,63 @@ def test_an_effect_is_settled_as_done_or_not_done(line: Line) -> None:
     refused = line("effects", "settle", "k", "perhaps", "--by", "olga")
     assert refused.status == 2
     assert "perhaps" in refused.err
+
+
+def _in_doubt(desk: Desk, within: float) -> EffectRecord:
+    """An effect of which nobody knows the outcome, and that may take so many seconds."""
+    store = desk.guard.store
+    run = samples.opened(store).run
+    store.claim(
+        run,
+        key="pay:[1]",
+        tool="pay",
+        digest="1" * 64,
+        action_id="a1",
+        approval=None,
+        events=[],
+        within=within,
+    )
+    store.record(run, key="pay:[1]", state=EffectState.IN_DOUBT, result=None, events=[])
+    record = store.effect(samples.TENANT, "pay:[1]")
+    assert record is not None
+    return record
+
+
+def test_before_its_deadline_nobody_says_that_an_effect_was_not_done(line: Line, desk: Desk) -> None:
+    record = _in_doubt(desk, 600.0)
+    where = ("pay:[1]", "--tenant", samples.TENANT)
+    refused = line("effects", "settle", where[0], "not_done", "--by", "olga", *where[1:])
+    assert refused.status == 2
+    assert utc(record.deadline or 0.0) in refused.err
+    assert "may still reach the outside" in refused.err
+    unchanged = desk.guard.store.effect(samples.TENANT, "pay:[1]")
+    assert unchanged == record
+    assert line("effects", "settle", where[0], "done", "--by", "olga", *where[1:]).status == 0
+
+
+def test_an_effect_is_shown_with_the_key_that_the_outside_knows(line: Line, desk: Desk) -> None:
+    record = _in_doubt(desk, 600.0)
+    where = ("pay:[1]", "--tenant", samples.TENANT)
+    shown = line("effects", "show", *where)
+    assert shown.status == 0
+    assert "pay:[1]" in shown.out
+    assert "in_doubt" in shown.out
+    told = json.loads(line("effects", "show", *where, "--json").out)
+    assert (told["deadline"], told["claimed_at"]) == (record.deadline, record.claimed_at)
+    assert told["outside"].startswith("guardkit-")
+    assert told["outside"] in shown.out
+    absent = line("effects", "show", "none", "--json")
+    assert absent.status == 2
+    assert "'none'" in absent.err
+
+
+def test_the_key_that_is_shown_is_the_one_that_the_tool_was_handed(line: Line, desk: Desk) -> None:
+    approval = desk.start("t-1")
+    line("approvals", "decide", approval.request.id, "approve", "--as", "dana@example.com")
+    desk.go_on("t-1")
+    (record,) = desk.guard.store.effects()
+    told = json.loads(line("effects", "show", record.key, "--json").out)
+    assert [told["outside"]] == desk.keys
 
 
 def test_threads_are_listed_and_only_dead_letters_are_redriven(line: Line, desk: Desk) -> None:
