@@ -15,6 +15,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from guardkit.sql import dialects
 
+_DRIVER = "guardkit_driver"
+
 
 class Hot:
     """A statement. Its parameters and columns are what the driver takes and gives: texts, whole numbers, bytes, nothing.
@@ -81,10 +83,26 @@ def is_hot(connection: Connection) -> bool:
     return _driver(connection) is not None
 
 
+def find_driver(connection: Connection) -> None:
+    """Look once for a transaction whether its statements go to the driver, instead of at each of them."""
+    connection.info[_DRIVER] = _unheard(connection)
+
+
+def forget_driver(connection: Connection) -> None:
+    """Look at each statement again: a connection goes back to its pool."""
+    if not connection.invalidated and not connection.closed:
+        connection.info.pop(_DRIVER, None)
+
+
 def _driver(connection: Connection) -> Any:
     """SQLite's own connection, if nobody else wants to see what is executed."""
     if connection.dialect.name != "sqlite":
         return None
+    info = connection.info
+    return info[_DRIVER] if _DRIVER in info else _unheard(connection)
+
+
+def _unheard(connection: Connection) -> Any:
     heard = connection.engine.dispatch
     if (
         heard.before_cursor_execute
