@@ -403,7 +403,8 @@ def test_it_is_of_one_tenant_agent_and_principal_as_verified(scene: Scene) -> No
 
 
 def test_nobody_verified_is_nobodys_requester(scene: Scene) -> None:
-    desk = Desk(scene, LINES)
+    exempt = {"exclude_requester": False, "exemption": {"reason": "a desk of one"}}
+    desk = Desk(scene, LINES, route=exempt)
     desk.start(principal=UNKNOWN)
     [approval] = waiting(desk.guard, desk.config)
     assert approval.request.standing is None
