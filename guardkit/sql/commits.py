@@ -2,8 +2,7 @@
 
 SQLite has one writer, and with `synchronous=FULL` a commit waits for the disk. So a writer that sees others waiting leaves
 its transaction open for the next one, and the last of them commits for all. Nobody returns before that commit: each member
-is as durable as if it had committed by itself. A member that fails is undone by its own savepoint; the first one with the
-whole transaction, in which there is nobody else yet.
+is as durable as if it had committed by itself. A member that fails is undone by its own savepoint.
 """
 
 import sqlite3
@@ -147,13 +146,6 @@ class Commits:
     @contextmanager
     def _member(self, group: _Group) -> Generator[None]:
         group.members += 1
-        if group.members == 1:
-            try:
-                yield
-            except BaseException as error:
-                group.failure = error
-                raise
-            return
         group.raw.execute("SAVEPOINT gk_member")
         try:
             yield
