@@ -179,7 +179,7 @@ class DecisionRefusedError(GuardkitError):
         reason: stable identifier, e.g. `already_settled`, `not_an_approver`, `requester`,
             `already_decided`, `assurance_too_low`, `expired`, `digest_mismatch`,
             `edit_invalid`, `not_allowed`, `bad_signature`, `inactive`, `reason_required`,
-            `standing_invalid`, `shown_mismatch`, `not_whole`.
+            `standing_invalid`, `shown_mismatch`, `not_whole`, `not_the_requester`.
     """
 
     code = "decision_refused"

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from guardkit.channels.http import Receiving
 from guardkit.core.approvals import Approval, ApprovalDecision, waiting_since
+from guardkit.core.asked import was_asked_by
 from guardkit.core.audit import AuditEvent
 from guardkit.core.breaking import broken, requesters
 from guardkit.core.people import Directory, Person, Roster
@@ -31,6 +32,9 @@ EVERYBODY = "*"
 
 REVIEWER = "review:"
 """How the recipients of posts begin that ask for the review of a broken glass."""
+
+ASKER = "asker:"
+"""How the recipients of posts begin that tell whoever asked how it ended."""
 
 _BURST = 20
 _REFILL = 3.0
@@ -73,6 +77,11 @@ class ChannelHost:
         """The name of whoever said something, and for whom."""
         absent = "" if said.on_behalf_of is None else f" for {self.who(said.on_behalf_of)}"
         return f"{self.who(said.person)}{absent}"
+
+    def asker(self, approval: Approval) -> Person | None:
+        """Whoever the turn acts for, where the directory knows them as an active person of the tenant."""
+        person = self.directory.find(approval.request.principal.id)
+        return person if person is not None and was_asked_by(approval.request, person) else None
 
     def approvers(self, approval: Approval, stage: int) -> Sequence[Person]:
         """Everybody who may answer in a stage now and whom this channel reaches, by the order of the policy.

@@ -9,13 +9,14 @@ from typing import Annotated
 import typer
 
 from guardkit.channels import Console
-from guardkit.cli import deciding, standing, stats, watching
+from guardkit.cli import cancelling, deciding, redriving, standing, stats, watching
 from guardkit.cli.base import directory, err, out, settings, store
 from guardkit.cli.deciding import ApprovalId, AsJson
 from guardkit.cli.ending import dumped, ending, write
 from guardkit.cli.finding import found as find
 from guardkit.cli.listing import (
     Agent,
+    AskedBy,
     Filters,
     For,
     Mine,
@@ -24,6 +25,7 @@ from guardkit.cli.listing import (
     Thread,
     Tool,
     WaitsFor,
+    known,
     print_list,
     whose,
 )
@@ -44,6 +46,8 @@ app.command("reject")(deciding.reject)
 app.command("edit")(deciding.edit)
 app.command("respond")(deciding.respond)
 app.command("decide")(deciding.decide)
+app.command("cancel")(cancelling.cancel)
+app.command("redrive")(redriving.redrive)
 app.command("watch")(watching.watch)
 app.command("stats")(stats.stats)
 app.add_typer(standing.app, name="standing")
@@ -70,6 +74,7 @@ def approvals_list(
     everything: Annotated[bool, typer.Option("--all", help="Settled ones too.")] = False,
     person: For = None,
     mine: Mine = False,
+    asked_by: AskedBy = None,
     older_than: Annotated[
         str | None,
         typer.Option(metavar="AGE", help="Only what was asked so long ago or longer: 30m, 8h, 2d."),
@@ -90,6 +95,7 @@ def approvals_list(
             agent=agent,
             tool=tool,
             waits_for=None if person is None else WaitsFor(directory(), person),
+            asked_by=None if asked_by is None else known(directory(), asked_by, option="--asked-by"),
         )
         now = found.now()
         place = None if older_than is None else Place(requested_at=now - _age(older_than), id="")

@@ -38,6 +38,7 @@ _STATUSES: Mapping[str, Status] = {
     "expired": Status.OVER,
     "not_an_approver": Status.NOT_ALLOWED,
     "requester": Status.NOT_ALLOWED,
+    "not_the_requester": Status.NOT_ALLOWED,
     "inactive": Status.NOT_ALLOWED,
     "assurance_too_low": Status.NOT_ALLOWED,
     "not_allowed": Status.NOT_ALLOWED,

@@ -13,6 +13,7 @@ from rich.text import Text
 from guardkit.channels.card import shortened_again
 from guardkit.cli.base import out, settings
 from guardkit.core.approvals import Approval, ApprovalState
+from guardkit.core.asked import was_asked_by
 from guardkit.core.people import Directory, Person
 from guardkit.core.places import Place
 from guardkit.core.presentation import Presentation, present, presentation_hash
@@ -37,6 +38,12 @@ Mine = Annotated[
     bool, typer.Option("--mine", help="Only what waits for you now: whom GUARDKIT_PERSON names.")
 ]
 For = Annotated[str | None, typer.Option("--for", help="Only what waits for this person now.")]
+
+
+AskedBy = Annotated[
+    str | None,
+    typer.Option("--asked-by", help="Only what was asked for this person, by any identity of theirs."),
+]
 
 
 def whose(person: str | None, *, mine: bool) -> str | None:
@@ -86,10 +93,7 @@ class WaitsFor:
     """
 
     def __init__(self, people: Directory, identity: str) -> None:
-        found = people.find(identity)
-        if found is None:
-            raise InputError(f"--for {identity!r}: nobody is known by this identity")
-        self.person: Person = found
+        self.person = known(people, identity, option="--for")
         self._speakers = Speakers(people)
 
     def __call__(self, approval: Approval, now: float) -> bool:
@@ -103,6 +107,23 @@ class WaitsFor:
         return True
 
 
+def known(people: Directory, identity: str, *, option: str) -> Person:
+    """The person behind an identity.
+
+    Args:
+        people: knows them.
+        identity: an identity of theirs.
+        option: the option that names it.
+
+    Raises:
+        InputError: nobody is known by it.
+    """
+    found = people.find(identity)
+    if found is None:
+        raise InputError(f"{option} {identity!r}: nobody is known by this identity")
+    return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
     """Which approvals are meant."""
@@ -112,6 +133,7 @@ class Filters:
     agent: str | None = None
     tool: str | None = None
     waits_for: WaitsFor | None = None
+    asked_by: Person | None = None
 
     def wants(self, approval: Approval, now: float) -> bool:
         """Whether it is one of them.
@@ -126,6 +148,7 @@ class Filters:
             and self.thread in (None, request.thread_id)
             and self.agent in (None, request.agent)
             and self.tool in (None, request.action.tool)
+            and (self.asked_by is None or was_asked_by(request, self.asked_by))
             and (self.waits_for is None or self.waits_for(approval, now))
         )
 
@@ -141,8 +164,9 @@ class Filters:
         """
         now = store.now()
         tenant = self.tenant
-        if tenant is None and self.waits_for is not None:
-            tenant = self.waits_for.person.tenant
+        whose = self.asked_by if self.waits_for is None else self.waits_for.person
+        if tenant is None and whose is not None:
+            tenant = whose.tenant
         while True:
             chunk = store.listed(
                 tenant=tenant, thread_id=self.thread, states=states, limit=_CHUNK, after=after

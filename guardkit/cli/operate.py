@@ -12,7 +12,6 @@ from guardkit.cli.base import database, out, store
 from guardkit.core.encryption import encryption_key
 from guardkit.core.keys import Keys, private_key
 from guardkit.core.signing import Signer
-from guardkit.errors import InputError
 from guardkit.policy import Policy, lint
 from guardkit.sql import standing, upgrade
 
@@ -50,15 +49,6 @@ def db_threads(
                 str(row.pending_approvals), escape(row.dead_letter or ""),
             )  # fmt: skip
     out.print(table)
-
-
-@db.command("redrive")
-def db_redrive(thread_id: str, tenant: Annotated[str, typer.Option()] = "default") -> None:
-    """Make a dead-lettered thread due again."""
-    with store() as found:
-        if not found.redrive(tenant, thread_id):
-            raise InputError(f"thread {thread_id!r} of tenant {tenant!r} is not dead-lettered")
-    out.print("due again")
 
 
 @policy.command("check")

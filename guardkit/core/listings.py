@@ -15,6 +15,7 @@ from pydantic import ValidationInfo, field_validator, model_validator
 
 from guardkit.core import cursors
 from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState, waiting_since
+from guardkit.core.asked import verified_askers
 from guardkit.core.digest import sha256
 from guardkit.core.people import Person
 from guardkit.core.stages import ApprovalStage, Escalation
@@ -42,11 +43,13 @@ class ListName(StrEnum):
     """What is open and for one's eyes, first due first."""
     HISTORY = "history"
     """What is settled and for one's eyes, last settled first."""
+    ASKED = "asked"
+    """What was asked for oneself, open and settled, last asked first."""
 
     @property
     def newest_first(self) -> bool:
         """Whether it runs against time."""
-        return self is ListName.HISTORY
+        return self in (ListName.HISTORY, ListName.ASKED)
 
 
 class Listing(Value):
@@ -55,7 +58,7 @@ class Listing(Value):
     list: ListName
     key: str
     at: float
-    """What the list is ordered by: when it is due, or when it was settled. In one list it is the same under all keys."""
+    """What the list is ordered by: when it is due, was settled or was asked. In one list it is the same under all keys."""
 
     since: float = 0.0
     """Seconds since the epoch: not before."""
@@ -85,10 +88,10 @@ class ListQuery(Value):
     """Seconds since the epoch."""
 
     since: float | None = None
-    """Seconds since the epoch: it is due, or was settled, then or later."""
+    """Seconds since the epoch: it is due, was settled or was asked, then or later."""
 
     until: float | None = None
-    """Seconds since the epoch: it is due, or was settled, before."""
+    """Seconds since the epoch: it is due, was settled or was asked, before."""
 
     search: str | None = None
     """The beginning of its id or of its thread's, or the whole name of its tool, its agent or its requester."""
@@ -220,6 +223,8 @@ def listings(approval: Approval) -> Iterator[Listing]:
     keys += [(key, 0.0) for key in _emergency_keys(approval)]
     for key, begins in _merged(keys):
         yield Listing(list=of, key=key, at=at, since=begins)
+    for name in dict.fromkeys(identity.casefold() for identity in verified_askers(request)):
+        yield Listing(list=ListName.ASKED, key=_key("asker", name), at=request.requested_at)
 
 
 def _undated(requested_at: float) -> float:
@@ -237,6 +242,11 @@ def keys_of(person: Person, absent: Iterable[Person] = ()) -> list[str]:
     keys = [_key("voice", person.id), *_held(person, delegated=False)]
     keys += [key for one in absent for key in _held(one, delegated=True)]
     return list(dict.fromkeys(keys))
+
+
+def asker_keys(person: Person) -> list[str]:
+    """The keys that a person holds to what was asked for them: `ListName.ASKED` needs these, and no others do."""
+    return [_key("asker", name) for name in _names(person)]
 
 
 def facets(request: ApprovalRequest) -> dict[str, str]:
@@ -300,12 +310,17 @@ def _merged(keys: Iterable[tuple[str, float]]) -> Iterator[tuple[str, float]]:
 
 
 def _held(person: Person, *, delegated: bool) -> Iterator[str]:
-    names = {name.casefold() for name in (person.id, person.email, *person.identities) if name is not None}
+    names = _names(person)
     for role in (None, *person.roles):
-        for name in sorted(names):
+        for name in names:
             yield _key("person", name, role, delegated)
         for group in person.groups:
             yield _key("group", group, role, delegated)
+
+
+def _names(person: Person) -> list[str]:
+    names = (person.id, person.email, *person.identities)
+    return sorted({name.casefold() for name in names if name is not None})
 
 
 def _key(kind: str, name: str, role: str | None = None, delegated: bool = False) -> str:

@@ -288,8 +288,8 @@ class Queue(Protocol):
         """Give up on a thread, visibly, until `redrive`."""
         ...
 
-    def redrive(self, tenant: str, thread_id: str) -> bool:
-        """Make a dead-lettered thread due again. Returns whether it was one."""
+    def redrive(self, tenant: str, thread_id: str, *, by: str) -> bool:
+        """Make a dead-lettered thread due again, audited: `by` is the operator. Returns whether it was one."""
         ...
 
     def deliveries(self, limit: int = 50) -> Sequence[Delivery]:

@@ -308,6 +308,7 @@ _WORDS: Mapping[str, Words] = {
     "answer.verified": _verified,
     "answer.withheld": lambda data: (f"answer withheld: {_plainly(data, 'cause')}{_claims(data)}", "held"),
     "turn.ended": lambda data: (f"ended without a result: {_plainly(data, 'reason')}", "held"),
+    "turn.redriven": lambda data: (f"given to workers again by {_text(data, 'by')}", "plain"),
     "stop.set": lambda data: (f"stop {_stop(data)} set by {_text(data, 'by')}", "bad"),
     "stop.lifted": lambda data: (f"stop {_stop(data)} lifted by {_text(data, 'by')}", "good"),
     "hold.set": lambda data: (f"legal hold {_text(data, 'hold')} set by {_text(data, 'by')}", "held"),

@@ -27,6 +27,7 @@ _ELSEWHERE = frozenset(
         "review.refused",
         "standing.given",
         "standing.revoked",
+        "turn.redriven",
     }
 )
 """What is written while no run, or another one, holds the thread."""

@@ -16,6 +16,7 @@ from guardkit.core.approvals import (
     DecisionKind,
     close,
 )
+from guardkit.core.asked import WHY_LIMIT
 from guardkit.core.askers import Askers
 from guardkit.core.audit import AuditEvent
 from guardkit.core.deciding import decide, sure_enough
@@ -46,11 +47,10 @@ from guardkit.runtime.pace import Pace
 from guardkit.runtime.speaking import Speakers, is_over
 from guardkit.runtime.standing import StandingDesk
 from guardkit.runtime.telling import answered, counted, settled
+from guardkit.runtime.withdrawing import Withdrawals, cancel
 
 LISTED = 1000
 """How much of what waits for somebody is told at once."""
-
-_NOTE_LIMIT = 500
 
 
 class Desk:
@@ -63,6 +63,7 @@ class Desk:
         telemetry: sees decisions go by; none by default.
 
     Attributes:
+        withdrawals: where whoever asked looks at their questions, and withdraws them.
         emergencies: where the glass is broken, and where that is reviewed.
         standing: where standing approvals are listed and ended.
         batches: where several questions are decided on together.
@@ -84,6 +85,7 @@ class Desk:
         self._telemetry = telemetry or NoTelemetry()
         self._pace = Pace()
         self._changes = Changes(store, self._telemetry)
+        self.withdrawals = Withdrawals(store, directory, self._changes)
         self.emergencies = Emergencies(store, directory, signer, self._telemetry)
         self.standing = StandingDesk(store, directory, signer)
         self.measuring = Measuring(store, directory, self._speakers)
@@ -229,6 +231,17 @@ class Desk:
             raise UnknownApprovalError("there is no such approval")
         return approval
 
+    def look(self, approval_id: str, person: Person) -> Approval:
+        """An approval as far as this person may see it: all of it as `see`, or what whoever asked may; see `Withdrawals`.
+
+        Raises:
+            UnknownApprovalError: there is none, or it is not for their eyes; callers cannot tell which.
+        """
+        try:
+            return self.see(approval_id, person)
+        except UnknownApprovalError:
+            return self.withdrawals.see(approval_id, person)
+
     def may_look(self, approval: Approval, person: Person, now: float | None = None) -> bool:
         """Whether an approval is for this person's eyes; see `see`.
 
@@ -288,14 +301,9 @@ class Desk:
 
         Raises:
             UnknownApprovalError: there is none with this id.
-            DecisionRefusedError: `already_settled`.
+            DecisionRefusedError: `already_settled`, `reason_required` or `reason_invalid`.
         """
-
-        def cancelled(approval: Approval, at: float) -> tuple[Approval, list[AuditEvent]]:
-            after = close(approval, ApprovalState.CANCELLED, at)
-            return after, [event_of("approval.cancelled", after, by=by, why=why[:_NOTE_LIMIT])]
-
-        return self._changes.make(approval_id, cancelled)
+        return cancel(self._changes, approval_id, by=by, why=why[:WHY_LIMIT])
 
 
 def _check_edit(approval: Approval, args: JsonObject) -> None:

@@ -8,8 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from guardkit.core.approvals import Approval
+from guardkit.core.asked import as_asked, was_asked_by
 from guardkit.core.digest import sha256
-from guardkit.core.listings import Listed, Listings, ListName, ListPlace, ListQuery, keys_of, list_limit
+from guardkit.core.listings import (
+    Listed,
+    Listings,
+    ListName,
+    ListPlace,
+    ListQuery,
+    asker_keys,
+    keys_of,
+    list_limit,
+)
 from guardkit.core.people import Person
 from guardkit.runtime.speaking import Speakers
 
@@ -57,7 +67,7 @@ class Lists:
         back = (
             None if place is None or not shown else _at(_place(shown[0]), backwards=not backwards).cursor(of)
         )
-        approvals = [one.approval for one in shown]
+        approvals = [_seen(query.list, one.approval) for one in shown]
         if backwards:
             return ListPage(approvals=approvals[::-1], previous=further, next=back)
         return ListPage(approvals=approvals, previous=back, next=further)
@@ -65,7 +75,7 @@ class Lists:
     def some(self, person: Person, query: ListQuery, now: float, limit: int) -> list[Approval]:
         """What a list begins with."""
         found, _ = self._read(person, query, now, None, limit)
-        return [one.approval for one in found[:limit]]
+        return [_seen(query.list, one.approval) for one in found[:limit]]
 
     def _read(
         self, person: Person, query: ListQuery, now: float, place: ListPlace | None, limit: int
@@ -73,7 +83,8 @@ class Lists:
         """What concerns a person from a place on, and where to go on after `limit` of it; `None` at the list's end."""
         if not person.active:
             return [], None
-        keys = keys_of(person, self._speakers.all_away(person, now))
+        own = query.list is ListName.ASKED
+        keys = asker_keys(person) if own else keys_of(person, self._speakers.all_away(person, now))
         found: list[Listed] = []
         looked, chunk = 0, min(limit + 1, LOOKED_THROUGH)
         while looked < LOOKED_THROUGH:
@@ -90,7 +101,13 @@ class Lists:
     def _is_for(self, person: Person, of: ListName, approval: Approval, now: float) -> bool:
         if of is ListName.WAITING:
             return self._speakers.may_answer(approval, person, now)
+        if of is ListName.ASKED:
+            return was_asked_by(approval.request, person)
         return self._speakers.concerns(approval, person, now)
+
+
+def _seen(of: ListName, approval: Approval) -> Approval:
+    return as_asked(approval) if of is ListName.ASKED else approval
 
 
 def _place(one: Listed) -> ListPlace:

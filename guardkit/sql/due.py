@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, and_, func, literal, or_, select, update
 
+from guardkit.core.audit import AuditEvent
 from guardkit.core.runs import DueThread
 from guardkit.errors import InputError
-from guardkit.sql import dialects, lease, names, news
+from guardkit.sql import audit, dialects, lease, names, news
 from guardkit.sql.columns import Moment
 from guardkit.sql.secrecy import sealed
 from guardkit.sql.tables import threads
@@ -127,7 +128,7 @@ def dead_letter(connection: Connection, thread: DueThread, why: str) -> None:
     )
 
 
-def redrive(connection: Connection, tenant: str, thread_id: str) -> bool:
+def redrive(connection: Connection, tenant: str, thread_id: str, *, by: str) -> bool:
     """Make a dead-lettered thread due again; see `guardkit.core.ports.Queue.redrive`."""
     row = lease.locked(connection, tenant, thread_id)
     if row is None or row.dead_letter is None:
@@ -137,5 +138,8 @@ def redrive(connection: Connection, tenant: str, thread_id: str) -> bool:
         .where(threads.c.tenant == tenant, threads.c.thread_id == thread_id)
         .values(dead_letter=None)
     )
-    mark(connection, tenant, thread_id, row.due_why or "redriven", dialects.now(connection))
+    now = dialects.now(connection)
+    mark(connection, tenant, thread_id, row.due_why or "redriven", now)
+    event = AuditEvent(kind="turn.redriven", thread_id=thread_id, turn=row.turn, data={"by": names.plain(by)})
+    audit.append(connection, tenant, [event], now)
     return True

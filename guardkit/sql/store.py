@@ -349,10 +349,10 @@ class SQLStore(ApiStore, ChannelStore, FindingStore, ReviewStore, StandingStore,
             due.dead_letter(connection, thread, why)
 
     @redone
-    def redrive(self, tenant: str, thread_id: str) -> bool:
-        """Make a dead-lettered thread due again. Returns whether it was one."""
+    def redrive(self, tenant: str, thread_id: str, *, by: str) -> bool:
+        """Make a dead-lettered thread due again, audited: `by` is the operator. Returns whether it was one."""
         with self.database.writing() as connection:
-            return due.redrive(connection, tenant, thread_id)
+            return due.redrive(connection, tenant, thread_id, by=by)
 
     def backlog(self) -> Sequence[Backlog]:
         """What waits for people, workers and operators, by agent. Each count stops at 10,000."""

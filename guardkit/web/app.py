@@ -39,6 +39,7 @@ from guardkit.web.shield import Shield
 from guardkit.web.signin import EveryRequest, SignIn
 from guardkit.web.standing import StandingPages
 from guardkit.web.together import Together
+from guardkit.web.withdrawing import Withdrawing
 
 _log = logging.getLogger("guardkit.web")
 
@@ -103,6 +104,7 @@ def inbox(
             *EmergencyPages(desk, store, reception, pages).routes(),
             *Together(desk, store, reception, pages).routes(),
             *Answering(desk, detail, reception, pages).routes(),
+            *Withdrawing(desk, detail, reception).routes(),
             *StandingPages(desk, store, reception, pages).routes(),
             *Hooks(receiving, attach).routes(),
             *MailAnswers(desk, store, directory, settings, detail, reception, pages, mailing).routes(),

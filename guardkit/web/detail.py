@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from guardkit.core.approvals import Approval, ApprovalState
+from guardkit.core.asked import was_asked_by
 from guardkit.core.audit import AuditEntry
 from guardkit.core.breaking import broken
 from guardkit.core.digest import canonical
@@ -73,8 +74,12 @@ class Detail:
         offer = None if any(said.kind == "edit" for said in approval.decisions) else approval.request.standing
         named = approval.request.break_glass
         reviewable = broken(approval) is not None and named is not None and named.may_review(person)
+        asked = was_asked_by(approval.request, person)
         context = {
             **self.context(approval, refusal),
+            "own": asked,
+            "whole": not asked or self._desk.may_look(approval, person),
+            "withdrawable": asked and approval.state in (ApprovalState.PENDING, ApprovalState.APPROVED),
             "offer": offer,
             "delivery": delivery,
             "glass": glass,
@@ -104,11 +109,14 @@ class Detail:
             "was": {change.path: change for change in shown.changes},
             "glass": False,
             "reviewable": False,
+            "own": False,
+            "whole": True,
+            "withdrawable": False,
         }
 
     def _show(self, request: Request) -> Response:
         visitor = self._reception.visitor(request)
-        approval = self._desk.see(request.path_params["id"], visitor.person)
+        approval = self._desk.look(request.path_params["id"], visitor.person)
         return self.page(visitor, approval, delivery=request.query_params.get("delivery", ""))
 
     def _audit(self, request: Request) -> Response:
@@ -126,7 +134,7 @@ class Detail:
 
     def _value(self, request: Request) -> Response:
         visitor = self._reception.visitor(request)
-        approval = self._desk.see(request.path_params["id"], visitor.person)
+        approval = self._desk.look(request.path_params["id"], visitor.person)
         return whole_value(approval, request.path_params["section"], request.path_params["index"])
 
     def _facts(self, entry: AuditEntry) -> list[tuple[str, str]]:

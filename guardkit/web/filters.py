@@ -29,11 +29,12 @@ STATES = {
         (ApprovalState.CANCELLED, "withdrawn"),
     )
 }
-_CHOICES: Mapping[str, Mapping[str, str]] = {"age": AGES, "due": DUES, "within": SPANS, "state": STATES}
+_CHOICES: Mapping[str, Mapping[str, str]] = {"age": AGES, "due": DUES, "within": SPANS}
 _OF: Mapping[ListName, tuple[str, ...]] = {
     ListName.WAITING: ("age", "due"),
     ListName.OPEN: ("age", "due"),
     ListName.HISTORY: ("within", "state"),
+    ListName.ASKED: ("age", "state"),
 }
 _NAMES = ("q", "tool", "agent", "requester", "thread")
 _AS_OF = re.compile(r"[0-9]{1,10}", re.ASCII)
@@ -67,7 +68,8 @@ class Filters:
             value = params.get(name, "").strip()
             if not value:
                 continue
-            if name in _CHOICES and value not in _CHOICES[name]:
+            offered = states_of(of) if name == "state" else _CHOICES.get(name)
+            if offered is not None and value not in offered:
                 raise bad_request("A filter has a value that the form does not offer.")
             if visible(value) != value or "\n" in value:
                 raise bad_request("What is looked for holds invisible characters.")
@@ -94,6 +96,15 @@ class Filters:
     def details(self) -> bool:
         """Whether something is chosen beside the search."""
         return any(name != "q" for name in self.chosen)
+
+
+def states_of(of: ListName) -> Mapping[str, str]:
+    """The states by which a list is filtered, in words.
+
+    Args:
+        of: which list; only one's own questions stand beside one another whether they are settled or not.
+    """
+    return {ApprovalState.PENDING.value: "waiting", **STATES} if of is ListName.ASKED else STATES
 
 
 def _asked(chosen: Mapping[str, str], as_of: float) -> dict[str, Any]:

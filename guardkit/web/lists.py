@@ -1,4 +1,4 @@
-"""The lists: what waits for somebody, what is open, what is over."""
+"""The lists: what waits for somebody, what is open, what is over, what they asked for themselves."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,7 +11,7 @@ from guardkit.core.ports import Store
 from guardkit.core.presentation import present
 from guardkit.errors import InputError
 from guardkit.runtime.desk import Desk
-from guardkit.web.filters import AGES, DUES, SPANS, STATES, Filters
+from guardkit.web.filters import AGES, DUES, SPANS, Filters, states_of
 from guardkit.web.pages import Pages
 from guardkit.web.problems import bad_request
 from guardkit.web.reception import Reception
@@ -47,6 +47,7 @@ class Lists:
             Route("/", self._page_of(ListName.WAITING), methods=["GET"]),
             Route("/open", self._page_of(ListName.OPEN), methods=["GET"]),
             Route("/history", self._page_of(ListName.HISTORY), methods=["GET"]),
+            Route("/asked", self._page_of(ListName.ASKED), methods=["GET"]),
         ]
 
     def _page_of(self, view: ListName) -> Callable[[Request], Response]:
@@ -79,7 +80,7 @@ class Lists:
                 counted=COUNTED,
                 filters=filters,
                 reviews=len(self._desk.emergencies.reviews(person)),
-                choices={"age": AGES, "due": DUES, "within": SPANS, "state": STATES},
+                choices={"age": AGES, "due": DUES, "within": SPANS, "state": states_of(view)},
                 now=now,
             )
 

@@ -175,6 +175,11 @@ _REFUSALS: dict[str, tuple[HTTPStatus, str, str]] = {
         "You cannot decide on your own request",
         "You started or steered what led to this action, or nobody has verified who did, so others have to decide.",
     ),
+    "not_the_requester": (
+        HTTPStatus.FORBIDDEN,
+        "This is not your request",
+        "Only whoever started or steered what led to this action may withdraw it. Nothing was changed.",
+    ),
     "not_an_approver": (
         HTTPStatus.FORBIDDEN,
         "This does not wait for you",

@@ -265,7 +265,7 @@ def test_a_graph_that_changed_is_a_dead_letter_that_can_be_made_good(
     assert work(after, rounds=2)[-1].idle
     assert paid == []
 
-    assert after.store.redrive("default", "c-1")
+    assert after.store.redrive("default", "c-1", by="ops")
     assert work(before)[0].resumed == 1
     assert len(paid) == 1
 

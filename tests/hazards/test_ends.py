@@ -314,7 +314,7 @@ def test_a_resume_against_changed_code_is_an_error_and_can_be_made_good(scene: S
     assert work(after)[0].idle
     assert paid == []
 
-    assert after.store.redrive("default", "changed")
+    assert after.store.redrive("default", "changed", by="ops")
     assert work(before)[0].resumed == 1
     assert paid == [{"claim": "C-1", "amount": 5}]
     (row,) = before.store.threads("default")

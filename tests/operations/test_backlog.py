@@ -81,7 +81,7 @@ def test_a_dead_letter_is_not_due_until_it_is_redriven(store: SQLStore) -> None:
     assert of(store).due == 1
     store.dead_letter(thread, "the graph changed")
     assert (of(store).due, of(store).dead_letters) == (0, 1)
-    store.redrive(thread.tenant, thread.thread_id)
+    store.redrive(thread.tenant, thread.thread_id, by="ops")
     assert (of(store).due, of(store).dead_letters) == (1, 0)
 
 

@@ -160,7 +160,7 @@ def test_user_code_that_fails_is_tried_again_and_given_up_visibly(scene: Scene) 
     [row] = guard.store.threads("default")
     assert row.dead_letter == "RuntimeError after 6 attempts"
     assert row.status is TurnStatus.FAILED
-    assert guard.store.redrive("default", "t")
+    assert guard.store.redrive("default", "t", by="ops")
     assert work(guard)[0].failed == 1
 
 
@@ -180,7 +180,7 @@ def test_a_graph_that_changed_while_it_was_paused_is_given_up_visibly(scene: Sce
     assert paid == []
     [row] = other.store.threads("default")
     assert (row.dead_letter or "").startswith("fingerprint")
-    assert guard.store.redrive("default", "t")
+    assert guard.store.redrive("default", "t", by="ops")
     assert work(guard)[0].resumed == 1
     assert len(paid) == 1
 

@@ -310,6 +310,7 @@ def test_the_lists_hold_exactly_what_the_desk_would_take() -> None:
                     ListName.WAITING: claims.desk.refusal(approval, person, Assurance.OIDC, now) is None,
                     ListName.OPEN: not approval.state.settled and claims.desk.may_look(approval, person, now),
                     ListName.HISTORY: approval.state.settled and claims.desk.may_look(approval, person, now),
+                    ListName.ASKED: person.id == "p-req",
                 }[of]
                 assert (approval.request.id in listed) == expected, (person.id, of, approval)
 

@@ -130,7 +130,9 @@ class Email:
         self._working = _Working(host, writer, server)
 
     def send(self, delivery: Delivery, approval: Approval) -> str:
-        """Write to those who are asked or reminded, or tell them the outcome; returns the hash of what the mails show.
+        """Write to those who are asked or reminded, or tell them and whoever asked the outcome.
+
+        Returns the hash of what the mails show.
 
         An `update` writes nothing: a mail does not change any more, and the page behind its link shows how it stands.
 
@@ -154,8 +156,9 @@ class Email:
         if delivery.kind == "review":
             self._ask_reviewers(working, delivery, approval, posts)
         if delivery.kind == "outcome":
-            letters = working.writer.news(approval, delivery.stage, posts)
-            self._hand_in(working, letters, approval)
+            result = working.writer.result(delivery, approval, posts)
+            news = working.writer.news(approval, delivery.stage, posts)
+            self._hand_in(working, [*news, *([] if result is None else [result])], approval)
         return presentation_hash(present(approval))
 
     def signs_for(self, keys: Sequence[SecretStr]) -> bool:

@@ -13,9 +13,10 @@ from guardkit.channels.email.drawing import Sheet, page, plain
 from guardkit.channels.email.links import MailLink, MailLinks
 from guardkit.channels.email.message import copy_id, is_address, mail
 from guardkit.channels.email.posting import Letter
-from guardkit.channels.email.ways import outcome_ways, review_ways, ways
-from guardkit.channels.host import REVIEWER, ChannelHost
+from guardkit.channels.email.ways import asker_ways, outcome_ways, review_ways, ways
+from guardkit.channels.host import ASKER, REVIEWER, ChannelHost
 from guardkit.core.approvals import Approval, ApprovalState
+from guardkit.core.asked import as_asked
 from guardkit.core.people import Person
 from guardkit.core.presentation import present, utc
 from guardkit.core.runs import Delivery, Post
@@ -116,7 +117,7 @@ class Writer:
         told = _outcome(approval)
         theirs: dict[str, list[Post]] = {}
         for post in posts:
-            if not is_refused(post) and not post.recipient.startswith(REVIEWER):
+            if not is_refused(post) and not post.recipient.startswith((REVIEWER, ASKER)):
                 theirs.setdefault(post.recipient, []).append(post)
         for recipient, mine in theirs.items():
             person = self.host.directory.find(recipient)
@@ -148,6 +149,47 @@ class Writer:
             earlier=[post.id for post in posts],
         )
         return Letter(to=person.email or "", message=message, sent=over, refused=over)
+
+    def result(self, delivery: Delivery, approval: Approval, posts: Sequence[Post]) -> Letter | None:
+        """How it ended, to whoever asked, without what people wrote for those who decide.
+
+        `None` where nobody with an address is known to have asked, where they were told it before, and where they were
+        asked themselves and so get the news of it.
+
+        Args:
+            delivery: an `outcome`.
+            approval: as it stands.
+            posts: what was sent about the approval before.
+        """
+        host, told = self.host, _outcome(approval)
+        person = host.asker(approval)
+        if person is None or not person.email:
+            return None
+        copy = copy_id(host.name, approval.request.id, person.id, "asker", told)
+        over = any(post.id == copy and (is_sent(post) or is_refused(post)) for post in posts)
+        if over or any(post.recipient == person.id and not is_refused(post) for post in posts):
+            return None
+        record = self._record(approval)
+        card = self._card(as_asked(approval), record)
+        post = Post(
+            id=copy,
+            approval_id=approval.request.id,
+            tenant=approval.request.tenant,
+            channel=host.name,
+            delivery=delivery.id,
+            stage=delivery.stage,
+            recipient=f"{ASKER}{person.id}",
+            version=approval.version,
+            open=False,
+        )
+        sheet = Sheet(card=card, ways=asker_ways(record), short=True)
+        return Letter(
+            to=person.email,
+            message=self._message(person, sheet, subject=card.headline, copy=copy, earlier=()),
+            before=(post,),
+            sent=(post.model_copy(update={"address": {"message_id": copy}}),),
+            refused=(post.model_copy(update={"address": {"refused": True}}),),
+        )
 
     def review(self, delivery: Delivery, approval: Approval, person: Person) -> Letter:
         """The request to review a broken glass, to one of those who may.

@@ -71,6 +71,13 @@ def outcome_ways(inbox: str) -> tuple[Way, ...]:
     )
 
 
+def asker_ways(inbox: str) -> tuple[Way, ...]:
+    """How whoever asked sees the whole of what is over."""
+    return (
+        Way(text="This was asked for you. The inbox keeps the record.", url=inbox, button="Open the inbox"),
+    )
+
+
 def review_ways(inbox: str) -> tuple[Way, ...]:
     """How to review what is over."""
     return (

@@ -6,7 +6,7 @@ from typing import Any
 from guardkit.core.approvals import Approval, ApprovalState, close
 from guardkit.core.breaking import break_glass
 from guardkit.core.calendars import BusinessTime, Calendar
-from guardkit.core.listings import Listed, ListName, ListPlace, ListQuery, keys_of
+from guardkit.core.listings import Listed, ListName, ListPlace, ListQuery, asker_keys, keys_of
 from guardkit.core.people import Assurance, Person
 from guardkit.core.ports import Store
 from guardkit.core.stages import ApprovalStage, Escalation
@@ -40,7 +40,8 @@ def _listed(
 ) -> list[Listed]:
     place = asked.pop("place", None)
     query = ListQuery(list=of, **asked)
-    return list(store.find_listed(TENANT, keys_of(person), query, limit=limit, place=place))
+    keys = asker_keys(person) if of is ListName.ASKED else keys_of(person)
+    return list(store.find_listed(TENANT, keys, query, limit=limit, place=place))
 
 
 class ListingsContract:
@@ -121,6 +122,18 @@ class ListingsContract:
         )
         store.settle(broken, approval.version, [])
         expect(_found(store, ListName.HISTORY, cleo), ["a"], "the history of who reviews it")
+
+    def test_whoever_asked_finds_what_they_asked_open_and_settled(self, store: Store) -> None:
+        first = _asked(store, "a")
+        _asked(store, "b", expires_in=None)
+        store.settle(close(first, ApprovalState.CANCELLED, store.now()), 0, [])
+        uma = Person(id="u-1", identities=("UMA",))
+        expect(_found(store, ListName.ASKED, uma), ["b", "a"], "last asked first, under any of their names")
+        expect(_found(store, ListName.ASKED, uma, state="pending"), ["b"], "what of it is open")
+        expect(_found(store, ListName.ASKED, uma, asked_before=store.now() - 60), [], "what of it is old")
+        expect(_found(store, ListName.ASKED), [], "what was asked for who decides")
+        for of in (ListName.WAITING, ListName.OPEN, ListName.HISTORY):
+            expect(_found(store, of, uma), [], f"the list {of.value}")
 
     def test_lists_are_filtered(self, store: Store) -> None:
         first = _asked(store, "claim-1", expires_in=100.0)

@@ -91,10 +91,14 @@ class QueueContract:
         expect(_due(store), [], "due after it was given up")
         row = next(row for row in store.threads(TENANT) if row.thread_id == "t")
         holds("fingerprint" in (row.dead_letter or ""), f"operators see why: {row.dead_letter!r}")
-        expect(store.redrive(TENANT, "none"), False, "redriving a thread that is not there")
-        expect(store.redrive("other", "t"), False, "redriving another tenant's thread")
-        expect(store.redrive(TENANT, "t"), True, "redriving")
-        expect(store.redrive(TENANT, "t"), False, "redriving twice")
+        expect(store.redrive(TENANT, "none", by="ops"), False, "redriving a thread that is not there")
+        expect(store.redrive("other", "t", by="ops"), False, "redriving another tenant's thread")
+        expect(store.redrive(TENANT, "t", by="ops"), True, "redriving")
+        expect(store.redrive(TENANT, "t", by="ops"), False, "redriving twice")
+        said = [one.event for one in store.entries(TENANT) if one.event.kind == "turn.redriven"]
+        expect(
+            [(one.thread_id, one.turn, one.data) for one in said], [("t", 1, {"by": "ops"})], "the audit log"
+        )
         expect([(name, attempts) for name, _, attempts in _due(store)], [("t", 0)], "due again")
 
     def test_the_oldest_is_handed_out_first(self, store: Store) -> None:

@@ -174,14 +174,18 @@ class MemoryQueue(MemoryState):
         known = self._threads[thread.tenant, thread.thread_id]
         return known if thread.seen.startswith(f"{known.wakes}.") else None
 
-    def redrive(self, tenant: str, thread_id: str) -> bool:
-        """Make a dead-lettered thread due again. Returns whether it was one."""
+    def redrive(self, tenant: str, thread_id: str, *, by: str) -> bool:
+        """Make a dead-lettered thread due again, audited. Returns whether it was one."""
         with self._lock:
             known = self._threads.get((tenant, thread_id))
             if known is None or known.dead is None:
                 return False
+            turn = known.turns[-1].number
+            event = AuditEvent(kind="turn.redriven", thread_id=thread_id, turn=turn, data={"by": by})
+            events = self._checked([event])
             known.dead, known.attempts, known.next_at = None, 0, 0.0
             known.wake(known.due or "decided", self.now())
+            self._add_events(tenant, events)
             return True
 
     def deliveries(self, limit: int = 50) -> Sequence[Delivery]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from guardkit.core.approvals import Approval, ApprovalState
+from guardkit.core.asked import was_asked_by
 from guardkit.core.digest import canonical, parse
 from guardkit.core.listings import is_found_by
 from guardkit.core.people import Assurance, Person
@@ -85,8 +86,10 @@ class Approvals:
     def _list(self, call: Call[ApprovalsQuery, Nothing]) -> Value:
         query, caller = call.query, call.caller
         person = caller.person
-        if query.for_me and person is None:
-            raise ApiError("people_only", "Nothing waits for a service: leave out for_me.")
+        if person is None and (query.for_me or query.by_me):
+            raise ApiError(
+                "people_only", "Nothing waits for a service, or is its own: leave out for_me and by_me."
+            )
         states = [ApprovalState(state) for state in query.state] or None
         now = self._store.now()
         place = _place(query.cursor)
@@ -114,7 +117,8 @@ class Approvals:
             and (query.search is None or is_found_by(request, query.search))
             and _is_before(request.requested_at, query.asked_before)
             and _is_before(request.expires_at, query.due_before)
-            and (person is None or self._desk.may_look(approval, person, now))
+            and (person is None or self._may_see(approval, person, now))
+            and (not query.by_me or (person is not None and was_asked_by(request, person)))
             and (
                 not query.for_me
                 or (person is not None and self._desk.refusal(approval, person, Assurance.OIDC, now) is None)
@@ -127,6 +131,9 @@ class Approvals:
         refusal = self._desk.refusal(approval, person, Assurance.API_TOKEN, now)
         return item(approval, may_decide=refusal is None, refusal=None if refusal is None else refusal.reason)
 
+    def _may_see(self, approval: Approval, person: Person, now: float) -> bool:
+        return self._desk.may_look(approval, person, now) or was_asked_by(approval.request, person)
+
     def _visible(self, caller: Caller, approval_id: str) -> Approval:
         """An approval that is for the caller's eyes; what another tenant has looks like what nobody has."""
         approval = self._store.find(approval_id)
@@ -136,8 +143,20 @@ class Approvals:
             raise not_found()
         return approval
 
+    def _shown(self, caller: Caller, approval_id: str) -> Approval:
+        """As `_visible`; what the caller asked for is shown without what people wrote for those who decide."""
+        try:
+            return self._visible(caller, approval_id)
+        except ApiError:
+            if caller.person is None:
+                raise
+        try:
+            return self._desk.withdrawals.see(approval_id, caller.person)
+        except UnknownApprovalError as error:
+            raise not_found() from error
+
     def _show(self, call: Call[Nothing, Nothing]) -> ApprovalDetail:
-        approval = self._visible(call.caller, call.parts["id"])
+        approval = self._shown(call.caller, call.parts["id"])
         shown = self._item(approval, call.caller.person, self._store.now())
         after = None if approval.state is ApprovalState.PENDING else aftermath(self._store, approval)
         return detail(approval, shown, after)
@@ -148,7 +167,7 @@ class Approvals:
 
     def _decide(self, call: Call[Nothing, NewDecision]) -> DecisionTaken:
         person, said = _person(call.caller), call.body
-        approval = self._visible(call.caller, call.parts["id"])
+        approval = self._shown(call.caller, call.parts["id"])
         # The decision itself carries the request's mark, so a process that died after the commit is not repeated.
         for number, taken in enumerate(approval.decisions, start=1):
             if (taken.person, taken.via, taken.delivery) == (person.id, "api", call.mark):
@@ -175,25 +194,26 @@ class Approvals:
 
     def _withdraw(self, call: Call[Nothing, Withdrawal]) -> Withdrawn:
         person = _person(call.caller)
-        approval = self._store.find(call.parts["id"])
-        if approval is None or approval.request.tenant != person.tenant:
-            raise not_found()
-        if not _asked(approval, person):
-            if self._desk.may_look(approval, person):
-                raise ApiError(
-                    "not_the_requester", "Only whoever started or steered the turn may withdraw it."
-                )
-            raise not_found()
+        approval = self._shown(call.caller, call.parts["id"])
         if approval.state is ApprovalState.CANCELLED and self._is_withdrawn_by(approval, person):
             return _withdrawn(approval)
         try:
-            return _withdrawn(self._desk.cancel(approval.request.id, person.id, call.body.why))
+            return _withdrawn(
+                self._desk.withdrawals.withdraw(
+                    approval.request.id,
+                    identity=person.id,
+                    why=call.body.why,
+                    assurance=Assurance.API_TOKEN,
+                    via="api",
+                )
+            )
         except DecisionRefusedError as error:
             raise refused(error, self._store.find(approval.request.id)) from error
 
     def _is_withdrawn_by(self, approval: Approval, person: Person) -> bool:
         return any(
-            (entry.event.kind, entry.event.data.get("by")) == ("approval.cancelled", person.id)
+            (entry.event.kind, entry.event.data.get("by"), entry.event.data.get("operator"))
+            == ("approval.cancelled", person.id, False)
             for entry in trail(self._store, approval).entries
         )
 
@@ -206,13 +226,6 @@ def _person(caller: Caller) -> Person:
     if caller.person is None:
         raise ApiError("people_only", "People decide; a service never does.")
     return caller.person
-
-
-def _asked(approval: Approval, person: Person) -> bool:
-    request = approval.request
-    if request.principal.verified_by == "nobody":
-        return False
-    return any(person.answers_to(identity) for identity in (request.principal.id, *request.excluded))
 
 
 def _withdrawn(approval: Approval) -> Withdrawn:

@@ -95,7 +95,7 @@ LIST_APPROVALS = Operation(
     path="/approvals",
     summary="List approvals, newest first",
     text=(
-        "Persons see what they may look at in the inbox, services all of the tenant. Follow `next` until it is null: "
+        "Persons see what they may look at in the inbox and what they asked for, services all of the tenant. Follow `next` until it is null: "
         "no approval that was there when the first page was read is lost or repeated, whatever is decided meanwhile; "
         "a filter by state goes by the state at the time of each page."
     ),
@@ -110,6 +110,10 @@ SHOW_APPROVAL = Operation(
     method="GET",
     path="/approvals/{id}",
     summary="Everything about one approval",
+    text=(
+        "Whoever asked sees it too, without the comments of those who decided; what was answered instead of the action "
+        "is shown."
+    ),
     scope=TokenScope.APPROVALS_READ,
     query=requests.Nothing,
     body=requests.Nothing,
@@ -170,8 +174,11 @@ WITHDRAW = Operation(
     body=requests.Withdrawal,
     answer=answers.Withdrawn,
     parts=_APPROVAL,
-    problems=("not_found", "not_the_requester", "people_only", "already_settled", "conflict"),
-)
+    problems=(
+        "not_found", "not_the_requester", "people_only", "already_settled", "conflict", "reason_required",
+        "reason_invalid",
+    ),
+)  # fmt: skip
 BREAK_GLASS = Operation(
     id="breakGlass",
     method="POST",

@@ -81,6 +81,9 @@ class ApprovalsQuery(Value):
     for_me: Flag = False
     """Only those that wait for the token's person, whatever sign-in their stage asks for. Persons only."""
 
+    by_me: Flag = False
+    """Only those that the token's person asked for. Persons only."""
+
     agent: Name | None = None
     tool: Name | None = None
     requester: Name | None = None

@@ -260,9 +260,26 @@ def test_threads_are_listed_and_only_dead_letters_are_redriven(line: Line, desk:
     listed = line("db", "threads").out
     assert "t-[bold]1" in listed
     assert "paused" in listed
-    refused = line("db", "redrive", "t-[bold]1")
-    assert refused.status == 2
-    assert "not dead-lettered" in refused.err
+    told = line("approvals", "redrive", "t-[bold]1", "--by", "ops", "--json")
+    assert (told.status, json.loads(told.out)["error"]) == (2, "input")
+    assert "not dead-lettered" in told.err
+    assert line("approvals", "redrive", "t-[bold]1").status == 2, "an operator is named"
+
+
+def test_a_dead_letter_is_redriven_and_who_did_it_is_in_the_log(line: Line, desk: Desk) -> None:
+    approval = desk.start("t")
+    line("approvals", "decide", approval.request.id, "approve", "--as", "dana@example.com")
+    store = desk.guard.store
+    for _ in range(2):
+        (thread,) = store.due()
+        store.dead_letter(thread, "the graph has changed")
+        assert list(store.due()) == []
+        told = line("approvals", "redrive", "t", "--by", "olga", "--json")
+        assert json.loads(told.out) == {"tenant": "default", "thread_id": "t", "by": "olga"}
+    assert [thread.thread_id for thread in store.due()] == ["t"]
+    said = [one.event for one in store.history("default", "t") if one.event.kind == "turn.redriven"]
+    assert [(one.turn, one.data) for one in said] == [(1, {"by": "olga"})] * 2
+    assert "given to workers again by olga" in line("trace", "t").out
 
 
 @pytest.mark.parametrize(

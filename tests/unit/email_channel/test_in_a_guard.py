@@ -98,7 +98,9 @@ def test_a_link_in_a_mail_lets_a_run_go_on(tmp_path: Path) -> None:
         assert [mail["Subject"] for mail in server.mails] == [
             "Approval needed: Pay claim",
             "Pay claim: approved",
+            "Pay claim: approved",
         ]
+        assert server.recipients == ["dana@corp.example", "dana@corp.example", "kim@corp.example"]
         late = dana.post("/mail/reject", data={"token": token, "reason": "x"})
         assert late.status_code == 409
         assert "You approved it on" in late.text

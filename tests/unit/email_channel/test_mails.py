@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from email.message import EmailMessage
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ from tests.unit.email_channel.desk import (
     token_in,
 )
 from tests.unit.email_channel.mailserver import parts
-from tests.web.claims import ARGS, FIRST, SECOND, START, THIRD, Claims
+from tests.web.claims import ARGS, FIRST, REQUESTER, SECOND, START, THIRD, Claims
 from tests.web.visits import KEY, URL
 
 
@@ -170,7 +171,7 @@ def test_everybody_who_was_asked_is_told_once_how_it_ended(mailing: Mailing) -> 
     mailing.deliver()
     mailing.decide(approval, SECOND, kind="reject", reason="The account is not hers.")
     assert mailing.deliver() == []
-    news = mailing.server.mails[3:]
+    news = [mail for mail in mailing.server.mails[3:] if mail["To"] != REQUESTER.email]
     assert [mail["To"] for mail in news] == [FIRST.email, SECOND.email, THIRD.email]
     for mail, question in zip(news, mailing.server.mails, strict=False):
         assert mail["Subject"] == "Pay claim: rejected"
@@ -182,7 +183,68 @@ def test_everybody_who_was_asked_is_told_once_how_it_ended(mailing: Mailing) -> 
             assert "Plumber" not in part, "a short mail"
     assert not any(post.open for post in mailing.posts(approval))
     assert mailing.later() == []
-    assert len(mailing.server.mails) == 6
+    assert len(mailing.server.mails) == 7
+
+
+def results(mailing: Mailing) -> list[EmailMessage]:
+    """The mails to whoever asked."""
+    return [mail for mail in mailing.server.mails if mail["To"] == REQUESTER.email]
+
+
+@pytest.mark.parametrize("kind", ["approve", "reject"])
+def test_whoever_asked_is_told_once_how_it_ended_and_nothing_that_was_written_beside_it(
+    mailing: Mailing, kind: str
+) -> None:
+    approval = mailing.claims.ask(stages=(FINANCE.model_copy(update={"required": 1}),))
+    mailing.deliver()
+    assert results(mailing) == []
+    mailing.decide(approval, SECOND, kind=kind, reason="The account is not hers.")
+    assert mailing.deliver() == []
+    (told,) = results(mailing)
+    assert told["Subject"] == ("Pay claim: approved" if kind == "approve" else "Pay claim: rejected")
+    for part in parts(told):
+        assert "Ben Roth" in part
+        assert "The account is not hers" not in part
+        assert "/mail/" not in part
+    assert links(told) == [f"{URL}/approvals/{approval.request.id}"]
+    assert mailing.later() == []
+    assert results(mailing) == [told]
+
+
+def test_whoever_asked_is_told_that_it_was_withdrawn_or_has_expired(mailing: Mailing) -> None:
+    claims = mailing.claims
+    withdrawn, expired = claims.ask(stages=(MAIL_STAGE,)), claims.ask(stages=(MAIL_STAGE,), expires_in=60.0)
+    mailing.deliver()
+    claims.desk.cancel(withdrawn.request.id, "ops", "wrong claim")
+    claims.clock.now += 120
+    assert claims.desk.expire() == 1
+    assert mailing.deliver() == []
+    told = sorted(mail["Subject"] for mail in results(mailing))
+    assert told == ["Pay claim: expired", "Pay claim: withdrawn"]
+    assert expired.request.id in "".join(parts(results(mailing)[1])[0] + parts(results(mailing)[0])[0])
+
+
+@pytest.mark.promise("P14")
+@pytest.mark.parametrize("change", [{"active": False}, {"tenant": "other"}, {"email": None}])
+def test_only_an_active_person_of_the_tenant_is_told(mailing: Mailing, change: dict[str, Any]) -> None:
+    approval = mailing.claims.ask(stages=(MAIL_STAGE,))
+    mailing.deliver()
+    mailing.claims.people.change(REQUESTER, **change)
+    mailing.decide(approval)
+    assert mailing.deliver() == []
+    assert [mail["To"] for mail in mailing.server.mails] == [FIRST.email, FIRST.email]
+
+
+def test_an_address_that_is_refused_for_good_stops_nobody(mailing: Mailing) -> None:
+    approval = mailing.claims.ask(stages=(MAIL_STAGE,))
+    mailing.deliver()
+    mailing.claims.people.change(REQUESTER, email="no address", identities=("req@corp.example",))
+    mailing.decide(approval)
+    assert mailing.deliver() == []
+    assert mailing.later() == []
+    assert [mail["To"] for mail in mailing.server.mails] == [FIRST.email, FIRST.email]
+    (refused,) = mailing.claims.audited("channel.refused")
+    assert refused["why"] == "recipient_refused"
 
 
 def test_that_an_approved_action_was_carried_out_is_no_news(mailing: Mailing) -> None:
@@ -201,9 +263,9 @@ def test_that_an_approved_action_was_carried_out_is_no_news(mailing: Mailing) ->
         attempts=1,
     )
     mailing.channel.send(outcome, after.model_copy(update={"state": ApprovalState.CONSUMED}))
-    assert len(mailing.server.mails) == 2
+    assert len(mailing.server.mails) == 3
     mailing.channel.send(outcome, after.model_copy(update={"state": ApprovalState.EXPIRED}))
-    assert mailing.last()["Subject"] == "Pay claim: expired"
+    assert [mail["Subject"] for mail in mailing.server.mails[3:]] == ["Pay claim: expired"] * 2
 
 
 def test_a_question_that_went_on_is_not_asked_late(mailing: Mailing) -> None:

@@ -133,6 +133,11 @@ def _places(row: Any) -> Iterator[dict[str, Any]]:
         first[key] = min(after, first.get(key, after))
     for key, after in first.items():
         yield {**same, "list": of, "who": key, "at": at, "since": row.requested_at + after if after else 0}
+    principal = request["principal"]
+    verified = principal.get("verified_by") != "nobody"
+    askers = (principal["id"], *request.get("excluded", ())) if verified else ()
+    for asker in {identity.casefold() for identity in askers}:
+        yield {**same, "list": "asked", "who": _key("asker", asker), "at": row.requested_at}
 
 
 def _steps(stages: list[dict[str, Any]]) -> Iterator[tuple[str, int]]:
