@@ -71,9 +71,10 @@ def test_the_doctor_names_the_variable_that_is_missing(line: Line) -> None:
 
 GRAPH = """
 from langgraph.graph import START, MessagesState, StateGraph
-from guardkit import Guard, Keys
+from guardkit import Guard, Policy
 
-guard = Guard("sqlite:///own.db", policy="policy.yaml", keys=Keys.generate().for_agent())
+policy = Policy.from_dict({"policy": "p", "version": "1", "owner": "me", "default": "reject"})
+guard = Guard("sqlite:///own.db", policy=policy)
 builder = StateGraph(MessagesState)
 builder.add_node("agent", lambda state: {"messages": []})
 builder.add_edge(START, "agent")
@@ -88,7 +89,9 @@ def test_the_doctor_looks_for_private_keys_where_graphs_run(line: Line) -> None:
     public = {"GUARDKIT_DECISION_KEY": "", "GUARDKIT_WEB_SECRET": ""}
 
     def looked(*words: str, **variables: str) -> list[Any]:
-        found = json.loads(line("doctor", *words, "--json", **variables).out)
+        ran = line("doctor", *words, "--json", **variables)
+        assert ran.err == ""
+        found = json.loads(ran.out)
         return [one for one in found if one["warns"]]
 
     [look] = looked("graph_app:graph", **shared)
