@@ -64,7 +64,8 @@ async def main(slack: SlackServer) -> None:
     config = guard.config("thread-1", Principal(id="kim@corp.example"))
     await graph.ainvoke({"messages": [("user", "Pay C-1.")]}, config)
 
-    worker = asyncio.create_task(guard.worker(graph).run())
+    # One process does it all here. Where others share the database, tools and answers get a process each.
+    worker = asyncio.create_task(guard.worker(graph, parts=("runs", "messages", "answers")).run())
     (message,) = await until(lambda: slack.messages(room))
     print(message.text)
     await asyncio.to_thread(slack.click, ana, message, "gk_approve")

@@ -2,19 +2,17 @@
 
 # pyright: reportMissingTypeStubs=false
 
-import functools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import StateGraph
 from langgraph.types import Command
 
-from guardkit.channels.host import Attaching, ChannelHost
+from guardkit.channels.host import Attaching, ChannelHost, check_nobody_listens
 from guardkit.checks import (
     Assessor,
     default_action_checks,
@@ -23,8 +21,7 @@ from guardkit.checks import (
     unusual_behaviour,
 )
 from guardkit.core.anomalies import Watch
-from guardkit.core.drafts import Criterion
-from guardkit.core.keys import Keys
+from guardkit.core.keys import DecisionKey, Keys
 from guardkit.core.outcomes import Outcome, Question
 from guardkit.core.people import Directory
 from guardkit.core.ports import ApprovalChannel
@@ -34,16 +31,13 @@ from guardkit.core.signing import Verifier
 from guardkit.core.telemetry_names import ERROR_TYPE, STORAGE_FAULTS
 from guardkit.core.verdicts import ActionCheck, ObservationCheck
 from guardkit.errors import ConfigurationError, MissingKeyError
-from guardkit.grounding import Critic, GroundingSettings, Judge, Outcome as GroundingOutcome, SufficiencyJudge
+from guardkit.langgraph.answering import Answering
 from guardkit.langgraph.compiling import compiled
 from guardkit.langgraph.declarations import Declarations
-from guardkit.langgraph.drafting import Drafting, answer_graph, last_question
 from guardkit.langgraph.graph import GuardedGraph
 from guardkit.langgraph.outcomes import outcome_of
 from guardkit.langgraph.resuming import config_for
-from guardkit.langgraph.retrieving import Retriever
 from guardkit.langgraph.runs import CALLER, TENANT, Caller
-from guardkit.langgraph.weaving import Graph
 from guardkit.langgraph.wrapping import NodeHost
 from guardkit.otel import OpenTelemetry
 from guardkit.policy import PeopleDirectory, Policy
@@ -52,6 +46,7 @@ from guardkit.runtime.desk import Desk
 from guardkit.runtime.events import NoTelemetry, Quiet, Telemetry
 from guardkit.runtime.heartbeat import Heartbeat
 from guardkit.runtime.observing import answer
+from guardkit.runtime.parts import USUAL, Part, parts_of
 from guardkit.runtime.session import Services
 from guardkit.runtime.tools import ToolSpec
 from guardkit.runtime.watching import Watching
@@ -59,14 +54,14 @@ from guardkit.sql import Database, SQLAlchemySaver, SQLAnomalies, SQLStore
 from guardkit.worker import Resumer, Worker
 
 
-class Guard(Declarations):
+class Guard(Declarations, Answering):
     """Guards LangGraph agents.
 
     Args:
         database: SQLAlchemy URL, e.g. `sqlite:///claims.db`, or a `Database`, e.g. one with encryption keys.
         policy: a policy file, or a `Policy`.
         channels: approval channels by the names that the policy uses. The web inbox needs none.
-        keys: this process's keys; an agent whose policy asks people needs at least `decision_public_keys`.
+        keys: this process's keys; a graph whose policy asks people needs `decision_public_keys`, and no others.
         directory: who people are; by default the policy's `directory:` file.
         action_checks: (name, check) pairs that judge every action, in place of the defaults.
         observation_checks: the same for what tools return.
@@ -105,6 +100,8 @@ class Guard(Declarations):
         super().__init__()
         self.policy = policy if isinstance(policy, Policy) else Policy.from_file(policy)
         self.keys = keys or Keys()
+        self._all_keys: Callable[[], Keys] = lambda: self.keys
+        self._key = DecisionKey(lambda: self._all_keys().decision_signer())
         if self.policy.document.approvals and not self.keys.decision_public_keys:
             raise MissingKeyError(
                 f"policy {self.policy.name!r} asks people, and no decision_public_keys say whose decisions count",
@@ -131,11 +128,14 @@ class Guard(Declarations):
         self._check_timeout = check_timeout
         self._heartbeat = Heartbeat(lease_seconds)
         self.graphs: dict[str, GuardedGraph] = {}
+        self._desk = Desk(self.store, self.directory, self._key, self._telemetry)
         self._attach = Attaching(self.channels, self._host)
 
     @classmethod
     def from_env(cls, folder: str | Path = ".", **options: Any) -> "Guard":
         """A guard as `guardkit.toml` in a folder and the environment describe it.
+
+        The decision key is read only where answers are taken: by `desk`, `app`, and a `worker` that does.
 
         Args:
             folder: where `guardkit.toml` is, if there is one.
@@ -144,8 +144,8 @@ class Guard(Declarations):
         Raises:
             ConfigurationError: something is missing or unknown.
         """
-        settings = load_settings(os.environ, Path(folder))
-        return cls(
+        settings = load_settings(os.environ, Path(folder), deciding=False)
+        guard = cls(
             Database.from_settings(settings),
             policy=settings.need_policy(),
             keys=settings.keys,
@@ -153,62 +153,9 @@ class Guard(Declarations):
             telemetry=options.pop("telemetry", OpenTelemetry()),
             **options,
         )
-
-    # --- answers -----------------------------------------------------------------------------------------------------
-
-    def draft_critique_verify(
-        self,
-        *,
-        model: BaseChatModel,
-        retriever: Retriever,
-        question: Callable[[Any], str] | None = None,
-        critic: Critic | None = None,
-        criteria: Sequence[Criterion] = (),
-        judges: Sequence[Judge] = (),
-        sufficiency: SufficiencyJudge | None = None,
-        settings: GroundingSettings | None = None,
-        seconds: float | None = None,
-        messages_key: str = "messages",
-        on_outcome: Callable[[GroundingOutcome], None] | None = None,
-    ) -> Graph:
-        """A graph that answers a question from authorised sources, or ends the turn in a `NoResult`.
-
-        Add it as a node to the graph that `compile` guards. No part of a draft reaches a caller in any stream mode;
-        the verified text is streamed as one message.
-
-        Args:
-            model: writes the draft.
-            retriever: finds sources; what is not authorised reaches no prompt.
-            question: the question in the state; by default the last human message.
-            critic: answers the criteria and the constitution's principles.
-            criteria: what an answer must satisfy, beside the policy's constitution.
-            judges: a panel; a claim that the verifier leaves open counts only if all agree.
-            sufficiency: judges before drafting whether the sources answer the question.
-            settings: thresholds and limits.
-            seconds: time for one answer, from retrieval to verification. Async calls are cut off then; a synchronous
-                one that is late is waited for, and its reply does not count.
-            messages_key: the state key that holds the messages.
-            on_outcome: sees the whole trail, unverified text included, in this process only.
-
-        Raises:
-            ConfigurationError: there are criteria or principles and no critic to answer them.
-        """
-        principles = [one.criterion() for one in self.policy.principles]
-        if (principles or criteria) and critic is None:
-            raise ConfigurationError("criteria and principles need a critic", remedy="pass critic=")
-        drafting = Drafting(
-            model=model,
-            retriever=retriever,
-            question=question or last_question(messages_key),
-            criteria=(*principles, *criteria),
-            critic=critic,
-            judges=tuple(judges),
-            sufficiency=sufficiency,
-            settings=settings or GroundingSettings(),
-            seconds=seconds,
-            on_outcome=on_outcome,
-        )
-        return answer_graph(drafting, messages_key=messages_key)
+        place = Path(folder).absolute()
+        guard._all_keys = lambda: load_settings(os.environ, place).keys
+        return guard
 
     # --- compiling -------------------------------------------------------------------------------------------------
 
@@ -311,14 +258,15 @@ class Guard(Declarations):
 
     # --- the processes around it -----------------------------------------------------------------------------------
 
-    @functools.cached_property
+    @property
     def desk(self) -> Desk:
         """Where people's decisions come in.
 
         Raises:
             MissingKeyError: this process has no decision key, so it may not verify people.
         """
-        return Desk(self.store, self.directory, self.keys.decision_signer(), self._telemetry)
+        self._key.open()
+        return self._desk
 
     def app(self, *, settings: Any = None, sign_in: Any = None) -> Any:
         """The approval inbox as an ASGI application (a `starlette.applications.Starlette`). Needs the extra `web`.
@@ -340,9 +288,10 @@ class Guard(Declarations):
         if settings is None:
             secret = self.keys.web_secret
             settings = web.WebSettings(keys=() if secret is None else (secret,))
+        desk = self.desk
         self._attach()
         return web.inbox(
-            self.desk,
+            desk,
             self.store,
             self.directory,
             settings,
@@ -353,19 +302,19 @@ class Guard(Declarations):
         )
 
     def ready(self) -> None:
-        """See that this process can do its work: the database answers with the right tables, and its decisions count.
+        """See that this process can do its work: the database answers with the right tables, and decisions taken here count.
 
         Raises:
-            ConfigurationError: the tables are not those of this code, or its decisions do not count.
+            ConfigurationError: the tables are not those of this code, or decisions taken here do not count.
             StorageError: the database cannot be reached.
         """
         self.database.check()
-        self.keys.check_decisions()
+        self._key.check(self.keys.decision_public_keys)
 
     def _host(self, name: str) -> ChannelHost:
         return ChannelHost(
             name=name,
-            desk=self.desk,
+            desk=self._desk,
             store=self.store,
             directory=self.directory,
             inbox=self._decide_at,
@@ -373,25 +322,44 @@ class Guard(Declarations):
         )
 
     def worker(
-        self, *graphs: GuardedGraph, remote: Mapping[str, Resumer] | None = None, **options: Any
+        self,
+        *graphs: GuardedGraph,
+        remote: Mapping[str, Resumer] | None = None,
+        parts: Collection[str] = USUAL,
+        **options: Any,
     ) -> Worker:
         """A worker for these graphs, or for all that were compiled but those that `remote` names, which run elsewhere.
 
+        Args:
+            graphs: the graphs.
+            remote: the agents on LangGraph servers, by name.
+            parts: what it does: `runs`, `messages`, `answers`; see `guardkit.runtime.parts`. Only `answers` needs the
+                decision key, which then should not be where the tools of graphs run.
+            options: passed to `Worker`.
+
         Raises:
-            MissingKeyError: this process has no decision key.
-            ConfigurationError: a channel lacks a token, a key or an extra.
+            MissingKeyError: it takes answers, and this process has no decision key.
+            ConfigurationError: a channel lacks a token, a key or an extra, or would take answers in a worker that does not.
         """
-        self._attach()
+        does = parts_of(parts)
+        if Part.ANSWERS in does:
+            self._key.open()
+        elif Part.MESSAGES in does:
+            check_nobody_listens(self.channels)
+        if Part.MESSAGES in does or Part.ANSWERS in does:
+            self._attach()
         own = {name: graph for name, graph in self.graphs.items() if name not in (remote or {})}
+        runs = {graph.runs.services.agent: graph for graph in graphs} or own
         return Worker(
-            graphs={graph.runs.services.agent: graph for graph in graphs} or own,
-            remote=remote,
+            graphs=runs if Part.RUNS in does else {},
+            remote=remote if Part.RUNS in does else None,
             store=self.store,
-            desk=self.desk,
+            desk=self._desk,
             channels=self.channels,
             offload=self.database.offload,
             attach=self._attach,
             delegations=Delegations(self.store, self.directory),
             watching=None if self._watch is None else Watching(self._anomalies, self._watch, self._telemetry),
+            parts=does,
             **options,
         )

@@ -1,5 +1,8 @@
 """The worker: delivers questions, expires them, and goes on with every thread that people have decided on.
 
+A worker that goes on with threads runs the code of their tools, so it takes no answers unless it is told to: it needs
+no private key.
+
 Any number of workers may run; the leases keep them apart. A worker holds no state of its own: kill it at any instant,
 and the next one finds the same rows due.
 """
@@ -31,6 +34,7 @@ from guardkit.runtime.delegations import Delegations
 from guardkit.runtime.desk import Desk
 from guardkit.runtime.driver import Offload
 from guardkit.runtime.outbox import Outbox
+from guardkit.runtime.parts import USUAL, Part
 from guardkit.runtime.watching import Watching
 
 log = logging.getLogger("guardkit.worker")
@@ -84,11 +88,11 @@ class Worker:
     """Works on the due rows of one database.
 
     Args:
-        graphs: the guarded graphs that it can go on with, by name.
+        graphs: the guarded graphs that it can go on with, by name; none for a worker that runs nothing.
         store: the database.
         remote: the agents on LangGraph servers that it can go on with, by name. A server that does not answer costs no
             attempt: its agents wait until it does.
-        desk: closes approvals whose time is over.
+        desk: closes approvals whose time is over, which needs no key.
         channels: the approval channels, by the names that the policy uses.
         offload: runs transactions in the store's own threads.
         poll: seconds between rounds when there is nothing to do and the database tells of nothing.
@@ -98,6 +102,7 @@ class Worker:
         attach: attaches channels whose messenger has not answered before; returns whether none is left.
         watching: looks for unusual agents, beside everything else.
         delegations: asks delegates whose delegation begins while a stage waits.
+        parts: what it does; without `answers` no channel is connected, without `messages` none sends.
 
     Raises:
         ConfigurationError: an agent is both in this process and on a server.
@@ -119,7 +124,9 @@ class Worker:
         attach: Callable[[], bool] = lambda: True,
         watching: Watching | None = None,
         delegations: Delegations | None = None,
+        parts: frozenset[Part] = USUAL,
     ) -> None:
+        self._parts = parts
         self._graphs = graphs
         self._remote = dict(remote or {})
         twice = sorted(self._remote.keys() & graphs.keys())
@@ -137,12 +144,15 @@ class Worker:
         self._concurrency = concurrency
         self._places = asyncio.Semaphore(concurrency)
         self._under_way: set[tuple[str, str]] = set()
-        self._closed: list[Listening] = [one for one in channels.values() if isinstance(one, Listening)]
+        listens = Part.ANSWERS in parts
+        self._closed: list[Listening] = [
+            one for one in channels.values() if listens and isinstance(one, Listening)
+        ]
         self._open: list[Listening] = []
         self._attach = attach
         self._watching = watching
         self._delegations = delegations
-        self._attached = False
+        self._attached = not (listens or Part.MESSAGES in parts)
         self._listen_at = 0.0
         self._rounds: dict[str, float] = {}
         """When each loop that runs has finished its latest round, by the process's monotonic clock."""
@@ -217,7 +227,7 @@ class Worker:
 
     async def once(self) -> Done:
         """One round: send what has to go out, expire what is over, resume what is due, to its end."""
-        delivered = await self._outbox.round()
+        delivered = await self._deliver()
         expired = await self._offload(self._expire)
         due = await self._offload(lambda: self._store.due(agents=self._agents()))
         outcomes = await asyncio.gather(*(self._resume(thread) for thread in due))
@@ -244,7 +254,10 @@ class Worker:
 
     async def _send(self) -> Done:
         await self._listen()
-        return Done(delivered=await self._outbox.round())
+        return Done(delivered=await self._deliver())
+
+    async def _deliver(self) -> int:
+        return await self._outbox.round() if Part.MESSAGES in self._parts else 0
 
     async def _listen(self) -> None:
         """Attach and connect the channels. Those whose messenger does not answer are tried again later."""

@@ -21,7 +21,7 @@ from guardkit.core.reviews import reviewers
 from guardkit.core.stages import ApprovalStage, Wait
 from guardkit.core.values import Json
 from guardkit.core.visible import one_line
-from guardkit.errors import ChannelError
+from guardkit.errors import ChannelError, ConfigurationError
 from guardkit.runtime.askers import askers_of
 from guardkit.runtime.desk import Desk
 
@@ -42,13 +42,13 @@ _REFILL = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelHost:
-    """The worker's or the inbox's process, as a channel sees it. It holds the decision key; an agent's has none."""
+    """The worker's or the inbox's process, as a channel sees it."""
 
     name: str
     """The name by which policies call the channel."""
 
     desk: Desk
-    """Takes decisions."""
+    """Takes decisions, where the process holds the decision key; elsewhere it raises `MissingKeyError`."""
 
     store: Store
     directory: Directory
@@ -241,6 +241,36 @@ class Listening(Protocol):
     def close(self) -> None:
         """Disconnect. What has been taken is finished first."""
         ...
+
+
+@runtime_checkable
+class ListensIfTold(Listening, Protocol):
+    """One that connects only where it is given what that needs, such as a token."""
+
+    @property
+    def listens(self) -> bool:
+        """Whether `open` connects.
+
+        Raises:
+            ConfigurationError: what it is given cannot be used.
+        """
+        ...
+
+
+def check_nobody_listens(channels: Mapping[str, ApprovalChannel]) -> None:
+    """See that no answer would get lost in a process that takes none.
+
+    Raises:
+        ConfigurationError: a channel would take answers by a connection of its own.
+    """
+    for name, channel in channels.items():
+        if isinstance(channel, Listening) and (not isinstance(channel, ListensIfTold) or channel.listens):
+            raise ConfigurationError(
+                f"channel {name!r} takes answers by a connection of the worker, and this worker takes none",
+                remedy="let a process of its own take them, which runs no graph and holds the decision key: `guardkit worker "
+                "--parts messages,answers`; keep the channel's listening token from this one, or give it --parts runs. On a "
+                "machine of your own --parts runs,messages,answers does it all in one",
+            )
 
 
 @runtime_checkable

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from guardkit.cli.agents import load
 from guardkit.cli.base import out, settings
-from guardkit.cli.examination import examine, examine_channels
+from guardkit.cli.examination import examine, examine_channels, examine_runs
 
 
 def doctor(
@@ -22,14 +22,18 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Check versions, database, migrations, keys, LangGraph's insides, and channels. Exit status 1 when something is wrong."""
-    findings = examine(settings())
+    configured = settings()
+    findings = examine(configured)
     if spec is not None:
-        guard, _ = load(spec)
+        guard, graphs = load(spec)
+        findings += examine_runs(configured) if graphs else []
         findings += examine_channels(guard.channels)
     if as_json:
         sys.stdout.write(json.dumps([finding.model_dump(mode="json") for finding in findings]) + "\n")
     else:
         for finding in findings:
-            mark = "[green]ok[/]  " if finding.ok else "[bold red]bad[/] "
-            out.print(f"{mark} {escape(finding.what)}: {escape(finding.says)}")
+            mark = "[yellow]look[/]" if finding.warns else "[green]ok[/]  "
+            out.print(
+                f"{mark if finding.ok else '[bold red]bad[/] '} {escape(finding.what)}: {escape(finding.says)}"
+            )
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)

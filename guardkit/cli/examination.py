@@ -9,7 +9,7 @@ from guardkit.channels import Slack, Teams
 from guardkit.channels.finding import Finding as ChannelFinding
 from guardkit.channels.slack.examining import examine as examine_slack
 from guardkit.channels.teams.examining import examine as examine_teams
-from guardkit.core.settings import Settings
+from guardkit.core.settings import PRIVATE, Settings
 from guardkit.core.values import Value
 from guardkit.errors import ConfigurationError, GuardkitError
 from guardkit.langgraph.canary import check_insides
@@ -26,6 +26,8 @@ class Finding(Value):
     what: str
     ok: bool
     says: str
+    warns: bool = False
+    """Whether it deserves a look although nothing is wrong."""
 
 
 def examine(settings: Settings) -> list[Finding]:
@@ -40,6 +42,19 @@ def examine(settings: Settings) -> list[Finding]:
         _try("policy", lambda: _policy(settings)),
         *_keys(settings),
     ]
+
+
+def examine_runs(settings: Settings) -> list[Finding]:
+    """Look at whether tools, which run in this process or one like it, could read what they must not have."""
+    given = dict(zip(PRIVATE, (settings.keys.decision_key, settings.keys.web_secret), strict=True))
+    held = " and ".join(name for name, secret in given.items() if secret is not None)
+    if not held or settings.database is None or settings.database.startswith("sqlite"):
+        return []
+    says = (
+        f"{held} must not be where graphs run, on a database that others share: tools could make up what people say. "
+        "Right only where this runs none: the inbox, a worker without the part runs, an operator"
+    )
+    return [Finding(what="keys: private ones", ok=True, warns=True, says=says)]
 
 
 def examine_channels(channels: Mapping[str, object]) -> list[Finding]:

@@ -1,6 +1,7 @@
 """The processes around an agent: worker and inbox."""
 
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -21,8 +22,10 @@ from guardkit.cli.surroundings import (
     telemetry,
 )
 from guardkit.core.people import Person
+from guardkit.core.settings import PRIVATE
 from guardkit.errors import ConfigurationError, InputError, MissingKeyError
 from guardkit.runtime.looking import Readiness
+from guardkit.runtime.parts import Part, parts_of
 
 
 def worker(
@@ -53,6 +56,14 @@ def worker(
             help="The token with which those servers let the worker in, as a bearer token.",
         ),
     ] = None,
+    parts: Annotated[
+        str,
+        typer.Option(
+            "--parts",
+            envvar="GUARDKIT_WORKER_PARTS",
+            help="What it does: runs, messages, answers, with commas between. Only answers needs the decision key.",
+        ),
+    ] = "runs,messages",
     metrics_port: MetricsPort = None,
     probe_host: ProbeHost = "127.0.0.1",
     stuck_after: Annotated[
@@ -67,10 +78,17 @@ def worker(
 ) -> None:
     """Deliver, expire and resume, until interrupted."""
     logs.configure(log_format)
+    does = parts_of([part.strip() for part in parts.split(",") if part.strip()])
     guard, graphs = load(spec)
     elsewhere = remote_agents(remote or [], remote_token)
     here = [graph for graph in graphs if graph.runs.services.agent not in elsewhere]
-    working = guard.worker(*here, remote=elsewhere)
+    if Part.RUNS not in does:
+        if elsewhere:
+            raise InputError("--remote names agents to go on with, and --parts has no runs")
+        here = []
+    elif here and not guard.database.is_sqlite:
+        _warn_of_keys()
+    working = guard.worker(*here, remote=elsewhere, parts=does)
     readiness = Readiness(guard.ready)
     answers = health(lambda: working.round_age < stuck_after, readiness)
 
@@ -95,7 +113,8 @@ def worker(
         round_age=lambda: working.round_age,
     ):
         names = [graph.runs.services.agent for graph in here] + sorted(elsewhere)
-        log.info("worker for %s; stop with Ctrl-C", ", ".join(names))
+        runs = f" of {', '.join(names)}" if names else ""
+        log.info("worker for %s%s; stop with Ctrl-C", ", ".join(part for part in Part if part in does), runs)
         asyncio.run(work())
 
 
@@ -150,6 +169,16 @@ def serve(
         else:
             log.info("nobody can sign in without a link; --link-for NAME prints one")
         run(app, listening, drain=drain)
+
+
+def _warn_of_keys() -> None:
+    """Say that tools could read what they must not have. On a machine of one's own all processes share it anyway."""
+    for variable in PRIVATE:
+        if os.environ.get(variable) or os.environ.get(f"{variable}_FILE"):
+            log.warning(
+                "%s is set where tools run: they could make up what people say; see Keys in the configuration reference",
+                variable,
+            )
 
 
 def _may_enter(person: Person | None) -> bool:

@@ -22,6 +22,9 @@ _SECRETS = {
     "audit_key": "GUARDKIT_AUDIT_KEY",
     "web_secret": "GUARDKIT_WEB_SECRET",
 }
+PRIVATE = (_SECRETS["decision_key"], _SECRETS["web_secret"])
+"""Variables of the secrets with which a process can say what people have not said."""
+
 _SEALING = {
     "encryption_key": "GUARDKIT_ENCRYPTION_KEY",
     "encryption_old_keys": "GUARDKIT_ENCRYPTION_OLD_KEYS",
@@ -100,11 +103,16 @@ class Settings(Value):
         return self.policy
 
 
-def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
+def load_settings(environment: Mapping[str, str], folder: Path, *, deciding: bool = True) -> Settings:
     """Read `guardkit.toml` in a folder, if there is one, and the environment.
 
     A secret may be given in the environment as `NAME` or as `NAME_FILE`, a file that holds it. The TOML file may
     name such a file (`decision_key_file = "…"`) and never holds a secret itself.
+
+    Args:
+        environment: variables.
+        folder: where the file is.
+        deciding: whether the decision key is read too; a process that takes no answers does without.
 
     Raises:
         ConfigurationError: the file is not TOML, has an unknown entry, or names a file that cannot be read.
@@ -114,6 +122,9 @@ def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
     values: dict[str, object] = {name: written.pop(name, None) for name in _PLAIN}
     keys: dict[str, object] = {}
     for name, variable in _SECRETS.items():
+        if name == "decision_key" and not deciding:
+            written.pop(f"{name}_file", None)
+            continue
         text = _given(environment, folder, written, name, variable)
         if text:
             keys[name] = SecretStr(text)

@@ -1,12 +1,13 @@
 """Ed25519 signatures on decisions and audit heads.
 
-The process that verified a person holds the private key; the agent's process holds only public keys, so it can check
-decisions and cannot make them up.
+The process that verified a person holds the private key; a process that runs graphs holds only public keys, so it can
+check decisions and cannot make them up.
 """
 
 import base64
 import binascii
 import hashlib
+from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -85,6 +86,18 @@ class Verifier:
         return self._check(
             "guardkit.erasure.v1", certificate.signed_part(), certificate.key_id, certificate.signature
         )
+
+
+class DecisionSigner(Protocol):
+    """Signs what people say: a `Signer`, or a key that is read only where answers are taken."""
+
+    def decision(self, decision: ApprovalDecision) -> ApprovalDecision:
+        """The decision with a key's id and its signature."""
+        ...
+
+    def revocation(self, revocation: StandingRevocation) -> StandingRevocation:
+        """The revocation with a key's id and its signature."""
+        ...
 
 
 class Signer:

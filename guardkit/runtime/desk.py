@@ -1,8 +1,8 @@
 """The desk: the one way in for what people say, whatever brings it.
 
 The web inbox, the command line and the channels verify who somebody is and hand the identity in; the desk finds the
-human being behind it, judges by the rules of `guardkit.core.approvals`, signs and stores. The agent's process holds
-no signing key and so has no desk.
+human being behind it, judges by the rules of `guardkit.core.approvals`, signs and stores. A process that runs graphs
+holds no signing key: its desk closes what is over, and takes no answer.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from guardkit.core.edits import edit_problems
 from guardkit.core.granting import check_saying, terms_of
 from guardkit.core.listings import ListName, ListQuery
 from guardkit.core.people import Assurance, Directory, Person
-from guardkit.core.signing import Signer
+from guardkit.core.signing import DecisionSigner
 from guardkit.core.standing import StandingWish
 from guardkit.core.values import JsonObject
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
@@ -59,7 +59,7 @@ class Desk:
     Args:
         store: where approvals and the audit chain are.
         directory: who people are, and what they may decide.
-        signer: signs decisions with this process's private key.
+        signer: signs decisions, in a process that takes answers.
         telemetry: sees decisions go by; none by default.
 
     Attributes:
@@ -74,7 +74,7 @@ class Desk:
         self,
         store: DeskStore,
         directory: Directory,
-        signer: Signer,
+        signer: DecisionSigner,
         telemetry: Telemetry | None = None,
     ) -> None:
         self._store = store
@@ -135,6 +135,7 @@ class Desk:
         Raises:
             UnknownApprovalError: there is none with this id in the person's tenant.
             DecisionRefusedError: the decision does not count; `reason` says why.
+            MissingKeyError: this process takes no answers; nothing changed.
             StorageError: the database cannot be reached; nothing changed.
         """
         person = self._directory.find(identity)

@@ -13,7 +13,7 @@ from guardkit.core.breaking import break_glass, glass_for, is_sure, requesters
 from guardkit.core.glass import BreakGlass
 from guardkit.core.people import Assurance, Directory, Person, Roster, count_as_one
 from guardkit.core.reviews import Closed, Review, ReviewVerdict, check_reviewer
-from guardkit.core.signing import Signer
+from guardkit.core.signing import DecisionSigner
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
 from guardkit.runtime.changing import Changes, DeskStore, check_version, check_words, event_of, facts_of
 from guardkit.runtime.events import Attributes, Telemetry, spanned
@@ -29,11 +29,13 @@ class Emergencies:
     Args:
         store: where approvals, reviews, stops and the audit chain are.
         directory: who people are.
-        signer: signs decisions with this process's private key.
+        signer: signs decisions, in a process that takes answers.
         telemetry: sees it go by.
     """
 
-    def __init__(self, store: DeskStore, directory: Directory, signer: Signer, telemetry: Telemetry) -> None:
+    def __init__(
+        self, store: DeskStore, directory: Directory, signer: DecisionSigner, telemetry: Telemetry
+    ) -> None:
         self._store = store
         self._directory = directory
         self._signer = signer

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from guardkit.core.approvals import Approval
 from guardkit.core.people import Assurance, Directory, Person
-from guardkit.core.signing import Signer
+from guardkit.core.signing import DecisionSigner
 from guardkit.core.standing import WHY_LIMIT, StandingApproval, StandingRevocation
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
 from guardkit.runtime.changing import DeskStore, check_words
@@ -24,10 +24,10 @@ class StandingDesk:
     Args:
         store: where approvals and the audit chain are.
         directory: who people are.
-        signer: signs revocations with this process's private key.
+        signer: signs revocations, in a process that takes answers.
     """
 
-    def __init__(self, store: DeskStore, directory: Directory, signer: Signer) -> None:
+    def __init__(self, store: DeskStore, directory: Directory, signer: DecisionSigner) -> None:
         self._store = store
         self._directory = directory
         self._speakers = Speakers(directory)

@@ -76,4 +76,4 @@ def desk(folder: Path, keys: Keys, slack: dict[str, Any]) -> tuple[Guard, Any]:
 def work(folder: Path, keys: Keys, slack: dict[str, Any]) -> None:
     """The whole life of a worker: it sends, takes clicks by Socket Mode and goes on, until it is killed."""
     guard, graph = desk(folder, keys, slack)
-    asyncio.run(guard.worker(graph, poll=0.05).run())
+    asyncio.run(guard.worker(graph, poll=0.05, parts=("runs", "messages", "answers")).run())

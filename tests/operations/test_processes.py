@@ -95,9 +95,13 @@ def test_a_frozen_or_refusing_server_fails_no_scrape(tmp_path: Path, postgres_ur
         commanded(tmp_path, environment, "db", "upgrade")
         ask(tmp_path, environment)
         words = ("worker", "desk_app:graph", "--health-port", str(port), "--metrics-port", str(port))
-        with running(tmp_path, environment, *words):
+        with running(tmp_path, environment, *words) as worker:
             until(lambda: asked(port, "/readyz") == 200, "the worker to be ready")
             until(lambda: value(metrics(port), PENDING) == 1, "the gauges")
+            said = "GUARDKIT_DECISION_KEY is set where tools run"
+            until(
+                lambda: any(said in line for line in worker.lines), "the worker to say what it must not have"
+            )
             passing.send_signal(signal.SIGSTOP)
             until(lambda: asked(port, "/readyz") == 503, "a frozen server to be noticed")
             until(lambda: value(metrics(port), "guardkit_database_up") == 0, "the gauge to fall")

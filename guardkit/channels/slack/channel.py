@@ -33,8 +33,8 @@ class Slack:
     """Asks people in Slack, and takes their answers.
 
     Answers come back by Socket Mode when there is an app token, by HTTP when there is a signing secret, or through
-    somebody's own Bolt app; see `register`. Secrets are read when the channel is attached to a process that verifies
-    people; the agent's process needs none.
+    somebody's own Bolt app; see `register`. Secrets are read when the channel is attached: in the inbox, or in a worker
+    that sends or takes answers; the agent's process needs none.
 
     Args:
         conversation: id of the conversation that is written to, e.g. `C0123`; `None` to write to each approver
@@ -131,6 +131,7 @@ class Slack:
 
         Raises:
             ChannelError: the channel is not attached.
+            MissingKeyError: it is a decision, and this process holds no decision key; nothing changed.
             StorageError: the database cannot be reached; nothing changed, and nothing must be acknowledged.
         """
         return self._attached().interactions.take(payload)
@@ -144,6 +145,15 @@ class Slack:
         """
         receiver = self._attached().receiver
         return HttpReply(status=404) if receiver is None else receiver.receive(request)
+
+    @property
+    def listens(self) -> bool:
+        """Whether there is an app token, so that `open` connects by Socket Mode.
+
+        Raises:
+            ConfigurationError: it is no app token.
+        """
+        return secret(self.settings.app_token, APP_TOKEN) is not None
 
     def open(self) -> None:
         """Connect by Socket Mode, if there is an app token.

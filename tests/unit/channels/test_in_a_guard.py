@@ -91,6 +91,7 @@ def guarded(tmp_path: Any, keys: Keys, **channels: Any) -> Guard:
     return guard
 
 
+PARTS = ("runs", "messages", "answers")
 KEYS = Keys.generate().model_copy(update={"web_secret": SecretStr("w" * 40)})
 
 
@@ -98,9 +99,9 @@ def test_a_channel_is_attached_once_by_the_name_that_policies_use(tmp_path: Any)
     channel = Connected()
     guard = guarded(tmp_path, KEYS, desk=channel)
     assert channel.seen == [], "the agent's process verifies nobody"
-    guard.worker()
+    guard.worker(parts=PARTS)
     guard.app()
-    guard.worker()
+    guard.worker(parts=PARTS)
     assert channel.seen == ["attached"]
     assert channel.host is not None
     assert (channel.host.name, channel.host.inbox) == ("desk", "https://inbox.example")
@@ -111,8 +112,9 @@ def test_a_process_without_the_decision_key_attaches_nothing(tmp_path: Any) -> N
     channel = Connected()
     public = Keys(decision_public_keys=KEYS.decision_public_keys)
     guard = guarded(tmp_path, public, desk=channel)
-    with pytest.raises(MissingKeyError):
-        guard.worker()
+    for start in (guard.app, lambda: guard.worker(parts=PARTS)):
+        with pytest.raises(MissingKeyError, match="decision_key"):
+            start()
     assert channel.seen == []
 
 
@@ -125,7 +127,7 @@ def test_a_messenger_that_does_not_answer_yet_stops_no_process(tmp_path: Any, ca
 
     async def work() -> None:
         stop = asyncio.Event()
-        running = asyncio.create_task(guard.worker(poll=0.01).run(stop))
+        running = asyncio.create_task(guard.worker(poll=0.01, parts=PARTS).run(stop))
         assert await asyncio.to_thread(late.connected.wait, 60)
         stop.set()
         await running
@@ -140,7 +142,7 @@ def test_a_worker_connects_what_holds_a_connection_and_closes_it(tmp_path: Any) 
 
     async def work() -> None:
         stop = asyncio.Event()
-        running = asyncio.create_task(guard.worker(poll=0.01).run(stop))
+        running = asyncio.create_task(guard.worker(poll=0.01, parts=PARTS).run(stop))
         assert await asyncio.to_thread(channel.connected.wait, 60)
         stop.set()
         await running
@@ -155,7 +157,7 @@ def test_a_channel_that_cannot_be_connected_stops_no_other(tmp_path: Any) -> Non
 
     async def work() -> None:
         stop = asyncio.Event()
-        running = asyncio.create_task(guard.worker(poll=0.01).run(stop))
+        running = asyncio.create_task(guard.worker(poll=0.01, parts=PARTS).run(stop))
         assert await asyncio.to_thread(well.connected.wait, 60)
         stop.set()
         await running
@@ -207,7 +209,7 @@ def test_a_channel_that_is_slow_or_broken_holds_up_no_other(tmp_path: Any, caplo
 
     async def work() -> None:
         stop = asyncio.Event()
-        running = asyncio.create_task(guard.worker(poll=0.01).run(stop))
+        running = asyncio.create_task(guard.worker(poll=0.01, parts=PARTS).run(stop))
         assert await asyncio.to_thread(well.told.wait, 60)
         assert slow.sent == []
         slow.may.set()

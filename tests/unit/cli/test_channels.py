@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from typing import Any
 
 import pytest
 
@@ -66,6 +67,40 @@ def test_the_doctor_names_the_variable_that_is_missing(line: Line) -> None:
     assert "SLACK_BOT_TOKEN" in found["channel desk: token"]["says"]
     assert "GUARDKIT_TEAMS_APP_ID" in found["channel finance: settings"]["says"]
     assert not [what for what in found if what.startswith("channel log")]
+
+
+GRAPH = """
+from langgraph.graph import START, MessagesState, StateGraph
+from guardkit import Guard, Policy
+
+policy = Policy.from_dict({"policy": "p", "version": "1", "owner": "me", "default": "reject"})
+guard = Guard("sqlite:///own.db", policy=policy)
+builder = StateGraph(MessagesState)
+builder.add_node("agent", lambda state: {"messages": []})
+builder.add_edge(START, "agent")
+graph = guard.compile(builder, name="claims")
+"""
+
+
+@pytest.mark.promise("P6")
+def test_the_doctor_looks_for_private_keys_where_graphs_run(line: Line) -> None:
+    (line.folder / "graph_app.py").write_text(GRAPH)
+    shared = {"GUARDKIT_DATABASE": "postgresql+psycopg://nobody@127.0.0.1:1/none"}
+    public = {"GUARDKIT_DECISION_KEY": "", "GUARDKIT_WEB_SECRET": ""}
+
+    def looked(*words: str, **variables: str) -> list[Any]:
+        ran = line("doctor", *words, "--json", **variables)
+        assert ran.err == ""
+        found = json.loads(ran.out)
+        return [one for one in found if one["warns"]]
+
+    [look] = looked("graph_app:graph", **shared)
+    assert look["ok"], "whoever runs it in the inbox's environment has done nothing wrong"
+    assert "GUARDKIT_DECISION_KEY" in look["says"]
+    assert "look keys: private ones" in line("doctor", "graph_app:graph", **shared).out
+    assert looked("graph_app:graph", **shared, **public) == []
+    assert looked(**shared) == [], "nothing says that graphs run here"
+    assert looked("graph_app:graph") == [], "on one machine"
 
 
 def test_the_app_package_for_teams_is_written(line: Line) -> None:

@@ -27,7 +27,7 @@ def received(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
     public = {"GUARDKIT_DECISION_PUBLIC_KEYS": keys.decision_public_keys[0]}
     private = {**public, "GUARDKIT_DECISION_KEY": keys.decision_key.get_secret_value()}
     with receiving() as receiver:
-        for role, variables in (("agent", public), ("inbox", private), ("worker", private)):
+        for role, variables in (("agent", public), ("inbox", private), ("worker", public)):
             done = subprocess.run(
                 [sys.executable, "-m", "tests.unit.otel.exporting", role, str(folder)],
                 env={

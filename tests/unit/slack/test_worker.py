@@ -13,6 +13,7 @@ from langgraph.prebuilt import ToolNode, tools_condition
 
 from guardkit import Guard, Keys, Paused, Principal
 from guardkit.channels.slack import Slack
+from guardkit.errors import ConfigurationError, MissingKeyError
 from guardkit.testing import ScriptedModel, calls
 from guardkit.testing.slack import SlackServer
 from tests.unit.slack.office import actions, eventually, shown
@@ -38,22 +39,30 @@ approvals:
 """
 
 
+def channel_in(slack: SlackServer, room: str, *, listens: bool) -> Slack:
+    return Slack(
+        room,
+        token=slack.bot_token,
+        app_token=slack.app_token if listens else None,
+        app_id=slack.app_id,
+        base_url=slack.base_url,
+    )
+
+
 @pytest.mark.promise("P1", "P6", "P12")
-def test_a_click_lets_a_paused_agent_go_on(slack: SlackServer, sqlite_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("apart", [False, True], ids=["in one process", "tools and answers apart"])
+def test_a_click_lets_a_paused_agent_go_on(
+    slack: SlackServer, sqlite_url: str, tmp_path: Path, apart: bool
+) -> None:
     dana = slack.person("Dana", "dana@corp.example")
     room = slack.conversation("claims", dana)
     (tmp_path / "people.yaml").write_text(PEOPLE.format(team=slack.team_id, user=dana.id))
     (tmp_path / "policy.yaml").write_text(POLICY)
-    channel = Slack(
-        room.id,
-        token=slack.bot_token,
-        app_token=slack.app_token,
-        app_id=slack.app_id,
-        base_url=slack.base_url,
-    )
-    guard = Guard(
-        sqlite_url, policy=tmp_path / "policy.yaml", channels={"claims-desk": channel}, keys=Keys.generate()
-    )
+    keys, policy = Keys.generate(), tmp_path / "policy.yaml"
+    own = {"claims-desk": channel_in(slack, room.id, listens=not apart)}
+    guard = Guard(sqlite_url, policy=policy, channels=own, keys=keys.for_agent() if apart else keys)
+    hearing = {"claims-desk": channel_in(slack, room.id, listens=True)}
+    desk = Guard(sqlite_url, policy=policy, channels=hearing, keys=keys) if apart else guard
     paid: list[str] = []
 
     @guard.effect(key=lambda args: args.claim_id)
@@ -91,13 +100,35 @@ def test_a_click_lets_a_paused_agent_go_on(slack: SlackServer, sqlite_url: str, 
 
     async def work() -> None:
         stop = asyncio.Event()
-        worker = asyncio.create_task(guard.worker(poll=0.05).run(stop))
+        if apart:
+            workers = [guard.worker(poll=0.05), desk.worker(poll=0.05, parts=("messages", "answers"))]
+        else:
+            workers = [guard.worker(poll=0.05, parts=("runs", "messages", "answers"))]
+        running = [asyncio.create_task(worker.run(stop)) for worker in workers]
         try:
             await asyncio.to_thread(decide)
         finally:
             stop.set()
-            await worker
+            await asyncio.gather(*running)
 
     asyncio.run(work())
+    assert slack.connections == ()
+    guard.database.close()
+    desk.database.close()
+
+
+@pytest.mark.promise("P6", "P15")
+def test_a_worker_that_runs_graphs_does_not_listen(
+    slack: SlackServer, sqlite_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "people.yaml").write_text(PEOPLE.format(team=slack.team_id, user="U1"))
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    channels = {"claims-desk": channel_in(slack, slack.conversation("claims").id, listens=True)}
+    keys = Keys.generate()
+    guard = Guard(sqlite_url, policy=tmp_path / "policy.yaml", channels=channels, keys=keys.for_agent())
+    with pytest.raises(ConfigurationError, match="channel 'claims-desk' takes answers"):
+        guard.worker()
+    with pytest.raises(MissingKeyError, match="decision_key"):
+        guard.worker(parts=("messages", "answers"))
     assert slack.connections == ()
     guard.database.close()
