@@ -22,11 +22,12 @@ from guardkit.core.runs import RunRef
 from guardkit.errors import InputError
 from guardkit.sql import audit, checkpoints, histories, names, pending, reading, roundtrip, upkeep
 from guardkit.sql.access import RUN_KEY, TENANT_KEY, Access, config_of, configurable, is_own, permit, tuple_of
-from guardkit.sql.checkpoints import Place, Prepared, Stored
+from guardkit.sql.checkpoints import Place, Prepared
 from guardkit.sql.database import Database
 from guardkit.sql.deadlocks import redone
 from guardkit.sql.engines import Target
 from guardkit.sql.lineages import Lineages
+from guardkit.sql.pages import Asked, Pages
 from guardkit.sql.sealing import Seal
 
 _DIGITS = 12
@@ -132,14 +133,12 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
             before: only checkpoints older than this one.
             limit: how many at most.
         """
-        after: Stored | None = None
+        pages = self._pages(config, before)
         left = limit
-        while left is None or left > 0:
-            found, after = self._page(config, filter, before, after, left)
+        while not pages.over and (left is None or left > 0):
+            found = self._page(pages, filter, left)
             yield from found
             left = None if left is None else left - len(found)
-            if after is None:
-                return
 
     async def alist(
         self,
@@ -150,48 +149,41 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         limit: int | None = None,
     ) -> AsyncIterator[CheckpointTuple]:
         """As `list`."""
-        after: Stored | None = None
+        pages = self._pages(config, before)
         left = limit
-        while left is None or left > 0:
-            found, after = await self.database.offload(self._page, config, filter, before, after, left)
+        while not pages.over and (left is None or left > 0):
+            found = await self.database.offload(self._page, pages, filter, left)
             for one in found:
                 yield one
             left = None if left is None else left - len(found)
-            if after is None:
-                return
 
-    def _page(
-        self,
-        config: RunnableConfig | None,
-        filter: Mapping[str, Any] | None,
-        before: RunnableConfig | None,
-        after: Stored | None,
-        left: int | None,
-    ) -> tuple[Sequence[CheckpointTuple], Stored | None]:
-        """Some checkpoints of a listing, and where it goes on; `None` at its end."""
+    def _pages(self, config: RunnableConfig | None, before: RunnableConfig | None) -> Pages:
         conf = {} if config is None else configurable(config)
-        access = None if config is None else self._access(config)
-        seal = self._seal
-        size = _PAGE if left is None or filter else min(left, _PAGE)
-        with self.database.reading() as connection:
-            rows = checkpoints.page(
-                connection,
-                tenant=self.tenant if access is None else access.place.tenant,
-                thread_id=None if access is None else access.place.thread_id,
+        place = None if config is None else self._access(config).place
+        return Pages(
+            Asked(
+                tenant=self.tenant if place is None else place.tenant,
+                thread_id=None if place is None else place.thread_id,
                 ns=conf.get("checkpoint_ns"),
                 checkpoint_id=conf.get("checkpoint_id") or None,
                 before=None if before is None else configurable(before).get("checkpoint_id"),
-                after=after,
-                size=size,
             )
-            seen = [(row, checkpoints.metadata_of(seal, row)) for row in rows]
+        )
+
+    def _page(
+        self, pages: Pages, filter: Mapping[str, Any] | None, left: int | None
+    ) -> Sequence[CheckpointTuple]:
+        """The next checkpoints of a list, those that the filter leaves."""
+        seal = self._seal
+        size = _PAGE if left is None or filter else min(left, _PAGE)
+        with self.database.reading() as connection:
+            seen = [(row, checkpoints.metadata_of(seal, row)) for row in pages.next(connection, size)]
             chosen = [
                 (row, metadata)
                 for row, metadata in seen
                 if all(metadata.get(key, _NO_LONGER) == value for key, value in (filter or {}).items())
             ]
-            found = [tuple_of(one) for one in reading.several(connection, seal, chosen[:left])]
-        return found, rows[-1] if len(rows) == size else None
+            return [tuple_of(one) for one in reading.several(connection, seal, chosen[:left])]
 
     def get_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
