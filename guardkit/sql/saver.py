@@ -19,7 +19,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from guardkit.core.audit import AuditEvent
 from guardkit.core.ports import AuditBuffer
 from guardkit.core.runs import RunRef
-from guardkit.errors import InputError
+from guardkit.errors import ConfigurationError, InputError
 from guardkit.sql import audit, checkpoints, histories, names, pending, reading, roundtrip, upkeep
 from guardkit.sql.access import RUN_KEY, TENANT_KEY, Access, config_of, configurable, is_own, permit, tuple_of
 from guardkit.sql.checkpoints import Place, Prepared
@@ -61,7 +61,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
             it may lose the last ones, and damages nothing. Approvals, effects and audit are always `FULL`.
 
     Raises:
-        ConfigurationError: not a database that guardkit can keep its promises on.
+        ConfigurationError: not a database that guardkit can keep its promises on, or another word for `synchronous`.
         InputError: `tenant` cannot be the name of one.
     """
 
@@ -75,10 +75,12 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         synchronous: Literal["FULL", "NORMAL"] = "FULL",
     ) -> None:
         super().__init__(serde=serde)
+        if synchronous not in ("FULL", "NORMAL"):
+            raise ConfigurationError(f"synchronous is {synchronous!r}", remedy="FULL or NORMAL, in capitals")
         self.database = database if isinstance(database, Database) else Database(database)
         self.tenant = names.tenant(tenant)
         self.audit_buffer = audit_buffer
-        self._durable = synchronous != "NORMAL"
+        self._durable = synchronous == "FULL"
         self._lineages = Lineages(_REMEMBERED)
 
     def close(self) -> None:
@@ -292,6 +294,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
 
     # --- upkeep: of this saver's tenant, and never under a run ---
 
+    @redone
     def delete_thread(self, thread_id: str) -> None:
         """Delete a thread's checkpoints in all namespaces. Turns, approvals, ledger and audit stay.
 
@@ -306,6 +309,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         """As `delete_thread`."""
         await self.database.offload(self.delete_thread, thread_id)
 
+    @redone
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Delete the checkpoints whose metadata names one of these runs.
 
@@ -321,6 +325,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         """As `delete_for_runs`."""
         await self.database.offload(self.delete_for_runs, run_ids)
 
+    @redone
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Copy all checkpoints of a thread to one that has none.
 
@@ -336,6 +341,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         """As `copy_thread`."""
         await self.database.offload(self.copy_thread, source_thread_id, target_thread_id)
 
+    @redone
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Delete a thread's checkpoints but the newest of each namespace, or all of them.
 
