@@ -8,7 +8,7 @@ them each time, so that a list sorts its keys few times however long it is.
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import Connection, Select, and_, or_, select
 
@@ -20,6 +20,8 @@ _GROWS = 8
 
 _MOST = 1 << 15
 """Keys that are kept at most."""
+
+_Rows = TypeVar("_Rows", bound=Select[*tuple[Any, ...]])
 
 _Key: TypeAlias = tuple[str, str, str]
 """Id of a checkpoint, thread, hash of a namespace."""
@@ -102,7 +104,7 @@ class Pages:
         if found:
             self._after = self._keys[-1]
 
-    def _bounded(self, chosen: Select[Any]) -> Select[Any]:
+    def _bounded(self, chosen: _Rows) -> _Rows:
         if self._asked.checkpoint_id is not None:
             chosen = chosen.where(checkpoints.c.checkpoint_id == self._asked.checkpoint_id)
         if self._asked.before is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import CheckpointMetadata, empty_checkpoint
+from langgraph.checkpoint.base import CheckpointMetadata, CheckpointTuple, empty_checkpoint
 from sqlalchemy import event, text
 
 from guardkit.sql import Database, SQLAlchemySaver, upgrade
@@ -50,6 +50,15 @@ def put(saver: SQLAlchemySaver, step: int, **more: Any) -> None:
     metadata: CheckpointMetadata = {"source": "loop", "step": step}
     kept = saver.put(at(**parent, **more), checkpoint, metadata, checkpoint["channel_versions"])
     saver.put_writes(kept, [("draft", "x"), ("notes", "y"), ("done", step)], f"task-{step}")
+
+
+def step_of(found: CheckpointTuple) -> int:
+    return found.metadata.get("step", -1)
+
+
+def place_of(found: CheckpointTuple) -> tuple[str, str]:
+    conf = found.config.get("configurable", {})
+    return conf["thread_id"], conf["checkpoint_ns"]
 
 
 def fill(saver: SQLAlchemySaver, *copies: str) -> None:
@@ -124,17 +133,13 @@ def test_a_list_of_many_threads_is_whole_and_in_order_and_sorted_few_times(datab
     event.listen(database.engine, "before_cursor_execute", note)
     everything = [(n, t, "") for n in range(STEPS) for t in ("t0", "t1", "t2")] + [(STEPS, "t0", "inner:1")]
     expected = sorted(((-n, t, ns) for n, t, ns in everything))
-    listed = [
-        (-one.metadata["step"], conf["thread_id"], conf["checkpoint_ns"])
-        for one in saver.list(None)
-        if (conf := one.config["configurable"])
-    ]
+    listed = [(-step_of(one), *place_of(one)) for one in saver.list(None)]
     assert listed == expected
     assert len(sorts) == 3, "32 keys, 256, then the rest"
     sorts.clear()
-    of_one = [one.metadata["step"] for one in saver.list({"configurable": {"thread_id": "t0"}})]
+    of_one = [step_of(one) for one in saver.list({"configurable": {"thread_id": "t0"}})]
     assert of_one == list(range(STEPS, -1, -1))
     assert len(sorts) == 2
-    assert [one.metadata["step"] for one in saver.list(None, limit=7)] == [-n for n, *_ in expected[:7]]
+    assert [step_of(one) for one in saver.list(None, limit=7)] == [-n for n, *_ in expected[:7]]
     few = list(saver.list(None, filter={"step": 3}, before=at(checkpoint_id=id_of(60)), limit=2))
-    assert [one.config["configurable"]["thread_id"] for one in few] == ["t0", "t1"]
+    assert [place_of(one)[0] for one in few] == ["t0", "t1"]
