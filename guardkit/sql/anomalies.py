@@ -60,14 +60,20 @@ class SQLAnomalies:
                 with self.database.writing() as connection:
                     begin(connection, tenant)
             for _ in range(ROUNDS):
-                with self.database.writing() as connection:
-                    done = count(connection, tenant, watch)
-                    fresh = _judged(connection, tenant, watch, done)
-                    audit.append(connection, tenant, [_event(one) for one in fresh], done.now)
+                fresh, more = self._round(tenant, watch)
                 found += fresh
-                if not done.more:
+                if not more:
                     break
         return found
+
+    @redone
+    def _round(self, tenant: str, watch: Watch) -> tuple[Sequence[Anomaly], bool]:
+        """What some new entries of a tenant show, and whether there are more."""
+        with self.database.writing() as connection:
+            done = count(connection, tenant, watch)
+            fresh = _judged(connection, tenant, watch, done)
+            audit.append(connection, tenant, [_event(one) for one in fresh], done.now)
+            return fresh, done.more
 
     def standing(self, tenant: str, agent: str) -> Sequence[Anomaly]:
         """The anomalies of an agent that stand now, oldest first."""

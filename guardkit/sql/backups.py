@@ -8,6 +8,7 @@ from pathlib import Path
 from guardkit.errors import InputError, StorageError
 from guardkit.sql import schema
 from guardkit.sql.engines import Target, backend
+from guardkit.sql.filesystems import is_uri
 
 
 def back_up(target: Target, file: Path) -> str:
@@ -58,9 +59,8 @@ def back_up(target: Target, file: Path) -> str:
 
 def _copy(location: str, part: Path) -> None:
     """All pages in one step, so that they are of one instant and no writer makes it begin anew."""
-    uri = location.startswith("file:")
     with (
-        closing(sqlite3.connect(location, timeout=30.0, uri=uri)) as source,
+        closing(sqlite3.connect(location, timeout=30.0, uri=is_uri(location))) as source,
         closing(sqlite3.connect(part)) as copy,
     ):
         source.backup(copy)

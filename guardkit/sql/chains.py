@@ -23,14 +23,50 @@ Pair = tuple[str, str]
 
 _ROWS = "b.tenant = :tenant AND b.thread_id = :thread_id AND b.ns_hash = :ns_hash"
 
-_WANTED: Mapping[str, str] = {
-    "sqlite": f"""json_each(:refs) r CROSS JOIN {{gk_blobs}} b ON {_ROWS}
-        AND b.channel = json_extract(r.value, '$[0]') AND b.version = json_extract(r.value, '$[1]')""",
-    "postgresql": f"""jsonb_array_elements(CAST(:refs AS jsonb)) r JOIN {{gk_blobs}} b ON {_ROWS}
-        AND b.channel = r ->> 0 AND b.version = r ->> 1""",
-    "mysql": f"{{gk_blobs}} b WHERE {_ROWS} AND (b.channel, b.version) IN :pairs",
+_EACH: Mapping[str, str] = {
+    "sqlite": "CROSS JOIN {blobs} b ON {found}",
+    "postgresql": "CROSS JOIN LATERAL (SELECT * FROM {blobs} b WHERE {found} LIMIT 1) b",
+    "mysql": "STRAIGHT_JOIN {blobs} b ON {found}",
 }
-"""`FROM`: the rows of values that are named, by family."""
+"""What makes a database look each value up by its whole key. Left to itself one that knows nothing of a table yet, as PostgreSQL of
+a new one, reads all values of a thread."""
+
+_REFS: Mapping[str, str] = {
+    "sqlite": "json_each({refs}) r",
+    # The condition always holds. PostgreSQL takes such an array for 100 rows, a condition on them for a few; what seems to be
+    # many is worth compiling (`jit_above_cost`), which takes longer than the statement.
+    "postgresql": """LATERAL (SELECT value FROM jsonb_array_elements(CAST({refs} AS jsonb))
+        WHERE jsonb_typeof(value) = 'array') r""",
+}
+_NAMED: Mapping[str, tuple[str, str]] = {
+    "sqlite": ("json_extract(r.value, '$[0]')", "json_extract(r.value, '$[1]')"),
+    "postgresql": ("r.value ->> 0", "r.value ->> 1"),
+}
+
+
+def each(kind: str, blobs: str, channel: str, version: str) -> str:
+    """What joins the row of a value, as `b`, to each row before it.
+
+    Args:
+        kind: the family.
+        blobs: the table.
+        channel: an expression for the value's channel.
+        version: likewise.
+    """
+    found = f"{_ROWS} AND b.channel = {channel} AND b.version = {version}"
+    return _EACH[kind].format(blobs=blobs, found=found)
+
+
+def each_named(kind: str, blobs: str, refs: str) -> str:
+    """As `each`, for those that are named by an expression for what `refs` made; not on MariaDB."""
+    return f"{_REFS[kind].format(refs=refs)} {each(kind, blobs, *_NAMED[kind])}"
+
+
+def _wanted(kind: str, blobs: str) -> str:
+    """`FROM`: the rows of values that are named."""
+    if kind == "mysql":
+        return f"{blobs} b WHERE {_ROWS} AND (b.channel, b.version) IN :pairs"
+    return each_named(kind, blobs, ":refs")
 
 
 _LOCKS = {"sqlite": "", "postgresql": "FOR KEY SHARE OF b", "mysql": "LOCK IN SHARE MODE"}
@@ -48,20 +84,19 @@ def _chains(kind: str, prefix: str) -> TextClause:
         kind,
         f"""
         WITH RECURSIVE chain (channel, version, base) AS (
-            SELECT b.channel, b.version, b.base FROM {_WANTED[kind].format(gk_blobs=blobs)}
+            SELECT b.channel, b.version, b.base FROM {_wanted(kind, blobs)}
             UNION
-            SELECT b.channel, b.version, b.base FROM chain c JOIN {blobs} b
-                ON {_ROWS} AND b.channel = c.channel AND b.version = c.base
+            SELECT b.channel, b.version, b.base FROM chain c {each(kind, blobs, "c.channel", "c.base")}
         )
-        SELECT b.channel, b.version, b.base, b.type, b.value FROM chain c JOIN {blobs} b
-            ON {_ROWS} AND b.channel = c.channel AND b.version = c.version
+        SELECT b.channel, b.version, b.base, b.type, b.value
+            FROM chain c {each(kind, blobs, "c.channel", "c.version")}
         """,  # noqa: S608  # made of constants, and of a schema's name that was checked
     )
 
 
 @lru_cache(maxsize=16)
 def _sizes(kind: str, prefix: str) -> TextClause:
-    wanted = _WANTED[kind].format(gk_blobs=f"{prefix}gk_blobs")
+    wanted = _wanted(kind, f"{prefix}gk_blobs")
     return _statement(
         kind,
         f"SELECT b.channel, b.version, b.base, length(b.value) AS size FROM {wanted} {_LOCKS[kind]}",  # noqa: S608

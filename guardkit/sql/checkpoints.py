@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, Self, cast
 
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
-from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_
 
 from guardkit.errors import InputError, StorageError
 from guardkit.sql import chains, hot, names, state_places
@@ -219,42 +219,6 @@ def store(connection: Connection, prepared: Prepared) -> None:
     missing = set(wanted) - chains.standing(connection, prepared.row, wanted)
     hot.insert_all_new(connection, blobs, prepared.rows(missing))
     hot.upsert_all(connection, checkpoints, [prepared.row])
-
-
-def page(
-    connection: Connection,
-    *,
-    tenant: str,
-    thread_id: str | None,
-    ns: str | None,
-    checkpoint_id: str | None,
-    before: str | None,
-    after: Stored | None,
-    size: int,
-) -> Sequence[Stored]:
-    """The next rows of a listing, newest first, following the row `after`."""
-    table = checkpoints.c
-    chosen = select(checkpoints).where(table.tenant == tenant)
-    if thread_id is not None:
-        chosen = chosen.where(table.thread_id == thread_id)
-    if ns is not None:
-        chosen = chosen.where(table.ns_hash == ns_hash(ns))
-    if checkpoint_id is not None:
-        chosen = chosen.where(table.checkpoint_id == checkpoint_id)
-    if before is not None:
-        chosen = chosen.where(table.checkpoint_id < before)
-    if after is not None:
-        # Copied threads have checkpoints of the same id.
-        same = table.checkpoint_id == after.checkpoint_id
-        chosen = chosen.where(
-            or_(
-                table.checkpoint_id < after.checkpoint_id,
-                and_(same, table.thread_id > after.thread_id),
-                and_(same, table.thread_id == after.thread_id, table.ns_hash > after.ns_hash),
-            )
-        )
-    ordered = chosen.order_by(table.checkpoint_id.desc(), table.thread_id, table.ns_hash)
-    return [Stored.of(row) for row in connection.execute(ordered.limit(size))]
 
 
 def metadata_of(seal: Seal, row: Stored) -> CheckpointMetadata:

@@ -21,8 +21,14 @@ SQLITE_CLOCK = "(julianday('now') - 2440587.5) * 86400.0"
 _CLOCKS: Mapping[str, TextClause] = {
     "sqlite": text(f"SELECT {SQLITE_CLOCK}"),
     "postgresql": text("SELECT CAST(extract(epoch FROM clock_timestamp()) AS double precision)"),
-    "mysql": text("SELECT unix_timestamp(sysdate(6))"),
+    "mysql": text(
+        "SELECT CAST(timestampdiff(MICROSECOND, TIMESTAMP'1970-01-01 00:00:00', utc_timestamp(6)) AS DECIMAL(26, 6))"
+        " / 1000000"
+    ),
 }
+"""Each is a statement by itself, for `utc_timestamp` is when its statement began. `unix_timestamp(sysdate(6))` would ask the
+session's zone, in which an hour of autumn comes twice."""
+
 _DIGITS: Mapping[str, int] = {"sqlite": 3, "postgresql": 6, "mysql": 6}
 
 

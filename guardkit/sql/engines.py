@@ -20,7 +20,7 @@ from guardkit.errors import ConfigurationError, StorageError
 from guardkit.sql import namespaces
 from guardkit.sql.dialects import FAMILIES
 from guardkit.sql.faults import told
-from guardkit.sql.filesystems import refuse_network
+from guardkit.sql.filesystems import MOUNTS, file_of, is_uri, refuse_network
 
 Target: TypeAlias = str | URL | Engine
 
@@ -59,7 +59,7 @@ class Backend:
 
     def missing(self) -> bool:
         """Whether it is an SQLite file that does not exist yet."""
-        return self.sqlite and not self.location.startswith("file:") and not Path(self.location).exists()
+        return self.sqlite and not file_of(self.location).exists()
 
 
 def backend(target: Target, *, busy_timeout: float, connections: int, schema: str | None = None) -> Backend:
@@ -231,6 +231,10 @@ def _sqlite(url: URL, *, busy_timeout: float, connections: int) -> Backend:
         max_overflow=-1,
         hide_parameters=True,
     )
+    if is_uri(url.database) and not engine.dialect.create_connect_args(url)[1].get("uri"):
+        raise ConfigurationError(
+            f"{url.database!r} is a URI, and the database's URL does not say so", remedy="add ?uri=true to it"
+        )
     event.listen(engine, "connect", _connected)
     event.listen(engine, "begin", _begin)
     return Backend(engine=engine, location=url.database, sqlite=True, schema=None, owned=True)
@@ -303,15 +307,19 @@ def reading(engine: Engine) -> Generator[Connection]:
         yield connection
 
 
-def enter_wal(found: Backend, *, busy_timeout: float) -> None:
+def enter_wal(found: Backend, *, busy_timeout: float, mounts: Path = MOUNTS) -> None:
     """Put an SQLite file into WAL mode, where it stays. Other processes may be doing the same.
+
+    Args:
+        found: the file.
+        busy_timeout: seconds to wait for other processes.
+        mounts: see `refuse_network`.
 
     Raises:
         ConfigurationError: the file is on a network file system.
         StorageError: the file cannot be opened, or its file system cannot do it.
     """
-    if not found.location.startswith("file:"):
-        refuse_network(Path(found.location))
+    refuse_network(file_of(found.location), mounts)
     until = time.monotonic() + busy_timeout
     while True:
         try:

@@ -1,6 +1,5 @@
 """Erasing one person over one SQL database."""
 
-import contextlib
 from collections.abc import Iterable
 
 from guardkit.core.audit import ERASURE, AuditEntry
@@ -9,6 +8,7 @@ from guardkit.errors import InputError
 from guardkit.sql import audit, erasing, names
 from guardkit.sql.columns import NAME_LENGTH
 from guardkit.sql.database import Database
+from guardkit.sql.deadlocks import redone
 from guardkit.sql.engines import Target
 
 _PAGE = 1000
@@ -16,6 +16,10 @@ _PAGE = 1000
 
 class _Previewed(Exception):
     """Rolls a transaction back that was only looked at."""
+
+    def __init__(self, certificate: ErasureCertificate) -> None:
+        super().__init__(certificate.case)
+        self.certificate = certificate
 
 
 class SQLErasure:
@@ -40,10 +44,10 @@ class SQLErasure:
             LegalHoldError: something of it is under a legal hold.
             StorageError: the database cannot be reached, or refuses.
         """
-        seen: list[ErasureCertificate] = []
-        with contextlib.suppress(_Previewed):
-            self._erase(tenant, Names(identities), by="nobody", why="preview", into=seen, keep=False)
-        return seen[0]
+        try:
+            return self._erase(tenant, Names(identities), by="nobody", why="preview", keep=False)
+        except _Previewed as seen:
+            return seen.certificate
 
     def erase(self, tenant: str, identities: Iterable[str], *, by: str, why: str) -> ErasureCertificate:
         """Erase a person of a tenant, audited, in one transaction. May be run again: what came since goes then.
@@ -73,21 +77,19 @@ class SQLErasure:
             raise InputError(
                 "by or why names the person, and stays in the audit log", remedy="say it without the name"
             )
-        done: list[ErasureCertificate] = []
-        self._erase(tenant, person, by=by, why=why, into=done, keep=True)
-        return done[0]
+        return self._erase(tenant, person, by=by, why=why, keep=True)
 
-    def _erase(
-        self, tenant: str, person: Names, *, by: str, why: str, into: list[ErasureCertificate], keep: bool
-    ) -> None:
+    @redone
+    def _erase(self, tenant: str, person: Names, *, by: str, why: str, keep: bool) -> ErasureCertificate:
         names.tenant(tenant)
         with self.database.writing() as connection:
-            case, salt = erasing.erase(connection, tenant, person, by=by, why=names.plain(why))
+            _, salt = erasing.erase(connection, tenant, person, by=by, why=names.plain(why))
             last = audit.heads(connection)[tenant]
             (entry,) = audit.entries(connection, tenant, last - 1, 1)
-            into.append(certificate_of(entry, salt))
+            certificate = certificate_of(entry, salt)
             if not keep:
-                raise _Previewed(case)
+                raise _Previewed(certificate)
+        return certificate
 
     def certificate(self, tenant: str, case: str) -> ErasureCertificate:
         """The certificate of an erasure once more, without the salt that tells whose it is.

@@ -1,10 +1,14 @@
 """Which file system an SQLite file is on. Write-ahead logging shares memory between processes, so it must be a local one.
 
-See "Write-Ahead Logging" in SQLite's documentation: all processes must be on the same host computer.
+"All processes using a database must be on the same host computer; WAL does not work over a network filesystem", for they share memory
+(SQLite's documentation, "Write-Ahead Logging"). So what several hosts mount is refused, cluster file systems too. What a virtual machine has
+from its host is not (`9p`, `virtiofs`, `vboxsf`): the processes in one machine do share memory, sandboxes have all their files so,
+and where a file cannot be shared in memory SQLite itself refuses write-ahead logging.
 """
 
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 from guardkit.errors import ConfigurationError
 
@@ -13,8 +17,24 @@ MOUNTS = Path("/proc/self/mounts")
 """Where Linux tells what is mounted."""
 
 _NETWORK = frozenset(
-    "nfs nfs4 cifs smb3 smbfs afs ceph lustre glusterfs beegfs fuse.sshfs fuse.s3fs fuse.gcsfuse fuse.glusterfs fuse.rclone".split()
+    "nfs nfs4 cifs smb3 smbfs afs ceph lustre glusterfs beegfs gpfs ocfs2 gfs2 fuse.sshfs fuse.s3fs fuse.gcsfuse fuse.glusterfs "
+    "fuse.rclone fuse.ceph fuse.ceph-fuse fuse.juicefs".split()
 )
+
+
+def file_of(location: str) -> Path:
+    """The file of a database: its path, or what a URI says as SQLite reads it (its documentation, "Uniform Resource Identifiers")."""
+    if not is_uri(location):
+        return Path(location)
+    path = re.split(r"[?#]", location.removeprefix("file:"), maxsplit=1)[0]
+    if path.startswith("//"):
+        path = f"/{path[2:].partition('/')[2]}"  # what is between is a host: none, or this one
+    return Path(unquote(path))
+
+
+def is_uri(location: str) -> bool:
+    """Whether a database is named by a URI."""
+    return location.startswith("file:")
 
 
 def refuse_network(path: Path, mounts: Path = MOUNTS) -> None:

@@ -18,6 +18,7 @@ from guardkit.sql import namespaces
 from guardkit.sql.database import Database
 from guardkit.sql.dialects import family
 from guardkit.sql.faults import told
+from guardkit.sql.filesystems import is_uri
 
 _CHANNEL = "guardkit"
 _ANSWERS = 2.0
@@ -118,8 +119,13 @@ class News:
 
     def _look(self, seconds: float) -> bool:
         if self._listening is None:
+            location = self._database.location
             self._listening = sqlite3.connect(
-                self._database.location, timeout=seconds, isolation_level=None, check_same_thread=False
+                location,
+                timeout=seconds,
+                isolation_level=None,
+                check_same_thread=False,
+                uri=is_uri(location),
             )
         until = time.monotonic() + seconds
         while True:

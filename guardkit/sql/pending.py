@@ -69,7 +69,12 @@ def of(
     found: dict[str, list[Any]] = {}
     for start in range(0, len(checkpoint_ids), _SOME):
         some = checkpoint_ids[start : start + _SOME]
-        chosen = select(writes).where(at(writes, place), writes.c.checkpoint_id.in_(some))
+        chosen = select(writes).where(
+            at(writes, place),
+            # So that a database reads no more than what lies between, if it does not look for each by itself.
+            writes.c.checkpoint_id.between(min(some), max(some)),
+            writes.c.checkpoint_id.in_(some),
+        )
         if channels is not None:
             chosen = chosen.where(writes.c.channel.in_(list(channels)))
         for row in connection.execute(chosen):

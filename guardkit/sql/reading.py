@@ -33,14 +33,6 @@ class Loaded:
     pending_writes: list[PendingWrite]
 
 
-_EACH = {
-    "sqlite": """head h CROSS JOIN json_each(h.refs) r CROSS JOIN {blobs} b ON b.tenant = :tenant
-        AND b.thread_id = :thread_id AND b.ns_hash = :ns_hash
-        AND b.channel = json_extract(r.value, '$[0]') AND b.version = json_extract(r.value, '$[1]')""",
-    "postgresql": """head h CROSS JOIN jsonb_array_elements(CAST(h.refs AS jsonb)) r JOIN {blobs} b
-        ON b.tenant = :tenant AND b.thread_id = :thread_id AND b.ns_hash = :ns_hash
-        AND b.channel = r ->> 0 AND b.version = r ->> 1""",
-}
 _CHOSEN = {True: "AND checkpoint_id = :checkpoint_id", False: "ORDER BY checkpoint_id DESC LIMIT 1"}
 
 
@@ -49,23 +41,21 @@ def _statement(kind: str, prefix: str, *, by_id: bool) -> TextClause:
     """Everything about one checkpoint in one round trip: its row, what its values rest on, its writes."""
     place = "tenant = :tenant AND thread_id = :thread_id AND ns_hash = :ns_hash"
     blobs = f"{prefix}gk_blobs"
-    where = f"b.{place.replace(' AND ', ' AND b.')}"
     return text(
         f"""
         WITH RECURSIVE head AS (SELECT * FROM {prefix}gk_checkpoints WHERE {place} {_CHOSEN[by_id]}),
         chain (channel, version, base) AS (
-            SELECT b.channel, b.version, b.base FROM {_EACH[kind].format(blobs=blobs)}
+            SELECT b.channel, b.version, b.base FROM head h CROSS JOIN {chains.each_named(kind, blobs, "h.refs")}
             UNION
-            SELECT b.channel, b.version, b.base FROM chain c JOIN {blobs} b
-                ON {where} AND b.channel = c.channel AND b.version = c.base
+            SELECT b.channel, b.version, b.base FROM chain c {chains.each(kind, blobs, "c.channel", "c.base")}
         )
         SELECT 0, checkpoint_id, ns, parent_id, run_id, type, body, 0, metadata_type, metadata, refs FROM head
         UNION ALL
         SELECT 1, b.channel, b.version, b.base, NULL, b.type, b.value, 0, NULL, NULL, NULL
-            FROM chain c JOIN {blobs} b ON {where} AND b.channel = c.channel AND b.version = c.version
+            FROM chain c {chains.each(kind, blobs, "c.channel", "c.version")}
         UNION ALL
-        SELECT 2, b.task_id, b.channel, NULL, NULL, b.type, b.value, b.idx, NULL, NULL, b.task_path
-            FROM head h JOIN {prefix}gk_writes b ON {where} AND b.checkpoint_id = h.checkpoint_id
+        SELECT 2, task_id, channel, NULL, NULL, type, value, idx, NULL, NULL, task_path
+            FROM {prefix}gk_writes WHERE {place} AND checkpoint_id = (SELECT checkpoint_id FROM head)
         """  # noqa: S608  # made of constants, and of a schema's name that was checked
     )
 

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Table, select, tuple_, update
 
 from guardkit.errors import SealError
 from guardkit.sql.database import Database
+from guardkit.sql.deadlocks import redone
 from guardkit.sql.secrecy import HASHED, SEALED, STATES, Opened, is_constant, row_values, sealed_by
 from guardkit.sql.side_tables import answers
 from guardkit.sql.state_places import PLACES
@@ -34,10 +35,15 @@ def round_of(database: Database, table: Table, batch: int) -> tuple[int, int]:
     for page in pages(database, table, batch):
         wanted = [row for row in page if anew(database.vault, table, row)]
         if wanted:
-            with database.writing() as connection:
-                written = _write(connection, database.vault, table, wanted)
+            written = _written(database, table, wanted)
             done, left = done + written, left + len(wanted) - written
     return done, left
+
+
+@redone
+def _written(database: Database, table: Table, wanted: Sequence[Row]) -> int:
+    with database.writing() as connection:
+        return _write(connection, database.vault, table, wanted)
 
 
 def pages(database: Database, table: Table, batch: int) -> Generator[Sequence[Row]]:

@@ -10,8 +10,9 @@ from guardkit.policy.retention import Retention
 from guardkit.sql import holds, names, pruning
 from guardkit.sql.columns import NAME_LENGTH
 from guardkit.sql.database import Database
+from guardkit.sql.deadlocks import redone
 from guardkit.sql.engines import Target
-from guardkit.sql.pruning import Order
+from guardkit.sql.pruning import Batch, Order
 
 BATCH = 100
 """Threads that a transaction looks after, unless it is told otherwise."""
@@ -100,8 +101,7 @@ class SQLRetention:
         after: str | None = ""
         before = 0.0
         while after is not None:
-            with self.database.writing() as connection:
-                done = pruning.remove(connection, order, after=after, limit=limit)
+            done = self._removed(order, after, limit)
             after, before = done.last, done.before
             if done.rows:
                 rows, threads, batches = rows + done.rows, threads + done.threads, batches + 1
@@ -113,6 +113,11 @@ class SQLRetention:
             rows=dict(rows),
             batches=batches,
         )
+
+    @redone
+    def _removed(self, order: Order, after: str, limit: int) -> Batch:
+        with self.database.writing() as connection:
+            return pruning.remove(connection, order, after=after, limit=limit)
 
     def _orders(self, retention: Retention, tenant: str | None, facts: Mapping[str, Json]) -> Iterator[Order]:
         if tenant is not None:
@@ -132,6 +137,7 @@ class SQLRetention:
 
     # --- legal holds ---
 
+    @redone
     def set_hold(self, hold: LegalHold) -> LegalHold:
         """Put a legal hold in force, audited; its time is replaced by the database's.
 
@@ -144,6 +150,7 @@ class SQLRetention:
         with self.database.writing() as connection:
             return holds.set_hold(connection, hold)
 
+    @redone
     def lift_hold(self, tenant: str, hold_id: str, *, by: str, why: str) -> bool:
         """Lift a legal hold, audited. Returns whether it was in force.
 

@@ -30,15 +30,16 @@ _BY_RUN = f"token = :token AND lease_run = :run_id AND turn = :turn AND lease_un
 _FREE = f"lease_until IS NULL OR lease_until <= {_CLOCK}"
 
 _THERE = """
-    there AS MATERIALIZED (
-        SELECT b.version FROM {prefix}gk_blobs b
-        WHERE b.tenant = :tenant AND b.thread_id = :thread_id AND b.ns_hash = :ns_hash AND ({any})
+    there_{i} AS MATERIALIZED (
+        SELECT 1 FROM {prefix}gk_blobs b
+        WHERE b.tenant = :tenant AND b.thread_id = :thread_id AND b.ns_hash = :ns_hash
+            AND b.channel = :want_channel_{i} AND b.version = :want_version_{i}
+            AND (CAST(:want_size_{i} AS bigint) IS NULL OR (length(b.value) = CAST(:want_size_{i} AS bigint)
+            AND b.base IS NOT DISTINCT FROM CAST(:want_base_{i} AS text)))
         FOR KEY SHARE OF b
     )
 """
-_LIKE = """(b.channel = :want_channel_{i} AND b.version = :want_version_{i}
-    AND (CAST(:want_size_{i} AS bigint) IS NULL OR (length(b.value) = CAST(:want_size_{i} AS bigint)
-    AND b.base IS NOT DISTINCT FROM CAST(:want_base_{i} AS text))))"""
+"""Each value by itself: of several keys in one condition PostgreSQL may look for what they have in common, and read a thread's all."""
 
 Wanted = Mapping[tuple[str, str], Link | None]
 
@@ -98,10 +99,9 @@ def _rows(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _statement(shape: _Shape) -> TextClause:
     parts = [_FENCE.format(prefix=shape.prefix, allowed=_BY_RUN if shape.by_run else _FREE)]
     ready = "yes = 1" if shape.by_run else "yes = known"
-    if shape.wanted:
-        like = " OR ".join(_LIKE.format(i=i) for i in range(shape.wanted))
-        parts.append(_THERE.format(prefix=shape.prefix, any=like))
-        ready += f" AND (SELECT count(*) FROM there) = {shape.wanted}"  # noqa: S608  # made of constants
+    for i in range(shape.wanted):
+        parts.append(_THERE.format(prefix=shape.prefix, i=i))
+        ready += f" AND EXISTS (SELECT 1 FROM there_{i})"  # noqa: S608  # made of constants
     parts.append(f"go AS MATERIALIZED (SELECT 1 FROM allowed WHERE {ready})")  # noqa: S608  # made of constants
     if shape.values:
         parts.append(_insert("value", shape.prefix, blobs, shape.values, replace=False))

@@ -19,14 +19,15 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from guardkit.core.audit import AuditEvent
 from guardkit.core.ports import AuditBuffer
 from guardkit.core.runs import RunRef
-from guardkit.errors import InputError
+from guardkit.errors import ConfigurationError, InputError
 from guardkit.sql import audit, checkpoints, histories, names, pending, reading, roundtrip, upkeep
 from guardkit.sql.access import RUN_KEY, TENANT_KEY, Access, config_of, configurable, is_own, permit, tuple_of
-from guardkit.sql.checkpoints import Place, Prepared, Stored
+from guardkit.sql.checkpoints import Place, Prepared
 from guardkit.sql.database import Database
 from guardkit.sql.deadlocks import redone
 from guardkit.sql.engines import Target
 from guardkit.sql.lineages import Lineages
+from guardkit.sql.pages import Asked, Pages
 from guardkit.sql.sealing import Seal
 
 _DIGITS = 12
@@ -60,7 +61,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
             it may lose the last ones, and damages nothing. Approvals, effects and audit are always `FULL`.
 
     Raises:
-        ConfigurationError: not a database that guardkit can keep its promises on.
+        ConfigurationError: not a database that guardkit can keep its promises on, or another word for `synchronous`.
         InputError: `tenant` cannot be the name of one.
     """
 
@@ -74,10 +75,12 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         synchronous: Literal["FULL", "NORMAL"] = "FULL",
     ) -> None:
         super().__init__(serde=serde)
+        if synchronous not in ("FULL", "NORMAL"):
+            raise ConfigurationError(f"synchronous is {synchronous!r}", remedy="FULL or NORMAL, in capitals")
         self.database = database if isinstance(database, Database) else Database(database)
         self.tenant = names.tenant(tenant)
         self.audit_buffer = audit_buffer
-        self._durable = synchronous != "NORMAL"
+        self._durable = synchronous == "FULL"
         self._lineages = Lineages(_REMEMBERED)
 
     def close(self) -> None:
@@ -132,14 +135,12 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
             before: only checkpoints older than this one.
             limit: how many at most.
         """
-        after: Stored | None = None
+        pages = self._pages(config, before)
         left = limit
-        while left is None or left > 0:
-            found, after = self._page(config, filter, before, after, left)
+        while not pages.over and (left is None or left > 0):
+            found = self._page(pages, filter, left)
             yield from found
             left = None if left is None else left - len(found)
-            if after is None:
-                return
 
     async def alist(
         self,
@@ -150,48 +151,41 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         limit: int | None = None,
     ) -> AsyncIterator[CheckpointTuple]:
         """As `list`."""
-        after: Stored | None = None
+        pages = self._pages(config, before)
         left = limit
-        while left is None or left > 0:
-            found, after = await self.database.offload(self._page, config, filter, before, after, left)
+        while not pages.over and (left is None or left > 0):
+            found = await self.database.offload(self._page, pages, filter, left)
             for one in found:
                 yield one
             left = None if left is None else left - len(found)
-            if after is None:
-                return
 
-    def _page(
-        self,
-        config: RunnableConfig | None,
-        filter: Mapping[str, Any] | None,
-        before: RunnableConfig | None,
-        after: Stored | None,
-        left: int | None,
-    ) -> tuple[Sequence[CheckpointTuple], Stored | None]:
-        """Some checkpoints of a listing, and where it goes on; `None` at its end."""
+    def _pages(self, config: RunnableConfig | None, before: RunnableConfig | None) -> Pages:
         conf = {} if config is None else configurable(config)
-        access = None if config is None else self._access(config)
-        seal = self._seal
-        size = _PAGE if left is None or filter else min(left, _PAGE)
-        with self.database.reading() as connection:
-            rows = checkpoints.page(
-                connection,
-                tenant=self.tenant if access is None else access.place.tenant,
-                thread_id=None if access is None else access.place.thread_id,
+        place = None if config is None else self._access(config).place
+        return Pages(
+            Asked(
+                tenant=self.tenant if place is None else place.tenant,
+                thread_id=None if place is None else place.thread_id,
                 ns=conf.get("checkpoint_ns"),
                 checkpoint_id=conf.get("checkpoint_id") or None,
                 before=None if before is None else configurable(before).get("checkpoint_id"),
-                after=after,
-                size=size,
             )
-            seen = [(row, checkpoints.metadata_of(seal, row)) for row in rows]
+        )
+
+    def _page(
+        self, pages: Pages, filter: Mapping[str, Any] | None, left: int | None
+    ) -> Sequence[CheckpointTuple]:
+        """The next checkpoints of a list, those that the filter leaves."""
+        seal = self._seal
+        size = _PAGE if left is None or filter else min(left, _PAGE)
+        with self.database.reading() as connection:
+            seen = [(row, checkpoints.metadata_of(seal, row)) for row in pages.next(connection, size)]
             chosen = [
                 (row, metadata)
                 for row, metadata in seen
                 if all(metadata.get(key, _NO_LONGER) == value for key, value in (filter or {}).items())
             ]
-            found = [tuple_of(one) for one in reading.several(connection, seal, chosen[:left])]
-        return found, rows[-1] if len(rows) == size else None
+            return [tuple_of(one) for one in reading.several(connection, seal, chosen[:left])]
 
     def get_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
@@ -300,6 +294,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
 
     # --- upkeep: of this saver's tenant, and never under a run ---
 
+    @redone
     def delete_thread(self, thread_id: str) -> None:
         """Delete a thread's checkpoints in all namespaces. Turns, approvals, ledger and audit stay.
 
@@ -314,6 +309,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         """As `delete_thread`."""
         await self.database.offload(self.delete_thread, thread_id)
 
+    @redone
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Delete the checkpoints whose metadata names one of these runs.
 
@@ -329,6 +325,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         """As `delete_for_runs`."""
         await self.database.offload(self.delete_for_runs, run_ids)
 
+    @redone
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Copy all checkpoints of a thread to one that has none.
 
@@ -344,6 +341,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         """As `copy_thread`."""
         await self.database.offload(self.copy_thread, source_thread_id, target_thread_id)
 
+    @redone
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Delete a thread's checkpoints but the newest of each namespace, or all of them.
 

@@ -18,6 +18,7 @@ from guardkit.sql import dialects, names, pending
 from guardkit.sql.access import Access, configurable, permit
 from guardkit.sql.checkpoints import Place, ns_hash
 from guardkit.sql.database import Database
+from guardkit.sql.deadlocks import redone
 from guardkit.sql.engines import Target
 from guardkit.sql.official import Source, Written, opened
 from guardkit.sql.revisions import standing
@@ -190,6 +191,7 @@ class _Move:
                 new,
             )
 
+    @redone
     def _copy_writes(self, some: Sequence[Written]) -> None:
         rows: list[dict[str, Any]] = []
         for one in some:

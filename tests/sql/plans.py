@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,4 +62,37 @@ def scans(database: Database, steps: list[str]) -> list[str]:
                 for step in steps
                 for one in tables_of(json.loads(step))
                 if one["access_type"] in ("ALL", "index") and not str(one["table_name"]).startswith("<")
+            ]
+
+
+def keys(database: Database, steps: list[str], *tables: str) -> list[set[str]]:
+    """By which columns of an index the database finds rows of a table, once for each time that it looks into it.
+
+    Args:
+        database: that says so.
+        steps: of `plans`.
+        tables: the table, and what statements call it.
+    """
+    match database.engine.dialect.name:
+        case "sqlite":
+            looks = [re.match(r"(?:SEARCH|SCAN) (\w+)(?: USING .*\((.*)\))?", step) for step in steps]
+            return [
+                set(re.findall(r"(\w+)[=<>]\?", look[2] or ""))
+                for look in looks
+                if look and look[1] in tables
+            ]
+        case "postgresql":
+            found: list[set[str]] = []
+            for step, after in zip(steps, [*steps[1:], ""], strict=True):
+                look = re.search(r"(?:Seq|Index|Index Only) Scan (?:Backward )?(?:using \w+ )?on (\w+)", step)
+                if look and look[1] in tables:
+                    known = after if "Index Cond:" in after else ""
+                    found.append(set(re.findall(r"\((\w+)\)::\w+ [=<>]", known)))
+            return found
+        case _:
+            return [
+                set(one.get("used_key_parts", ()))
+                for step in steps
+                for one in tables_of(json.loads(step))
+                if one["table_name"] in tables
             ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 PROGRAM = BENCHMARKS / "bench_persistence.py"
+WORK = BENCHMARKS / "persistence_work.py"
 
 
 @pytest.mark.postgres
@@ -53,3 +55,25 @@ def test_a_small_crowd_is_measured_beside_a_smaller_one(postgres_url: str) -> No
     assert done.returncode == 0, done.stderr
     for what in ("claim of due work", "inbox page", "search of the inbox", "page of the history"):
         assert f"\n{what}" in done.stdout
+
+
+def test_the_bytes_of_one_thread_are_its_own(tmp_path: Path) -> None:
+    """An asynchronous run warms up with a thread of the same length, which does not count."""
+    job = {"saver": "ours", "database": "sqlite", "where": str(tmp_path), "work": "long", "steps": 60}
+    found: list[float] = []
+    for asynchronous in (False, True):
+        done = subprocess.run(
+            [
+                sys.executable,
+                str(WORK),
+                json.dumps({**job, "asynchronous": asynchronous, "synchronous": "NORMAL"}),
+            ],
+            env={**os.environ, "LANGSMITH_TRACING": "false"},
+            capture_output=True,
+            text=True,
+            timeout=500,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        found.append(json.loads(done.stdout)["bytes_per_step"])
+    assert found[1] == pytest.approx(found[0], rel=0.15)

@@ -27,7 +27,14 @@ from sqlalchemy import select
 
 from guardkit.core.audit import AuditEvent
 from guardkit.core.runs import RunRef
-from guardkit.errors import BusyError, InputError, MissingDataError, StaleRunError, StorageError
+from guardkit.errors import (
+    BusyError,
+    ConfigurationError,
+    InputError,
+    MissingDataError,
+    StaleRunError,
+    StorageError,
+)
 from guardkit.sql import Database, SQLAlchemySaver, SQLStore
 from guardkit.sql.saver import RUN_KEY, TENANT_KEY
 from guardkit.sql.tables import blobs, checkpoints, writes
@@ -502,3 +509,11 @@ with SQLAlchemySaver(sys.argv[1]) as saver:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["True", "True", "False"]
+
+
+@pytest.mark.promise("P15")
+@pytest.mark.parametrize("word", ["normal", "OFF", "FULLL", "", None, 1])
+def test_another_word_for_how_durable_checkpoints_are_is_refused(sqlite_url: str, word: Any) -> None:
+    with pytest.raises(ConfigurationError, match="synchronous is ") as caught:
+        SQLAlchemySaver(sqlite_url, synchronous=word)
+    assert caught.value.remedy == "FULL or NORMAL, in capitals"
