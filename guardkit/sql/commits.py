@@ -13,9 +13,10 @@ import sqlite3
 import threading
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection, Engine, RootTransaction
+from sqlalchemy.exc import SQLAlchemyError
 
 from guardkit.errors import StorageError
 from guardkit.sql import hot
@@ -86,7 +87,27 @@ class Commits:
     def close(self) -> None:
         """Give the connection back. The next transaction takes another one."""
         with self._turn:
-            self._let_go()
+            self._stop()
+
+    def rest(self, seconds: float) -> bool:
+        """Give the connection back, and let nobody write until `go_on`.
+
+        Args:
+            seconds: to wait for who writes now.
+
+        Returns:
+            Whether it rests. Otherwise somebody goes on writing.
+        """
+        if not self._turn.acquire(timeout=seconds):
+            return False
+        # Whoever waits for a commit that fails is told.
+        with suppress(SQLAlchemyError, sqlite3.Error):
+            self._stop()
+        return True
+
+    def go_on(self) -> None:
+        """Let others write again."""
+        self._turn.release()
 
     @contextmanager
     def writing(self, *, durable: bool) -> Generator[Connection]:
@@ -182,6 +203,11 @@ class Commits:
         except BaseException:
             self._let_go()
             raise
+
+    def _stop(self) -> None:
+        if self._group is not None:
+            self._end(self._group)
+        self._let_go()
 
     def _let_go(self) -> None:
         connection, self._kept = self._kept, None
