@@ -22,7 +22,7 @@ class Writer(Protocol):
     """Who writes to a file."""
 
     def rest(self, seconds: float) -> bool:
-        """Give the connection back, and let nobody write until `go_on`; returns whether it rests."""
+        """Commit what is open, and let nobody write until `go_on`; returns whether it rests."""
         ...
 
     def go_on(self) -> None:
