@@ -75,7 +75,8 @@ def _told(error: SQLAlchemyError, location: str, *, sqlite: bool) -> StorageErro
         return StorageError(f"{where} failed: {type(error).__name__}")
     if sqlite:
         return _of_file(error.orig or error, location)
-    lacks = _LACKS.get(_number(error.orig))
+    number = _number(error.orig)
+    lacks = None if number is None else _LACKS.get(number)
     if lacks is not None:
         return StorageError(f"{where} lacks guardkit's {lacks}", remedy="run `guardkit db upgrade`")
     kind = type(error.orig or error).__name__

@@ -88,12 +88,16 @@ class Painted(TypedDict):
     colour: Colour
 
 
+def paint(state: Painted) -> Painted:
+    return {"colour": Colour(name=f"dark {state['colour'].name}")}
+
+
 def test_a_copy_with_another_allowlist_is_the_same_saver_with_other_types(sqlite_url: str) -> None:
     """LangGraph copies a saver when it compiles a graph whose state has types of its own."""
     with Database(sqlite_url) as database:
         saver = SQLAlchemySaver(database, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
         builder: StateGraph[Any, Any, Any, Any] = StateGraph(Painted)
-        builder.add_node("paint", lambda state: {"colour": Colour(name=f"dark {state['colour'].name}")})
+        builder.add_node("paint", paint)
         builder.add_edge(START, "paint")
         config: Any = {"configurable": {"thread_id": "t", "checkpoint_ns": ""}}
         copied = saver.with_allowlist([(Colour.__module__, "Colour")])

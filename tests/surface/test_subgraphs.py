@@ -70,7 +70,8 @@ class Desk:
         go_on(self.graph, self.config, mode)
         assert self.paid == []
         [approval] = waiting(self.guard, self.config)
-        decide(self.guard, approval, kind, **({"args": LESS} if kind == "edit" else {}))
+        said: dict[str, Any] = {"args": LESS} if kind == "edit" else {}
+        decide(self.guard, approval, kind, **said)
 
     def ends(self, mode: Mode, kind: Kind) -> None:
         """A worker goes on, once, and whoever wakes the thread or travels back finds it done."""
