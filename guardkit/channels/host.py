@@ -21,6 +21,7 @@ from guardkit.core.stages import ApprovalStage, Wait
 from guardkit.core.values import Json
 from guardkit.core.visible import one_line
 from guardkit.errors import ChannelError
+from guardkit.runtime.askers import askers_of
 from guardkit.runtime.desk import Desk
 
 log = logging.getLogger("guardkit")
@@ -127,9 +128,11 @@ class ChannelHost:
                 remedy="give it a method people_of(tenant)",
             )
         listed = self.directory.people_of(request.tenant) if isinstance(self.directory, Roster) else ()
+        askers = askers_of(self.directory, request, self.store.now())
         for person in dict.fromkeys(person for person in (*named, *listed) if person is not None):
             reached = any(step.admits(person) for step in steps)
-            if person.active and person.tenant == request.tenant and reached and not request.excludes(person):
+            there = person.active and person.tenant == request.tenant
+            if there and reached and not request.excludes(person, None, askers):
                 yield person
 
     def _delegates(self, approval: Approval, stage: int, asked: Sequence[Person]) -> Iterator[Person]:
@@ -137,11 +140,12 @@ class ChannelHost:
         if not request.stages[stage].delegation:
             return
         now = self.store.now()
+        askers = askers_of(self.directory, request, now)
         for absent, one in ((person, one) for person in asked for one in person.delegations):
             person = self.directory.find(one.to) if one.in_force(now) else None
             if person is None or not person.active or person.tenant != request.tenant:
                 continue
-            if not request.excludes(person, absent):
+            if not request.excludes(person, absent, askers):
                 yield person
 
 

@@ -8,7 +8,7 @@ _REFUSALS: dict[str, str] = {
     "digest_mismatch": "The action was edited since this message was written. Look at it as it is now, then decide.",
     "expired": "The time to decide is over. Your answer changed nothing.",
     "conflict": "Others are deciding at this moment. Your answer changed nothing; please try again.",
-    "requester": "You started or steered what led to this action, so others have to decide.",
+    "requester": "You started or steered what led to this action, or nobody has verified who did, so others have to decide.",
     "not_an_approver": "You are not among the approvers of a stage that is waiting.",
     "inactive": "The directory does not list you as active. Nothing was decided.",
     "assurance_too_low": "The policy asks for a surer way to know who you are. Please decide in the web inbox.",

@@ -18,6 +18,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field
 
+from guardkit.core.askers import NOT_LOOKED_UP, Askers
 from guardkit.core.calendars import Deadline
 from guardkit.core.digest import action_digest
 from guardkit.core.glass import BreakGlass
@@ -68,7 +69,7 @@ class ApprovalRequest(Value):
     salt: str
     principal: Principal
     excluded: tuple[str, ...] = ()
-    """Identities that may not decide: whoever started or steered the turn."""
+    """Identities that may not decide: whoever started the turn, and who has steered it before the question was asked."""
 
     exemptions: tuple[Exemption, ...] = ()
     """What lets them decide all the same, for themselves: all of it must. Nothing does when there is none."""
@@ -126,28 +127,47 @@ class ApprovalRequest(Value):
         """Whether a decision counts only with the person's words."""
         return kind in ("reject", "respond") or kind in self.comment_required
 
-    def is_asker(self, person: Person) -> bool:
-        """Whether somebody started or steered the turn, in any of their identities."""
-        return any(person.answers_to(identity) for identity in self.excluded)
+    @property
+    def unanswerable(self) -> bool:
+        """Whether nobody may ever answer: nobody has verified who asked, so anybody may have, and nobody is exempt."""
+        return bool(self.excluded) and self.principal.verified_by == "nobody" and not self.exemptions
 
-    def exemption(self, person: Person) -> str | None:
+    def is_asker(self, person: Person, askers: Askers = NOT_LOOKED_UP) -> bool:
+        """Whether somebody started or steered the turn, in any of their identities.
+
+        Where nobody has verified whom the turn acts for, everybody counts as the one who did. Where delegates may
+        answer, whoever is a delegate of an asker, or has an asker for a delegate, is one person with them.
+
+        Args:
+            person: the directory's record.
+            askers: the directory's records behind `excluded`.
+        """
+        if not self.excluded:
+            return False
+        if self.principal.verified_by == "nobody":
+            return True
+        named = any(person.answers_to(identity) for identity in self.excluded)
+        return named or askers.have(person, delegable=self.delegable)
+
+    def exemption(self, person: Person, askers: Askers = NOT_LOOKED_UP) -> str | None:
         """The reason for which whoever asked may decide, or `None`: they may not, or have not asked."""
-        if not self.exemptions or not self.is_asker(person):
+        if not self.exemptions or not self.is_asker(person, askers):
             return None
         if not all(one.admits(person) for one in self.exemptions):
             return None
         return "; ".join(dict.fromkeys(one.reason for one in self.exemptions))
 
-    def excludes(self, person: Person, absent: Person | None = None) -> bool:
+    def excludes(self, person: Person, absent: Person | None, askers: Askers) -> bool:
         """Whether somebody may not decide because they asked. Who is exempt may do so in person only.
 
         Args:
             person: the directory's record.
             absent: the record of whoever is away and answered for, if anybody.
+            askers: the directory's records behind `excluded`.
         """
         if absent is not None:
-            return self.is_asker(person) or self.is_asker(absent)
-        return self.is_asker(person) and self.exemption(person) is None
+            return self.is_asker(person, askers) or self.is_asker(absent, askers)
+        return self.is_asker(person, askers) and self.exemption(person, askers) is None
 
 
 class ApprovalDecision(Value):

@@ -12,14 +12,15 @@ from guardkit.core.approvals import (
     waiting_since,
     waiting_stages,
 )
+from guardkit.core.askers import Askers
 from guardkit.core.breaking import broken, may_still_be_used, requesters
 from guardkit.core.people import Assurance, Person, count_as_one
 from guardkit.core.stages import Wait
 
 
 def consulted(approval: Approval) -> frozenset[str]:
-    """Whose records `still_holds` needs: `Person.id` of those who decided, and whoever asked if the glass is broken."""
-    asked = () if broken(approval) is None else requesters(approval.request)
+    """Whose records `still_holds` needs: `Person.id` of those who decided, and the identities of whoever asked."""
+    asked = approval.request.excluded if broken(approval) is None else requesters(approval.request)
     return frozenset(voice for said in approval.decisions for voice in said.voices) | frozenset(asked)
 
 
@@ -79,7 +80,9 @@ def _fits(
         absent = people.get(decision.on_behalf_of)
         if absent is None:
             return ()
-    if person is None or not _is_admitted(request, decision, person, absent):
+    if person is None or not _is_admitted(
+        request, decision, person, absent, _askers(request, people, decision.decided_at)
+    ):
         return ()
     found: list[int] = []
     for index in decision.fits:
@@ -95,14 +98,23 @@ def _fits(
 
 
 def _is_admitted(
-    request: ApprovalRequest, decision: ApprovalDecision, person: Person, absent: Person | None
+    request: ApprovalRequest,
+    decision: ApprovalDecision,
+    person: Person,
+    absent: Person | None,
+    askers: Askers,
 ) -> bool:
     """Whether those who speak are active, of the tenant, and have not asked, or as the policy exempts them."""
     speaking = (person,) if absent is None else (person, absent)
     if any(not one.active or one.tenant != request.tenant for one in speaking):
         return False
-    exempt = None if absent is not None else request.exemption(person)
-    return not request.excludes(person, absent) and decision.exemption == exempt
+    exempt = None if absent is not None else request.exemption(person, askers)
+    return not request.excludes(person, absent, askers) and decision.exemption == exempt
+
+
+def _askers(request: ApprovalRequest, people: Mapping[str, Person | None], at: float) -> Askers:
+    found = map(people.get, request.excluded)
+    return Askers(tuple(one for one in found if one is not None), at)
 
 
 def _is_counted(

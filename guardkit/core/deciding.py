@@ -11,6 +11,7 @@ from guardkit.core.approvals import (
     edited_digest,
     waiting_since,
 )
+from guardkit.core.askers import Askers
 from guardkit.core.people import Assurance, Person, count_as_one
 from guardkit.core.stages import Wait
 from guardkit.errors import DecisionRefusedError
@@ -23,9 +24,10 @@ def stage_for(
     *,
     absent: Person | None = None,
     others: Iterable[Person] = (),
+    askers: Iterable[Person] = (),
 ) -> int:
     """The first of the stages for which this person may answer now; see `stages_for`."""
-    return stages_for(approval, person, now, absent=absent, others=others)[0]
+    return stages_for(approval, person, now, absent=absent, others=others, askers=askers)[0]
 
 
 def stages_for(
@@ -35,6 +37,7 @@ def stages_for(
     *,
     absent: Person | None = None,
     others: Iterable[Person] = (),
+    askers: Iterable[Person] = (),
 ) -> tuple[int, ...]:
     """The stages for which this person may answer now, at least one. One answer counts in one of them.
 
@@ -44,6 +47,7 @@ def stages_for(
         now: seconds since the epoch, by the database's clock: some may answer only after a time.
         absent: the record of whoever is away and is answered for; `None` when people speak for themselves.
         others: the records of those whose answers count, where the request is `delegable`.
+        askers: the records of whoever `request.excluded` names, as far as the directory knows them.
 
     Raises:
         DecisionRefusedError: `already_settled`, `inactive`, `requester`, `already_decided` or `not_an_approver`.
@@ -54,8 +58,8 @@ def stages_for(
     speaking = (person,) if absent is None else (person, absent)
     if any(not one.active or one.tenant != request.tenant for one in speaking):
         raise DecisionRefusedError("inactive", "this person is not active in the approval's tenant")
-    if request.excludes(person, absent):
-        raise DecisionRefusedError("requester", "whoever started or steered the turn cannot decide on it")
+    if request.excludes(person, absent, Askers(tuple(askers), now)):
+        raise _asked(request)
     counted = approval.answered()
     if any(one.id in counted for one in speaking):
         raise DecisionRefusedError("already_decided", "this person has answered, and that counts")
@@ -105,6 +109,7 @@ def decide(
     *,
     absent: Person | None = None,
     others: Iterable[Person] = (),
+    askers: Iterable[Person] = (),
 ) -> Approval:
     """The approval after one more decision.
 
@@ -118,20 +123,24 @@ def decide(
         person: the directory's record of `decision.person`.
         absent: the directory's record of `decision.on_behalf_of`.
         others: the records of those whose answers count, where the request is `delegable`.
+        askers: the records of whoever `request.excluded` names, as far as the directory knows them.
 
     Raises:
         DecisionRefusedError: the decision does not count; nothing changes.
     """
     request = approval.request
+    asking = Askers(tuple(askers), decision.decided_at)
     if decision.approval_id != request.id:
         raise DecisionRefusedError("digest_mismatch", "the decision names another approval")
     if (decision.person, decision.on_behalf_of) != (person.id, None if absent is None else absent.id):
         raise DecisionRefusedError("not_an_approver", "the decision names another person")
-    open_to = stages_for(approval, person, decision.decided_at, absent=absent, others=others)
+    open_to = stages_for(
+        approval, person, decision.decided_at, absent=absent, others=others, askers=asking.people
+    )
     fitting = sure_enough(request, open_to, decision.assurance)
     if (decision.fits, decision.stage) != (fitting, fitting[0]):
         raise DecisionRefusedError("not_an_approver", "the decision was given for another stage")
-    if decision.exemption != (None if absent is not None else request.exemption(person)):
+    if decision.exemption != (None if absent is not None else request.exemption(person, asking)):
         raise DecisionRefusedError("requester", "the decision does not say why whoever asked may decide")
     if decision.assurance is Assurance.EMAIL_LINK:
         _check_link(approval, decision)
@@ -181,6 +190,16 @@ def state_after(approval: Approval, decisions: int) -> ApprovalState:
             return ApprovalState.REJECTED if then.rejected() else ApprovalState.PENDING
         case "approve" | "edit":
             return ApprovalState.PENDING if then.waiting() else ApprovalState.APPROVED
+
+
+def _asked(request: ApprovalRequest) -> DecisionRefusedError:
+    if request.principal.verified_by == "nobody":
+        return DecisionRefusedError(
+            "requester",
+            "nobody has verified whom the run acts for, so anybody may have started the turn",
+            remedy="authenticate callers, or exempt by name whoever may decide all the same",
+        )
+    return DecisionRefusedError("requester", "whoever started or steered the turn cannot decide on it")
 
 
 def _lacks_words(request: ApprovalRequest, decision: ApprovalDecision) -> bool:

@@ -11,12 +11,23 @@ from guardkit.core.no_result import NoResult, NoResultReason
 from guardkit.core.steps import Action, ToolKind
 from guardkit.core.verdicts import CheckContext
 from guardkit.policy import asks_the_same, while_paused
-from guardkit.runtime.asking import edited, objection, overdue, register, request_for, supersede, wait
+from guardkit.runtime.askers import steerers
+from guardkit.runtime.asking import (
+    ask,
+    earlier_in,
+    edited,
+    objection,
+    overdue,
+    register,
+    request_for,
+    supersede,
+    wait,
+)
 from guardkit.runtime.covering import covering, offer
 from guardkit.runtime.effects import CHANGED, Outcome, perform
 from guardkit.runtime.ending import end
 from guardkit.runtime.gate import Gated, allowed, digest_of, gate, satisfied
-from guardkit.runtime.needs import Flow, InStore, RunTool
+from guardkit.runtime.needs import Flow, RunTool
 from guardkit.runtime.session import Session
 from guardkit.runtime.tools import OutputCodec, ToolSpec
 
@@ -84,7 +95,7 @@ def prepare(
     """
     if session.ended is not None:
         return Ended(session.ended)
-    earlier = yield from _earlier(session)
+    earlier = yield from earlier_in(session)
     gated: dict[str, Gated] = {}
     requests: dict[str, ApprovalRequest] = {}
     for call in calls:
@@ -124,7 +135,9 @@ def prepare(
         outcome = yield from end(session, NoResult.because(stops[0].reason, *stops[0].why))
         return Ended(outcome)
     if requests:
-        yield from register(session, list(requests.values()))
+        barred = yield from ask(session, list(requests.values()))
+        if barred is not None:
+            return Ended(barred)
     for action_id, before in earlier.items():
         if action_id in gated and before.state is ApprovalState.PENDING:
             yield from supersede(session, before, requests.get(action_id))
@@ -139,19 +152,6 @@ def prepare(
 def _was_asked(session: Session, request: ApprovalRequest, gated: Gated, decision: Escalate) -> bool:
     """Whether people have been asked about this action, and for what today's policy demands."""
     return request.digest == gated.digest and asks_the_same(request, decision, session.services.policy)
-
-
-def _earlier(session: Session) -> Flow[dict[str, Approval]]:
-    """Questions of this turn that earlier runs asked, by action id; the newest of each."""
-    if not session.continued:
-        return {}
-    store, run = session.services.store, session.run
-    listed: Sequence[Approval] = yield InStore(
-        lambda: store.listed(tenant=run.tenant, thread_id=run.thread_id, limit=1000)
-    )
-    asked = [approval for approval in reversed(listed) if approval.request.turn == run.turn]
-    session.known.update(approval.request.id for approval in asked)
-    return {approval.request.action.id: approval for approval in asked}
 
 
 def _audit(session: Session, gated: Gated) -> None:
@@ -323,6 +323,7 @@ def _asked(session: Session, approval: Approval | None, now: float) -> Flow[Appr
         case ApprovalState.REJECTED:
             return Refused("A reviewer declined this action. Do not try it again.", ("a reviewer declined",))
         case ApprovalState.RESPONDED:
+            session.steered.update(steerers([approval]))
             words = approval.decisions[-1].reason or ""
             return Refused(f"The action did not run. A reviewer says: {words}", ("a reviewer responded",))
         case ApprovalState.EXPIRED:
@@ -377,6 +378,6 @@ def _changed(
         request = request_for(
             session, again, again.decision, thought=approval.request.thought, namespace=namespace
         )
-        yield from register(session, [request])
-        return request.id
+        barred = yield from ask(session, [request])
+        return request.id if barred is None else Ended(barred)
     return Refused("The edited action is not permitted.", ("an edited action cannot be edited again",))

@@ -14,11 +14,17 @@ from guardkit.core.breaking import broken
 from guardkit.core.consuming import consulted, still_holds
 from guardkit.core.decisions import Escalate
 from guardkit.core.digest import approval_id
+from guardkit.core.no_result import NoResult, NoResultReason
+from guardkit.core.places import Place
+from guardkit.core.ports import Store
 from guardkit.core.presentation import present
+from guardkit.core.runs import RunRef
 from guardkit.core.standing import StandingOffer
 from guardkit.core.steps import Action
 from guardkit.core.values import JsonObject
 from guardkit.policy import still_stands
+from guardkit.runtime.askers import identities, steerers
+from guardkit.runtime.ending import end
 from guardkit.runtime.events import Span, Telemetry
 from guardkit.runtime.gate import Gated
 from guardkit.runtime.needs import Flow, InStore, Pause
@@ -26,6 +32,7 @@ from guardkit.runtime.session import Session
 from guardkit.runtime.telling import settled
 
 _THOUGHT = 2000
+_PAGE = 1000
 
 
 def request_for(
@@ -41,7 +48,6 @@ def request_for(
     services, policy = session.services, session.services.policy
     route = policy.route(decision.routes)
     route_hash = policy.route_hash(gated.action.tool, decision.routes)
-    requester = session.turn.principal.id
     return ApprovalRequest(
         id=approval_id(gated.action.id, gated.digest, route_hash),
         tenant=session.run.tenant,
@@ -53,7 +59,7 @@ def request_for(
         digest=gated.digest,
         salt=session.turn.salt,
         principal=session.turn.principal,
-        excluded=(requester,),
+        excluded=identities(services.directory, session.turn.principal, session.steered),
         exemptions=route.exemptions,
         thought=thought[:_THOUGHT],
         why=decision.why,
@@ -79,6 +85,28 @@ def request_for(
     )
 
 
+def earlier_in(session: Session) -> Flow[dict[str, Approval]]:
+    """Questions of this turn that earlier runs asked, by action id; the newest of each."""
+    if not session.continued:
+        return {}
+    asked: Sequence[Approval] = yield InStore(lambda: _of_turn(session.services.store, session.run))
+    session.known.update(approval.request.id for approval in asked)
+    session.steered.update(steerers(asked))
+    return {approval.request.action.id: approval for approval in reversed(asked)}
+
+
+def _of_turn(store: Store, run: RunRef) -> list[Approval]:
+    """All questions of a turn, newest first."""
+    found: list[Approval] = []
+    after: Place | None = None
+    while True:
+        page = store.listed(tenant=run.tenant, thread_id=run.thread_id, limit=_PAGE, after=after)
+        found += (approval for approval in page if approval.request.turn == run.turn)
+        if len(page) < _PAGE or page[-1].request.turn < run.turn:
+            return found
+        after = Place.of(page[-1])
+
+
 def payload(session: Session, approval: Approval) -> JsonObject:
     """What the interrupt carries: LangChain's HITLRequest with one action, so its UIs show it, and our ids.
 
@@ -99,6 +127,26 @@ def payload(session: Session, approval: Approval) -> JsonObject:
         ],
         "guardkit": {"kind": "approval", "approval_id": approval.request.id, "digest": approval.digest},
     }
+
+
+def ask(session: Session, requests: Sequence[ApprovalRequest]) -> Flow[NoResult | None]:
+    """Register questions. If nobody may ever answer one of them, the turn ends instead; that is what is returned."""
+    for request in requests:
+        if request.unanswerable:
+            return (yield from end(session, _unverified(request)))
+    yield from register(session, requests)
+    return None
+
+
+def _unverified(request: ApprovalRequest) -> NoResult:
+    where = ", ".join(f"approvals.{name}" for name in request.routes)
+    return NoResult.because(
+        NoResultReason.POLICY_DENIED,
+        f"{request.action.tool!r} needs approval, and nobody has verified whom the turn acts for: whoever approves it "
+        "may have asked for it",
+        "remedy: authenticate callers (on a LangGraph server by an `auth` handler), or name an exemption in the "
+        f"policy's {where}",
+    )
 
 
 def register(session: Session, requests: Sequence[ApprovalRequest]) -> Flow[list[Approval]]:

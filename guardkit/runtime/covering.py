@@ -168,6 +168,8 @@ def _objection(
         return "the question that it was given with is gone"
     if not all(services.verifier.decision(said) for said in question.decisions):
         return "a decision is not signed by a process that may verify people"
+    if not session.steered.isdisjoint(standing.grant.givers):
+        return "somebody who gave it has steered the turn"
     people = {identity: services.directory.find(identity) for identity in givers_of(question)}
     route = services.policy.route(decision.routes)
     return still_given(standing.grant, question, people, now, stages=route.stages, offer=route.standing)

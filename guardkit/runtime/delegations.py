@@ -11,6 +11,7 @@ from guardkit.core.notices import Notices
 from guardkit.core.people import Delegation, Directory, Person, Roster
 from guardkit.core.ports import Audit
 from guardkit.core.stages import Wait
+from guardkit.runtime.askers import askers_of
 
 LISTED = 1000
 """Approvals that wait for somebody who is away: so many are looked at, first due first."""
@@ -88,7 +89,9 @@ class Delegations:
         request, delegate = approval.request, self._directory.find(one.to)
         if approval.state is not ApprovalState.PENDING or delegate is None or not delegate.active:
             return
-        if delegate.tenant != request.tenant or request.excludes(delegate, absent):
+        if delegate.tenant != request.tenant or request.excludes(
+            delegate, absent, askers_of(self._directory, request, now)
+        ):
             return
         if not approval.answered().isdisjoint({delegate.id, absent.id}):
             return

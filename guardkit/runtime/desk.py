@@ -6,6 +6,7 @@ no signing key and so has no desk.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 from guardkit.core import telemetry_names as names
 from guardkit.core.approvals import (
@@ -15,6 +16,7 @@ from guardkit.core.approvals import (
     DecisionKind,
     close,
 )
+from guardkit.core.askers import Askers
 from guardkit.core.audit import AuditEvent
 from guardkit.core.deciding import decide, sure_enough
 from guardkit.core.edits import edit_problems
@@ -161,15 +163,20 @@ class Desk:
                 args=args,
                 stage=stages[0],
                 seats=stages if len(stages) > 1 else (),
-                exemption=None if seat.absent is not None else approval.request.exemption(person),
+                exemption=None
+                if seat.absent is not None
+                else approval.request.exemption(person, Askers(tuple(seat.askers), at)),
                 standing=None if standing is None else terms_of(approval.request, standing),
                 decided_at=at,
             )
             check_saying(approval, decision)
             # First unsigned, so that nothing is signed that does not count.
-            decide(approval, decision, person, absent=seat.absent, others=seat.others)
+            judged = partial(
+                decide, person=person, absent=seat.absent, others=seat.others, askers=seat.askers
+            )
+            judged(approval, decision)
             decision = self._signer.decision(decision)
-            after = decide(approval, decision, person, absent=seat.absent, others=seat.others)
+            after = judged(approval, decision)
             return after, [event_of("approval.decided", after, **facts_of(decision), **place_of(after))]
 
         after = self._changes.said(approval_id, person, decided, assurance=assurance.value, via=via)

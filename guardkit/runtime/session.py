@@ -96,6 +96,9 @@ class Session:
     known: set[str] = field(default_factory=set[str])
     """Ids of approvals that earlier runs of the turn registered, as far as this one has looked."""
 
+    steered: set[str] = field(default_factory=set[str])
+    """`Person.id` of those who have steered the turn: the model has read their words instead of a tool's output."""
+
     unseen: bool = False
     """Whether an earlier run died holding observations that `loose` now lacks."""
 

@@ -9,6 +9,7 @@ from guardkit.core.deciding import stages_for
 from guardkit.core.people import Directory, Person, Roster
 from guardkit.core.stages import Wait
 from guardkit.errors import DecisionRefusedError
+from guardkit.runtime.askers import askers_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,9 @@ class Seat:
 
     others: Sequence[Person]
     """The records of those whose answers count; none where no delegate may answer."""
+
+    askers: Sequence[Person]
+    """The records of whoever started or steered the turn, as far as the directory knows them."""
 
 
 class Speakers:
@@ -46,28 +50,29 @@ class Speakers:
         Raises:
             DecisionRefusedError: as `stages_for`: why they may not answer for themselves.
         """
-        others = self._others(approval)
+        others, askers = self._others(approval), askers_of(self._directory, approval.request, now).people
         try:
-            stages = stages_for(approval, person, now, others=others)
+            stages = stages_for(approval, person, now, others=others, askers=askers)
         except DecisionRefusedError as error:
             if error.reason != "not_an_approver":
                 raise  # nothing that somebody else may do changes it
             for absent in self.away(approval, person, now):
                 try:
-                    stages = stages_for(approval, person, now, absent=absent, others=others)
+                    stages = stages_for(approval, person, now, absent=absent, others=others, askers=askers)
                 except DecisionRefusedError:
                     continue
-                return Seat(stages=stages, absent=absent, others=others)
+                return Seat(stages=stages, absent=absent, others=others, askers=askers)
             raise
-        return Seat(stages=stages, absent=None, others=others)
+        return Seat(stages=stages, absent=None, others=others, askers=askers)
 
     def away(self, approval: Approval, person: Person, now: float) -> Iterator[Person]:
         """Those whose delegate this person is now, where the approval takes answers of delegates."""
         request = approval.request
         if not request.delegable or request.tenant != person.tenant:
             return
+        askers = askers_of(self._directory, request, now)
         for one in self.all_away(person, now):
-            if not request.excludes(person, one):
+            if not request.excludes(person, one, askers):
                 yield one
 
     def all_away(self, person: Person, now: float) -> Iterator[Person]:

@@ -17,6 +17,7 @@ from guardkit.core.people import Assurance, Directory, Person
 from guardkit.core.ports import Store
 from guardkit.core.presentation import present
 from guardkit.errors import ConfigurationError, DecisionRefusedError, UnknownApprovalError
+from guardkit.runtime.askers import askers_of
 from guardkit.runtime.desk import Desk
 from guardkit.web.bodies import Form
 from guardkit.web.detail import Detail, whole_value
@@ -169,7 +170,8 @@ class MailAnswers:
         if approval is None or person is None or person.id != link.person or not self._may_look(link, person):
             self._refusals.note("foreign_link", approval=approval)
             raise _no_link("The directory does not list you, any more, as somebody who may answer.")
-        if approval.request.excludes(person):
+        askers = askers_of(self._directory, approval.request, self._store.now())
+        if approval.request.excludes(person, None, askers):
             self._refusals.note("requester_link", approval=approval)
             raise refused(DecisionRefusedError("requester", "whoever started the turn cannot decide on it"))
         return Opened(token, link, person, approval)

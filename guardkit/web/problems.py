@@ -173,7 +173,7 @@ _REFUSALS: dict[str, tuple[HTTPStatus, str, str]] = {
     "requester": (
         HTTPStatus.FORBIDDEN,
         "You cannot decide on your own request",
-        "You started or steered what led to this action, so others have to decide.",
+        "You started or steered what led to this action, or nobody has verified who did, so others have to decide.",
     ),
     "not_an_approver": (
         HTTPStatus.FORBIDDEN,

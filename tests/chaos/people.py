@@ -21,6 +21,9 @@ IDENTITIES = {
     "leads": ("lea@corp.example", "slack:T1:LEA", "LEO@corp.example"),
     "finance": ("fay", "slack:T1:FAY", "finn@corp.example", "fred"),
 }
+_WORDS = {"leads": ("lea@corp.example", "slack:T1:LEA"), "finance": ("fay", "slack:T1:FAY")}
+"""Who answers in words: one of each group, so that enough are left who have not steered the turn."""
+
 _WRONG_PEOPLE = (
     "kim@corp.example",
     "bo@corp.example",
@@ -94,7 +97,9 @@ class Crowd:
         action = approval.request.action
         if any(said.kind == "edit" for said in approval.decisions):
             return "approve"
-        return random.Random(f"{self._seed}:{action.tool}:{action.args}").choice(self._fates)
+        fate = random.Random(f"{self._seed}:{action.tool}:{action.args}").choice(self._fates)
+        # Whoever has answered this turn in words may say nothing to what it asks later.
+        return "reject" if fate == "respond" and len(approval.request.excluded) > 1 else fate
 
     def step(self, rng: random.Random) -> bool:
         """Somebody answers some question. Returns whether there was one."""
@@ -176,7 +181,7 @@ class Crowd:
             args = {**approval.args, "amount": int(approval.args["amount"]) + 1000}  # pyright: ignore[reportArgumentType]
         return Answer(
             approval_id=approval.request.id,
-            identity=rng.choice(IDENTITIES[group]),
+            identity=rng.choice(_WORDS[group] if kind == "respond" else IDENTITIES[group]),
             digest=approval.digest,
             kind=kind,
             reason="because" if kind in ("reject", "respond") else None,

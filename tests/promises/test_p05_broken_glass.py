@@ -212,7 +212,8 @@ def test_who_speaks_for_whoever_asked_may_not(desk: Scene, away: str, to: str) -
 
 
 def test_where_nobody_knows_who_asked_nobody_may(file: Scene) -> None:
-    guard, *_, approval = _paused(file, principal=UNKNOWN)
+    exempt = {"exclude_requester": False, "exemption": {"reason": "a desk of one"}}
+    guard, *_, approval = _paused(file, principal=UNKNOWN, route=exempt)
     assert _why(guard, approval) == "requester"
 
 

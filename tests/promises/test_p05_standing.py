@@ -403,10 +403,30 @@ def test_it_is_of_one_tenant_agent_and_principal_as_verified(scene: Scene) -> No
 
 
 def test_nobody_verified_is_nobodys_requester(scene: Scene) -> None:
-    desk = Desk(scene, LINES)
+    exempt = {"exclude_requester": False, "exemption": {"reason": "a desk of one"}}
+    desk = Desk(scene, LINES, route=exempt)
     desk.start(principal=UNKNOWN)
     [approval] = waiting(desk.guard, desk.config)
     assert approval.request.standing is None
+
+
+def test_whoever_gave_one_and_steers_a_turn_covers_nothing_of_it(scene: Scene, mode: Mode) -> None:
+    allowed = {"allowed_decisions": ["approve", "edit", "reject", "respond"]}
+    desk = Desk(scene, [pay("C-1"), pay("C-2"), pay("C-3", 200), pay("C-4"), "Done."], route=allowed)
+    desk.start(mode=mode)
+    desk.give()
+    desk.on(mode)
+    assert desk.claims == ["C-1", "C-2"]
+    [more] = waiting(desk.guard, desk.config)
+    decide(desk.guard, more, "respond", by="dana", reason="Pay C-4 instead.")
+    desk.on(mode)
+    assert desk.claims == ["C-1", "C-2"]
+    [refused] = entries(desk.guard, "standing.refused")
+    assert refused.event.data["why"] == "somebody who gave it has steered the turn"
+    [asked] = waiting(desk.guard, desk.config)
+    decide(desk.guard, asked, by="ben")
+    desk.on(mode)
+    assert desk.claims == ["C-1", "C-2", "C-4"]
 
 
 # --- what can have changed since ---

@@ -31,7 +31,11 @@ def altered(office: Office, person: Person, change: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("who", "why", "words"),
     [
-        ("req", "requester", "You started or steered what led to this action, so others have to decide."),
+        (
+            "req",
+            "requester",
+            "You started or steered what led to this action, or nobody has verified who did, so others have to decide.",
+        ),
         ("bo", "not_an_approver", "You are not among the approvers of a stage that is waiting."),
         ("nobody", "unknown_identity", "You are not among the approvers of a stage that is waiting."),
     ],
