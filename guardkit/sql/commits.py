@@ -9,9 +9,10 @@ import sqlite3
 import threading
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection, Engine, RootTransaction
+from sqlalchemy.exc import SQLAlchemyError
 
 from guardkit.errors import StorageError
 from guardkit.sql import hot
@@ -84,6 +85,27 @@ class Commits:
         self._counting = threading.Lock()
         self._waiting = 0
         self._group: _Group | None = None
+
+    def rest(self, seconds: float) -> bool:
+        """Commit what is open, and let nobody write until `go_on`.
+
+        Args:
+            seconds: to wait for who writes now.
+
+        Returns:
+            Whether it rests. Otherwise somebody goes on writing.
+        """
+        if not self._turn.acquire(timeout=seconds):
+            return False
+        if self._group is not None:
+            # Whoever waits for a commit that fails is told.
+            with suppress(SQLAlchemyError, sqlite3.Error):
+                self._end(self._group)
+        return True
+
+    def go_on(self) -> None:
+        """Let others write again."""
+        self._turn.release()
 
     @contextmanager
     def writing(self, *, durable: bool) -> Generator[Connection]:

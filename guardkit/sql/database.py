@@ -22,6 +22,7 @@ from guardkit.sql import dialects, names, schema as tables, secret
 from guardkit.sql.commits import Commits
 from guardkit.sql.engines import Target, alone, backend, name_tenant, reading, writing
 from guardkit.sql.faults import told
+from guardkit.sql.forks import FORKS
 from guardkit.sql.listening import Listening, listening
 from guardkit.sql.replicas import Replica, UnfitError
 from guardkit.sql.vault import OPTION, Vault
@@ -141,6 +142,10 @@ class Database:
             self._replica.backend.engine.dispose(close=False)
             self._replica.begin_life()
         self._begin_life()
+
+    def file(self) -> tuple[Engine, Commits] | None:
+        """The engine of an SQLite file and its writer, which rest while this process forks."""
+        return None if self._commits is None else (self._backend.engine, self._commits)
 
     @property
     def engine(self) -> Engine:
@@ -330,10 +335,15 @@ _INHERITED: list[tuple[Pool, Commits | None]] = []
 """Pools and writers of a parent process. Closing its connections here could release its locks, so nobody ever does."""
 
 
+def _rest_all() -> None:
+    FORKS.before([rest for one in list(_DATABASES) if (rest := one.file()) is not None])
+
+
 def _renew_all() -> None:
+    FORKS.begin_life()
     for database in list(_DATABASES):
         database.renew_after_fork()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_all)
+    os.register_at_fork(before=_rest_all, after_in_parent=FORKS.after, after_in_child=_renew_all)

@@ -21,6 +21,7 @@ from guardkit.sql import namespaces
 from guardkit.sql.dialects import FAMILIES
 from guardkit.sql.faults import told
 from guardkit.sql.filesystems import MOUNTS, file_of, is_uri, refuse_network
+from guardkit.sql.forks import FORKS
 
 Target: TypeAlias = str | URL | Engine
 
@@ -187,7 +188,10 @@ def _prepare_nothing_in_a_pool(connection: Any, _record: Any) -> None:
 
 def _connecting(dialect: Dialect, _record: Any, arguments: Any, options: dict[str, Any]) -> Any:
     try:
-        return dialect.connect(*arguments, **options)
+        if dialect.name != "sqlite":
+            return dialect.connect(*arguments, **options)
+        with FORKS.opening:
+            return dialect.connect(*arguments, **options)
     except (TypeError, ValueError):
         # Python says so of keyword arguments that a driver does not take, and of values of the wrong type.
         raise ConfigurationError(

@@ -37,6 +37,17 @@ _SQLITE: tuple[tuple[str, str, str], ...] = (
     ("no such column", "lacks guardkit's columns", "run `guardkit db upgrade`"),
 )
 
+_LACKS = {
+    "42P01": "tables",
+    "42703": "columns",
+    "42S02": "tables",
+    "42S22": "columns",
+    1146: "tables",
+    1054: "columns",
+}
+"""What a server says by number that it has not: the SQLSTATE of PostgreSQL and of MariaDB and MySQL, whose older drivers tell their own
+number only."""
+
 
 @contextmanager
 def told(location: str, *, sqlite: bool) -> Generator[None]:
@@ -64,6 +75,10 @@ def _told(error: SQLAlchemyError, location: str, *, sqlite: bool) -> StorageErro
         return StorageError(f"{where} failed: {type(error).__name__}")
     if sqlite:
         return _of_file(error.orig or error, location)
+    number = _number(error.orig)
+    lacks = None if number is None else _LACKS.get(number)
+    if lacks is not None:
+        return StorageError(f"{where} lacks guardkit's {lacks}", remedy="run `guardkit db upgrade`")
     kind = type(error.orig or error).__name__
     if isinstance(error, OperationalError | InterfaceError):
         return StorageError(
@@ -71,6 +86,15 @@ def _told(error: SQLAlchemyError, location: str, *, sqlite: bool) -> StorageErro
             remedy="check that it runs, that host, port, name, user and password are right, and try again",
         )
     return StorageError(f"{where} failed: {kind}")
+
+
+def _number(error: BaseException | None) -> str | int | None:
+    """An error's number, as the server names it."""
+    state = getattr(error, "sqlstate", None)
+    if isinstance(state, str):
+        return state
+    first = error.args[0] if error is not None and error.args else None
+    return first if isinstance(first, int) else None
 
 
 def _of_file(error: BaseException, location: str) -> StorageError:

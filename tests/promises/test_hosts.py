@@ -10,13 +10,16 @@ import pytest
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command
 
-from guardkit import ApprovalState, EffectState, NoResultReason
+from guardkit import ApprovalState, Authority, EffectState, NoResultReason, Person, Principal, Source
 from guardkit.core.runs import StopOrder, TurnStatus
 from guardkit.core.values import JsonObject
-from guardkit.errors import BusyError, DecisionRefusedError, InputError
-from guardkit.testing import calls
+from guardkit.errors import BusyError, DecisionRefusedError, InputError, UnknownApprovalError
+from guardkit.grounding import Outcome
+from guardkit.sql import SQLAlchemySaver
+from guardkit.testing import ExtractiveModel, calls
 from tests.promises.scene import (
     ASK,
     KIM,
@@ -190,3 +193,78 @@ def test_bad_input_is_told_and_loses_no_question(scene: Scene, saver: Any) -> No
     decide(host.guard, approval)
     go_on(host.graph, host.config)
     assert len(host.paid) == 1
+
+
+CANARY = "without any further condition"
+"""Words of the sentence that the model invents in its first draft."""
+
+VERIFIED = "2,000 euros per person"
+
+
+@pytest.mark.promise("P8")
+def test_no_part_of_a_draft_is_heard_or_kept(scene: Scene, saver: Any) -> None:
+    trails: list[Outcome] = []
+    guard = scene.guard({})
+    text = "Lost luggage is covered up to 2,000 euros per person. Claims are made in writing."
+    document = Source.of(
+        text, id="terms", tenant="default", owner="legal", authority=Authority.AUTHORITATIVE, title="Terms"
+    )
+
+    @guard.retriever
+    def library(state: Any) -> list[Source]:
+        return [document]
+
+    node = guard.draft_critique_verify(
+        model=ExtractiveModel(misbehave="invent"), retriever=library, on_outcome=trails.append
+    )
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
+    builder.add_node("answer", node)
+    builder.add_edge(START, "answer")
+    graph = guard.compile(builder, checkpointer=saver)
+    config = guard.config("t", KIM)
+    modes: list[Any] = ["values", "updates", "messages", "custom", "debug", "tasks", "checkpoints"]
+    question = ask("Up to what amount is lost luggage covered?")
+    heard = repr(list(graph.stream(question, config, stream_mode=modes, subgraphs=True)))
+    kept = repr(list(graph.get_state_history(config)))
+    kept += repr(list((saver or SQLAlchemySaver(guard.database)).list({"configurable": {"thread_id": "t"}})))
+    assert CANARY in repr(trails)
+    for told_of in (heard, kept):
+        assert VERIFIED in told_of
+        assert CANARY not in told_of
+
+
+@pytest.mark.promise("P13")
+def test_nothing_that_was_said_is_exported(scene: Scene, saver: Any) -> None:
+    """`tests/scan.py` looks for these words in all telemetry when the test is over."""
+    host = Host(scene, saver)
+    run(host.graph, ask("Pay C-1. private-words"), host.config)
+    decide(host.guard, waiting(host.guard, host.config)[0], "reject", reason="private-reason")
+    host.goes_on()
+    assert "private-words" in repr(host.graph.get_state(host.config).values)
+
+
+@pytest.mark.promise("P14")
+def test_tenants_with_threads_of_their_own_stay_apart(scene: Scene, saver: Any) -> None:
+    host = Host(scene, saver)
+    scene.people.people["tia"] = Person(
+        id="tia", email="tia@other.example", tenant="other", roles=("manager",)
+    )
+    theirs = host.guard.config("u", Principal(id="kim", tenant="other"))
+    run(host.graph, ask(), host.config)
+    [approval] = waiting(host.guard, host.config)
+    with pytest.raises(UnknownApprovalError):
+        decide(host.guard, approval, by="tia")
+    with pytest.raises(InputError, match="no turn"):
+        host.graph.invoke(None, host.guard.config("t", Principal(id="kim", tenant="other")))
+    run(host.graph, ask(), theirs)
+    [foreign] = waiting(host.guard, theirs)
+    assert foreign.request.id != approval.request.id
+    order = StopOrder(id="s", scope="tenant", tenant="other", target=None, by="ops", why="drill", at=0)
+    host.guard.store.set_stop(order)
+    decide(host.guard, approval)
+    go_on(host.graph, host.config)
+    go_on(host.graph, theirs)
+    assert len(host.paid) == 1
+    assert ended(host.guard, theirs).reason is NoResultReason.STOPPED_BY_OPERATOR
+    assert list(host.guard.store.effects(tenant="other")) == []
+    assert {entry.event.thread_id for entry in entries(host.guard, tenant="other")} <= {"u", None}

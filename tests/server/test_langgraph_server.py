@@ -39,7 +39,7 @@ async def last(server: Server, thread_id: str, who: str = "kim") -> Any:
     return values["messages"][-1]["content"]
 
 
-@pytest.mark.promise("P2", "P12")
+@pytest.mark.promise("P2", "P10", "P12")
 async def test_what_people_approve_is_done_once_and_the_run_goes_on_by_itself(server: Server) -> None:
     thread_id, approval = await begin(server, "approved")
     server.decide(approval)
@@ -50,6 +50,9 @@ async def test_what_people_approve_is_done_once_and_the_run_goes_on_by_itself(se
     assert status(server, thread_id) is TurnStatus.DONE
     (effect,) = [one for one in server.guard.store.effects() if one.thread_id == thread_id]
     assert effect.state is EffectState.DONE
+    kinds = [entry.event.kind for entry in server.guard.store.history("default", thread_id)]
+    decided = kinds.index("approval.decided")
+    assert decided < kinds.index("effect.claimed") < kinds.index("effect.recorded")
     assert (await worker.once()).idle
 
 

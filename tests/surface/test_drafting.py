@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 
 from guardkit import (
     Answer,
+    Criterion,
     NoResult,
     Policy,
     Source,
@@ -333,3 +334,32 @@ def test_a_critic_that_is_never_content_ends_the_turn(scene: Scene, mode: Mode) 
     none = desk.no_result()
     assert (none.reason, none.missing) == (R.CHECK_FAILED, ("it names no sum",))
     assert writer.asked == ["draft", "rewrite"]
+
+
+@pytest.mark.promise("P7", "P8")
+def test_a_critic_that_finds_something_else_each_time_ends_the_turn_when_revisions_are_spent(
+    scene: Scene, mode: Mode
+) -> None:
+    """What it misses changes, so it is the budget that ends it; and then the last draft does not go out."""
+    place = Criterion(id="place", text="The answer names the place.")
+    no_sum = [
+        CriterionAnswer(criterion_id="sum", met=False, gap="no sum"),
+        CriterionAnswer(criterion_id="place", met=True),
+    ]
+    no_place = [
+        CriterionAnswer(criterion_id="sum", met=True),
+        CriterionAnswer(criterion_id="place", met=False, gap="no place"),
+    ]
+    critic = Critic([no_sum, no_place, no_sum])
+    writer = Writer(GOOD, [f"{OTHER} [E2]", GOOD, f"{OTHER} [E2]"])
+    settings = GroundingSettings(max_revisions=2)
+    desk = open_desk(scene, mode, draft=writer, critic=critic, criteria=[SUM, place], settings=settings)
+    none = desk.no_result()
+    assert (none.reason, none.missing) == (R.CHECK_FAILED, ("no sum",))
+    assert writer.asked == ["draft", "rewrite", "rewrite"]
+    assert [len(desk.saw(kind)) for kind in (Drafted, Revised)] == [1, 2]
+    config = desk.guard.config("t", KIM)
+    for state in (desk.output, *(one.values for one in desk.graph.get_state_history(config))):
+        assert SENTENCE not in repr(state)
+        assert OTHER not in repr(state)
+    assert desk.graph.get_state(config).next == ()

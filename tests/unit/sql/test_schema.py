@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import MetaData, create_engine, make_url
+from sqlalchemy import MetaData, create_engine, make_url, text
 
 from guardkit.errors import ConfigurationError, GuardkitError, StorageError
 from guardkit.sql import Database, SQLStore, current_revision, head_revision, upgrade
@@ -114,6 +114,71 @@ def test_tables_at_two_revisions_are_refused(sqlite_url: str) -> None:
     error = told(sqlite_url)
     assert isinstance(error, ConfigurationError)
     assert f"0000, {head_revision()}" in error.message
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("postgres", marks=pytest.mark.postgres),
+        pytest.param("mariadb", marks=pytest.mark.mariadb),
+    ]
+)
+def server_url(request: pytest.FixtureRequest) -> str:
+    return request.getfixturevalue(f"{request.param}_url")
+
+
+def on_server(url: str, statement: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+@pytest.mark.promise("P15")
+def test_a_server_whose_tables_do_not_fit_is_told_how_to_mend_it(server_url: str) -> None:
+    """Missing, older and newer ones; nothing is made or changed by opening it."""
+    missing = told(server_url)
+    assert isinstance(missing, ConfigurationError)
+    assert "missing or older" in missing.message
+    assert missing.remedy == "run `guardkit db upgrade`"
+    assert current_revision(server_url) is None
+
+    upgrade(server_url)
+    with Database(server_url) as database:
+        database.check()
+    on_server(server_url, "UPDATE gk_alembic_version SET version_num = '0016'")
+    older = told(server_url)
+    assert isinstance(older, ConfigurationError)
+    assert "missing or older" in older.message
+    assert older.remedy == "run `guardkit db upgrade`"
+    assert current_revision(server_url) == "0016"
+
+    on_server(server_url, "UPDATE gk_alembic_version SET version_num = '9999'")
+    newer = told(server_url)
+    assert isinstance(newer, ConfigurationError)
+    assert "'9999'" in newer.message
+    assert head_revision() in newer.message
+    assert newer.remedy == "upgrade guardkit"
+    with pytest.raises(ConfigurationError, match="9999"):
+        upgrade(server_url)
+    assert current_revision(server_url) == "9999"
+
+    on_server(server_url, "DELETE FROM gk_alembic_version")
+    with pytest.raises(ConfigurationError, match="says no revision"):
+        upgrade(server_url)
+
+
+@pytest.mark.promise("P15")
+def test_tables_of_a_server_that_are_dropped_under_way_are_told(server_url: str) -> None:
+    upgrade(server_url)
+    with Database(server_url) as database:
+        store = SQLStore(database)
+        assert store.stops() == []
+        on_server(server_url, "DROP TABLE gk_stops")
+        with pytest.raises(StorageError, match="lacks guardkit's tables"):
+            store.stops()
+        on_server(server_url, "UPDATE gk_alembic_version SET version_num = '9999'")
+        with pytest.raises(ConfigurationError, match="9999"):
+            database.check()
 
 
 def test_other_tables_in_the_database_are_no_business_of_ours(sqlite_url: str) -> None:
