@@ -16,6 +16,7 @@ from guardkit.core.approvals import (
     OnExpiry,
     Order,
     SaidKind,
+    as_shown,
     counting,
     seating,
 )
@@ -207,6 +208,17 @@ def presentation_hash(presentation: Presentation) -> str:
         if isinstance(part, dict) and part["standing"] is None:
             del part["standing"]  # as it was hashed before there were any
     return sha256("guardkit.presentation.v1", shown)
+
+
+def shown_hash(approval: Approval, version: int) -> str | None:
+    """The hash of what a message showed of an open approval, or `None` when it has not had that version.
+
+    Args:
+        approval: as it stands, undecided.
+        version: the `Approval.version` that the message was made of.
+    """
+    then = as_shown(approval, version)
+    return None if then is None else presentation_hash(present(then))
 
 
 def full_value(approval: Approval, section: Literal["args", "reads"], index: int | None) -> bytes | None:

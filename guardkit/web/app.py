@@ -23,6 +23,7 @@ from guardkit.runtime.desk import Desk
 from guardkit.runtime.looking import Readiness
 from guardkit.web.answering import Answering
 from guardkit.web.api import BesideInbox, http_api
+from guardkit.web.arrivals import Arrivals
 from guardkit.web.detail import Detail
 from guardkit.web.emergencies import EmergencyPages
 from guardkit.web.health import Health
@@ -78,7 +79,8 @@ def inbox(
     sessions = Sessions(settings, clock)
     every = sign_in if isinstance(sign_in, EveryRequest) else None
     reception = Reception(settings, directory, sessions, pages, every)
-    detail = Detail(desk, store, reception, pages)
+    arrivals = Arrivals(desk, store)
+    detail = Detail(desk, store, reception, pages, arrivals)
     mailing = {name: channel for name, channel in (channels or {}).items() if isinstance(channel, Email)}
     check_keys(mailing, settings)
     receiving = {
@@ -102,7 +104,7 @@ def inbox(
             *detail.routes(),
             *EmergencyPages(desk, store, reception, pages).routes(),
             *Together(desk, store, reception, pages).routes(),
-            *Answering(desk, detail, reception, pages).routes(),
+            *Answering(desk, detail, reception, pages, arrivals).routes(),
             *StandingPages(desk, store, reception, pages).routes(),
             *Hooks(receiving, attach).routes(),
             *MailAnswers(desk, store, directory, settings, detail, reception, pages, mailing).routes(),

@@ -142,6 +142,7 @@ class MailAnswers:
                 via=link.channel,
                 reason=reason or None,
                 delivery=link.delivery,
+                shown=form.get("shown", ""),
             )
         except DecisionRefusedError as error:
             return self._pages.problem(self._why_not(link, error), again=PREFIX + opened.token)
@@ -188,6 +189,7 @@ class MailAnswers:
             **self._detail.context(approval, refusal),
             "values_at": PREFIX + opened.token,
             "token": opened.token,
+            "delivery": opened.link.delivery,
             "person": opened.person,
             "open_to": open_to,
             **wrong,

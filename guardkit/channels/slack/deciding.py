@@ -10,6 +10,7 @@ from guardkit.channels.slack.tickets import Ticket
 from guardkit.channels.words import refusal
 from guardkit.core.approvals import Approval, ApprovalState, DecisionKind, shown_digest
 from guardkit.core.people import Assurance
+from guardkit.core.presentation import shown_hash
 from guardkit.core.values import JsonObject
 from guardkit.errors import DecisionRefusedError, GuardkitError, UnknownApprovalError
 
@@ -95,6 +96,8 @@ class Deciding:
                 reason=reason,
                 args=args,
                 delivery=ticket.delivery,
+                shown=shown_hash(approval, ticket.version),
+                overtaken=True,
             )
         except (DecisionRefusedError, UnknownApprovalError) as error:
             return self._refused(approval, error)

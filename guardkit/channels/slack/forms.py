@@ -85,7 +85,7 @@ class Forms:
         fields = fields_of(approval.request.args_schema, approval.args)
         form = edit_modal(fields, ticket, _title(approval)) if fits(fields) else None
         if form is None or size([form]) > 4 * SIZE:
-            return notice_modal(_TOO_LARGE, self._host.link(approval))
+            return notice_modal(_TOO_LARGE, self._host.link(approval, ticket.delivery))
         return form
 
     def next(self, submission: Submission) -> Result:
@@ -134,7 +134,7 @@ class Forms:
         comment = approval.request.needs_comment("edit")
         view = confirm_modal(shown, carried, _title(approval), comment=comment)
         if length(carried) > LONGEST or size([view]) > SIZE:
-            view = notice_modal(_TOO_LARGE, self._host.link(approval))
+            view = notice_modal(_TOO_LARGE, self._host.link(approval, ticket.delivery))
         return Result(body={"response_action": "update", "view": view})
 
     def _confirmed(self, submission: Submission, approval: Approval, ticket: Ticket, carried: str) -> Result:

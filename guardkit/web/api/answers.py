@@ -110,6 +110,12 @@ class Decided(Value):
     digest: str
     """The digest that was on the person's screen."""
 
+    presentation_hash: str | None
+    """`presentation_hash` of what the person was shown; `null` where whoever brought the decision did not say."""
+
+    delivery: str | None
+    """Id of the message or request that was answered; `inbox` or `cli` where no message led there."""
+
     arguments: JsonObject | None
     """With `edit`: the arguments from then on."""
 
@@ -378,6 +384,8 @@ def detail(approval: Approval, shown: ApprovalItem, after: Aftermath | None) -> 
                 comment=said.reason,
                 exemption=said.exemption,
                 digest=said.digest,
+                presentation_hash=said.shown,
+                delivery=said.delivery,
                 arguments=said.args,
                 standing=None if said.standing is None else wished(said.standing),
             )

@@ -44,10 +44,10 @@ def test_what_was_shown_is_approved(office: Office) -> None:
 @pytest.mark.parametrize(("verb", "state"), [("reject", "rejected"), ("respond", "responded")])
 def test_a_no_and_an_answer_have_words(office: Office, verb: str, state: str) -> None:
     approval = office.ask(allowed=("approve", "edit", "reject", "respond"))
-    silent = office(verb, approval.request.id, "--as", "dana", "--yes")
+    silent = office(verb, approval.request.id, *shown(approval))
     assert (silent.status, office.now(approval).state) == (2, ApprovalState.PENDING)
     assert "needs a reason" in silent.err
-    done = office(verb, approval.request.id, "--as", "dana", "--yes", "--reason", "not this one")
+    done = office(verb, approval.request.id, *shown(approval), "--reason", "not this one")
     assert (done.status, done.err) == (0, "")
     assert done.out.endswith(f"approval is {state}\n")
     assert office.now(approval).decisions[0].reason == "not this one"
@@ -123,7 +123,9 @@ def test_part_of_an_id_is_enough_unless_several_begin_so(office: Office) -> None
     first, second = office.ask(id=f"abcd1{'0' * 27}"), office.ask(id=f"abcd2{'0' * 27}")
     elsewhere = office.ask(id=f"abcd3{'0' * 27}", tenant="north")
     assert json.loads(office("show", "abcd2", "--json").out)["id"] == second.request.id
-    refused = office("reject", "abcd", "--as", "dana", "--yes", "--reason", "r", "--json")
+    refused = office(
+        "reject", "abcd", "--as", "dana", "--yes", "--digest", "0" * 12, "--reason", "r", "--json"
+    )
     assert refused.status == 3
     assert json.loads(refused.out)["error"] == "ambiguous_approval"
     assert json.loads(refused.out)["candidates"] == [first.request.id, second.request.id]
@@ -139,6 +141,10 @@ def test_part_of_an_id_is_enough_unless_several_begin_so(office: Office) -> None
     ("words", "says"),
     [
         (["approve", "--yes"], "nothing about what was looked at"),
+        (["reject", "--yes", "--reason", "r"], "nothing about what was looked at"),
+        (["respond", "--yes", "--reason", "r"], "nothing about what was looked at"),
+        (["reject", "--reason", "r"], "--shown with the presentation_hash"),
+        (["edit", "--set", "cents=1"], "--shown with the presentation_hash"),
         (["edit", "--yes", "--set", "cents=1"], "nothing about what was looked at"),
         (["approve"], "standard input is no terminal"),
         (["approve", "--yes", "--shown", "abc"], "64 hex digits"),
@@ -230,7 +236,7 @@ def test_lists_are_narrowed_bounded_and_in_order(office: Office) -> None:
     asked = [office.ask(agent=f"agent-{number % 2}") for number in range(5)]
     north = office.ask(tenant="north")
     settled = office.ask()
-    assert office("reject", settled.request.id, "--as", "dana", "--yes", "--reason", "r").status == 0
+    assert office("reject", settled.request.id, *shown(settled), "--reason", "r").status == 0
 
     def ids(*words: str) -> list[str]:
         listed = office("list", "--json", *words)
