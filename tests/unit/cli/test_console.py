@@ -34,6 +34,7 @@ def test_what_was_shown_is_approved(office: Office) -> None:
     assert taken["presentation_hash"] == seen["presentation_hash"] == hash_of(approval)
     assert taken["changes"] == []
     now = office.now(approval)
+    assert (now.decisions[0].shown, now.decisions[0].delivery) == (taken["presentation_hash"], "cli")
     assert (now.state, now.decisions[0].reason, now.decisions[0].via) == (
         ApprovalState.APPROVED,
         "fine",
@@ -318,3 +319,41 @@ def test_what_is_long_is_cut_visibly_and_shown_whole_when_asked(office: Office) 
     assert "PAYLOAD" not in seen
     assert f"shown {hash_of(approval)}" in seen
     assert "PAYLOAD" in office("show", approval.request.id, "--whole").out
+
+
+@pytest.mark.promise("P6")
+def test_which_message_showed_what_and_which_decision_names_it_is_told(office: Office) -> None:
+    approval = office.ask()
+    (message,) = office.store.deliveries()
+    office.store.delivered(message, error=None, rendered=hash_of(approval))
+    office.decide(approval, "dana", delivery=message.id, shown=hash_of(approval))
+    told = json.loads(office("show", approval.request.id, "--json").out)
+    (sent, *_) = told["messages"]
+    assert (sent["id"], sent["kind"], sent["stage"], sent["rendered"]) == (
+        message.id, "ask", 1, hash_of(approval),
+    )  # fmt: skip
+    (said,) = told["decisions"]
+    assert (said["person"], said["delivery"], said["shown"]) == ("dana", message.id, hash_of(approval))
+    seen = office("show", approval.request.id).out
+    assert f"message {message.id[:12]}  ask by desk, stage 1" in seen
+    assert f"rendered {hash_of(approval)[:12]}" in seen
+    assert f"approve, delivery {message.id[:12]}, shown {hash_of(approval)[:12]}" in seen
+
+
+@pytest.mark.promise("P6")
+@pytest.mark.parametrize("kind", ["approve", "reject", "respond", "edit"])
+def test_nobody_decides_blind_by_a_word(office: Office, kind: str) -> None:
+    approval = office.ask(allowed=("approve", "edit", "reject", "respond"))
+    words = ["decide", approval.request.id, kind, "--as", "dana", "--reason", "r"]
+    words += ["--args", '{"cents": 5}'] if kind == "edit" else []
+    refused = office(*words)
+    assert (refused.status, office.now(approval).decisions) == (2, ())
+    assert "--shown with the presentation_hash" in refused.err
+    old = office(*words, "--shown", "0" * 64)
+    assert (old.status, office.now(approval).decisions) == (6, ())
+    assert office(*words, "--digest", approval.digest).status == 0
+    assert office.now(approval).decisions[0].shown is None, "nobody said what else was looked at"
+    other = office.ask(allowed=("approve", "edit", "reject", "respond"))
+    words[1] = other.request.id
+    assert office(*words, "--shown", hash_of(other)).status == 0
+    assert office.now(other).decisions[0].shown == hash_of(other)
