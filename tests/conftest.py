@@ -26,9 +26,20 @@ PROMISES = frozenset(f"P{number}" for number in range(1, 16))
 
 # `--hypothesis-profile=thorough` overrides the choice below.
 hypothesis.settings.register_profile(
-    "quick", max_examples=60, deadline=None, derandomize=True, print_blob=True
+    "quick",
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
-hypothesis.settings.register_profile("thorough", max_examples=2000, deadline=None, print_blob=True)
+hypothesis.settings.register_profile(
+    "thorough",
+    max_examples=2000,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("quick")
 
 # A tracing variable in a developer's shell must not send the runs of the tests anywhere.

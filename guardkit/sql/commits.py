@@ -2,11 +2,7 @@
 
 SQLite has one writer, and with `synchronous=FULL` a commit waits for the disk. So a writer that sees others waiting leaves
 its transaction open for the next one, and the last of them commits for all. Nobody returns before that commit: each member
-is as durable as if it had committed by itself. A member that fails is undone by its own savepoint; the first one with the
-whole transaction, in which there is nobody else yet.
-
-The writer keeps its connection between transactions: taking one from the pool and giving it back costs more than a commit
-that waits for nothing.
+is as durable as if it had committed by itself. A member that fails is undone by its own savepoint.
 """
 
 import sqlite3
@@ -19,7 +15,7 @@ from sqlalchemy import Connection, Engine, RootTransaction
 
 from guardkit.errors import StorageError
 from guardkit.sql import hot
-from guardkit.sql.engines import beginning, writer
+from guardkit.sql.engines import beginning
 
 _MEMBERS = 64
 """How many share a commit at most."""
@@ -34,18 +30,21 @@ _RESCUE = 0.05
 class _Group:
     """An open transaction, and those who wait for its commit."""
 
-    def __init__(self, connection: Connection, *, durable: bool) -> None:
+    def __init__(self, engine: Engine, *, durable: bool) -> None:
         self.durable = durable
         self.began = time.monotonic()
         self.members = 0
         self.over = threading.Event()
         self.failure: BaseException | None = None
-        self.connection = connection
-        self._transaction: RootTransaction = beginning(connection, durable=durable)
-        hot.find_driver(connection)
-        driver: sqlite3.Connection | None = connection.connection.driver_connection
+        self._transaction: RootTransaction
+        self.connection, self._transaction = beginning(engine, durable=durable)
+        hot.find_driver(self.connection)
+
+    @property
+    def raw(self) -> sqlite3.Connection:
+        driver: sqlite3.Connection | None = self.connection.connection.driver_connection
         assert driver is not None
-        self.raw = driver
+        return driver
 
     def full(self) -> bool:
         return self.members >= _MEMBERS or time.monotonic() - self.began > _SECONDS
@@ -61,7 +60,11 @@ class _Group:
             self.failure = error
             raise
         finally:
-            self.over.set()
+            try:
+                hot.forget_driver(self.connection)
+                self.connection.close()
+            finally:
+                self.over.set()
 
 
 class Commits:
@@ -81,12 +84,6 @@ class Commits:
         self._counting = threading.Lock()
         self._waiting = 0
         self._group: _Group | None = None
-        self._kept: Connection | None = None
-
-    def close(self) -> None:
-        """Give the connection back. The next transaction takes another one."""
-        with self._turn:
-            self._let_go()
 
     @contextmanager
     def writing(self, *, durable: bool) -> Generator[Connection]:
@@ -143,25 +140,12 @@ class Commits:
             self._end(group)
             group = None
         if group is None:
-            if self._kept is None:
-                self._kept = writer(self._engine)
-            try:
-                group = self._group = _Group(self._kept, durable=durable)
-            except BaseException:
-                self._let_go()
-                raise
+            group = self._group = _Group(self._engine, durable=durable)
         return group
 
     @contextmanager
     def _member(self, group: _Group) -> Generator[None]:
         group.members += 1
-        if group.members == 1:
-            try:
-                yield
-            except BaseException as error:
-                group.failure = error
-                raise
-            return
         group.raw.execute("SAVEPOINT gk_member")
         try:
             yield
@@ -177,14 +161,4 @@ class Commits:
 
     def _end(self, group: _Group) -> None:
         self._group = None
-        try:
-            group.end()
-        except BaseException:
-            self._let_go()
-            raise
-
-    def _let_go(self) -> None:
-        connection, self._kept = self._kept, None
-        if connection is not None:
-            hot.forget_driver(connection)
-            connection.close()
+        group.end()

@@ -309,8 +309,6 @@ class Database:
             executor, self._executor = self._executor, None
         if executor is not None:
             executor.shutdown()
-        if self._commits is not None:
-            self._commits.close()
         if self._backend.owned:
             self._backend.engine.dispose()
         if self._replica is not None:

@@ -35,6 +35,7 @@ from guardkit.sql import (
     stops,
 )
 from guardkit.sql.codec import dump_json
+from guardkit.sql.columns import MICROSECONDS
 from guardkit.sql.secrecy import sealed
 from guardkit.sql.tables import effects
 
@@ -82,7 +83,8 @@ def claim(
         if isinstance(reached, str):
             return Lapsed("standing", reached)
     attempt = 1 if row is None else row.attempt + 1
-    deadline = None if within is None else holding.now + within
+    # As it is read from the row: in whole microseconds.
+    deadline = None if within is None else round((holding.now + within) * MICROSECONDS) / MICROSECONDS
     values: dict[str, Any] = {
         "key": key,
         "tool": tool,

@@ -267,25 +267,24 @@ def writing(engine: Engine) -> Generator[Connection]:
             yield connection
 
 
-def writer(engine: Engine) -> Connection:
-    """A connection to an SQLite file, each transaction of which may write. Who asks for it closes it."""
-    connection = engine.connect()
-    connection.execution_options(**{_WRITES: True})
-    return connection
-
-
-def beginning(connection: Connection, *, durable: bool) -> RootTransaction:
-    """Begin a transaction on a writer's connection.
+def beginning(engine: Engine, *, durable: bool) -> tuple[Connection, RootTransaction]:
+    """A transaction that may write to an SQLite file. Who began it ends it, and closes the connection.
 
     Args:
-        connection: of `writer`.
+        engine: of the file.
         durable: whether its commit waits for the disk (`synchronous=FULL`), or only for the operating system (`NORMAL`).
     """
-    wanted = "FULL" if durable else "NORMAL"
-    if connection.info.get(_SYNCHRONOUS, "FULL") != wanted:
-        connection.connection.cursor().execute(f"PRAGMA synchronous={wanted}")
-        connection.info[_SYNCHRONOUS] = wanted
-    return connection.begin()
+    connection = engine.connect()
+    try:
+        wanted = "FULL" if durable else "NORMAL"
+        if connection.info.get(_SYNCHRONOUS, "FULL") != wanted:
+            connection.connection.cursor().execute(f"PRAGMA synchronous={wanted}")
+            connection.info[_SYNCHRONOUS] = wanted
+        connection.execution_options(**{_WRITES: True})
+        return connection, connection.begin()
+    except BaseException:
+        connection.close()
+        raise
 
 
 @contextmanager

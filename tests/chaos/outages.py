@@ -20,7 +20,7 @@ from tests.chaos.scene import Scene, folder_for
 from tests.chaos.scripts import script
 from tests.sql.servers import Server
 
-DEADLINE = 90.0
+DEADLINE = 400.0
 """Seconds after which a trial that is not quiet has failed."""
 
 CUTS = 10

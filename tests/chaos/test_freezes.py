@@ -20,8 +20,8 @@ from tests.chaos.oracle import judge
 from tests.chaos.processes import STOP, Job, start
 from tests.chaos.scene import Kind, Scene, Script, new_place, template, url_of
 
-LEASE = 1.5
-PATIENCE = 100.0
+LEASE = 3.0
+PATIENCE = 300.0
 
 POINTS = {
     "before_its_first_step": Fault(where="opened", when="after", freeze=True),

@@ -58,9 +58,13 @@ def door(request: pytest.FixtureRequest, store: Store, tmp_path: Path) -> Iterat
     with ExitStack() as stack:
         match request.param:
             case "slack by http":
-                yield SlackByHttp(store, stack.enter_context(SlackServer(trigger_seconds=7200)))
+                yield SlackByHttp(
+                    store, stack.enter_context(SlackServer(ack_seconds=60, trigger_seconds=7200))
+                )
             case "slack by socket mode":
-                yield SlackBySocket(store, stack.enter_context(SlackServer(trigger_seconds=7200)))
+                yield SlackBySocket(
+                    store, stack.enter_context(SlackServer(ack_seconds=60, trigger_seconds=7200))
+                )
             case "teams":
                 microsoft = Microsoft(tmp_path)
                 stack.callback(microsoft.close)

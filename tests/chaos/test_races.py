@@ -12,7 +12,7 @@ from tests.chaos.scene import Kind, template
 from tests.conftest import Campaign
 
 WHOLE = Size(workers=8, approvals=1000, faults=300, life=(6, 20), seconds=3000)
-SAMPLE = Size(workers=3, approvals=30, faults=8, life=(2, 6), seconds=120)
+SAMPLE = Size(workers=3, approvals=30, faults=8, life=(2, 6), seconds=900)
 
 
 @pytest.mark.chaos

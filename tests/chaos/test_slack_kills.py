@@ -96,8 +96,12 @@ class Trial:
             process.join(30)
 
     def is_over(self) -> bool:
-        states = {row.status.value for row in self.guard.store.threads(None)}
-        return states <= {"done", "ended"} and not self.alive()
+        store = self.guard.store
+        states = {row.status.value for row in store.threads(None)}
+        asked = [one.request for one in store.listed()]
+        posts = [post for one in asked for post in store.posts(one.tenant, one.id)]
+        copies = any(post.open and post.address is not None for post in posts)
+        return states <= {"done", "ended"} and not copies and not self.alive()
 
     def standing(self) -> str:
         threads = [(row.thread_id, row.status.value) for row in self.guard.store.threads(None)]

@@ -164,7 +164,9 @@ def test_a_person_answers_in_the_inbox(tmp_path: Path) -> None:
         link = terminal.see(r"demo person\): (http://127\.0\.0\.1:\S+)")
         terminal.see(r"(decide in the inbox)")
         origin = link.partition("/sign-in")[0]
-        with httpx.Client(base_url=origin, headers={"Origin": origin}, follow_redirects=True) as browser:
+        with httpx.Client(
+            base_url=origin, headers={"Origin": origin}, follow_redirects=True, timeout=60
+        ) as browser:
             page = browser.get(link)
             listed = browser.post("/sign-in", data=hidden(page.text, "/sign-in"))
             approval = re.search(r'href="(/approvals/[0-9a-f]+)"', listed.text)

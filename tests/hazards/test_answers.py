@@ -238,7 +238,7 @@ def test_a_decision_outlives_the_process_that_was_resumed_with_it(scene: Scene) 
         [sys.executable, "-m", "tests.hazards.dying", "before_the_claim", scene.url, "killed"],
         env=keys_for(scene),
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert died.returncode == DIED
     assert payments(scene.url) == []

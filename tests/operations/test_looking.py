@@ -16,6 +16,9 @@ class Scene:
 
     def __init__(self) -> None:
         self.looks = 0
+        self.looking = 0
+        self.at_once = 0
+        """How many have looked at the same time, at most."""
         self.failing = False
         self.free = threading.Event()
         self.free.set()
@@ -23,10 +26,15 @@ class Scene:
     def __call__(self) -> int:
         self.looks += 1
         number = self.looks
-        self.free.wait(60)
-        if self.failing:
-            raise StorageError("the database cannot be reached")
-        return number
+        self.looking += 1
+        self.at_once = max(self.at_once, self.looking)
+        try:
+            self.free.wait(60)
+            if self.failing:
+                raise StorageError("the database cannot be reached")
+            return number
+        finally:
+            self.looking -= 1
 
 
 def test_what_was_seen_counts_for_a_while() -> None:
@@ -62,7 +70,8 @@ def test_however_many_ask_it_is_one_look_at_a_time() -> None:
         found = [callers.submit(look) for _ in range(8)]
         scene.free.set()
         seen = {one.result() for one in found}
-    assert scene.looks == len(seen) <= 8
+    assert len(seen) <= scene.looks <= 8
+    assert scene.at_once == 1
     assert None not in seen
 
 

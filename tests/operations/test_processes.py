@@ -44,8 +44,8 @@ def test_a_worker_is_probed_and_scraped_while_its_database_comes_and_goes(tmp_pa
         until(lambda: asked(port, "/readyz") == 200, "the worker to be ready")
         assert asked(port, "/healthz") == 200
         assert asked(port, "/") == 404
+        until(lambda: value(metrics(port), PENDING) == 1, "the gauges")
         scraped = metrics(port)
-        assert value(scraped, PENDING) == 1
         assert (value(scraped, AGE) or 0) > 0
         assert value(scraped, "guardkit_database_up") == 1
         assert value(scraped, "guardkit_worker_round_age_seconds") is not None
@@ -100,7 +100,7 @@ def test_a_frozen_or_refusing_server_fails_no_scrape(tmp_path: Path, postgres_ur
         words = ("worker", "desk_app:graph", "--health-port", str(port), "--metrics-port", str(port))
         with running(tmp_path, environment, *words):
             until(lambda: asked(port, "/readyz") == 200, "the worker to be ready")
-            assert value(metrics(port), PENDING) == 1
+            until(lambda: value(metrics(port), PENDING) == 1, "the gauges")
             passing.send_signal(signal.SIGSTOP)
             until(lambda: asked(port, "/readyz") == 503, "a frozen server to be noticed")
             until(lambda: value(metrics(port), "guardkit_database_up") == 0, "the gauge to fall")

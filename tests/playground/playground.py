@@ -88,7 +88,7 @@ class Signer:
         activity = json.loads(body)
         token = self._microsoft.token(serviceurl=activity["serviceUrl"])
         headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
             reply = await client.post(self.target, content=body, headers=headers)
         self.answers.append((activity, reply))
         kept = [(b"content-type", reply.headers.get("content-type", "text/plain").encode())]

@@ -178,6 +178,7 @@ class Server:
 
     def _request(self, method: str, path: str, who: str, **more: Any) -> httpx.Response:
         headers = {"authorization": f"Bearer {who}"}
+        more.setdefault("timeout", PATIENCE)
         reply = httpx.request(method, f"{self.url}{path}", headers=headers, trust_env=False, **more)
         return reply.raise_for_status()
 

@@ -369,9 +369,10 @@ def test_a_put_is_one_statement(database: Database) -> None:
 @pytest.mark.promise("P11")
 def test_one_statement_checks_the_lease_too(database: Database) -> None:
     saver, store = SQLAlchemySaver(database), SQLStore(database)
-    stale = samples.opened(store, "t", lease_seconds=1.0).run
+    stale = samples.opened(store, "t").run
     mine: dict[str, Any] = {RUN_KEY: stale}
     put(saver, at(**mine), 1, items(1))
+    store.renew(stale, 1.0)
     time.sleep(1.1)
     taker = store.open_run(samples.opening("t", new_turn=False), []).run
     for run, error in ((stale, StaleRunError), (None, BusyError)):

@@ -71,7 +71,7 @@ def everything(url: str) -> bytes:
         case _:
             where = [f"--host={parts.host}", f"--port={parts.port}", f"--user={parts.username}"]
             command = [installed("mariadb-dump"), *where, "--single-transaction", str(parts.database)]
-    return subprocess.run(command, check=True, capture_output=True, timeout=120).stdout
+    return subprocess.run(command, check=True, capture_output=True, timeout=300).stdout
 
 
 def found_in(data: bytes) -> set[str]:
@@ -380,7 +380,7 @@ def test_a_kill_leaves_what_another_call_goes_on_with(sqlite_url: str, rotates: 
     command = [sys.executable, "-m", "tests.sql.planted", sqlite_url, texts, plain, str(number)]
     with Database(sqlite_url, encryption=opened) as database:
         total = sum(current(database).values())
-        killed = subprocess.run(command, cwd=ROOT, check=False, timeout=120)
+        killed = subprocess.run(command, cwd=ROOT, check=False, timeout=300)
         assert killed.returncode == -signal.SIGKILL
         now = current(database)
         assert 0 < now[True] < total, "in the middle"

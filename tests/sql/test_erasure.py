@@ -262,7 +262,7 @@ def test_a_kill_in_the_middle_leaves_everything_and_another_call_erases(sqlite_u
             [sys.executable, "-m", "tests.sql.erased", sqlite_url, str(number)],
             cwd=ROOT,
             check=False,
-            timeout=120,
+            timeout=300,
         )
         assert killed.returncode == -signal.SIGKILL
         assert dump(database) == before

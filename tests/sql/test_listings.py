@@ -87,7 +87,11 @@ def fill(database: Database) -> None:
     analyse = {"sqlite": "ANALYZE", "postgresql": "ANALYZE"}
     with database.writing() as connection:
         connection.execute(
-            text(analyse.get(connection.dialect.name, "ANALYZE TABLE gk_approvals, gk_listings"))
+            text(
+                analyse.get(
+                    connection.dialect.name, "ANALYZE TABLE gk_approvals, gk_listings PERSISTENT FOR ALL"
+                )
+            )
         )
 
 

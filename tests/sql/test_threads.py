@@ -78,7 +78,11 @@ def fill(database: Database) -> None:
                 connection.execute(insert(table), made[at : at + 1000])
     analyse = {"sqlite": "ANALYZE", "postgresql": "ANALYZE"}
     with database.writing() as connection:
-        connection.execute(text(analyse.get(connection.dialect.name, "ANALYZE TABLE gk_threads, gk_turns")))
+        connection.execute(
+            text(
+                analyse.get(connection.dialect.name, "ANALYZE TABLE gk_threads, gk_turns PERSISTENT FOR ALL")
+            )
+        )
 
 
 ASKED: list[dict[str, Any]] = [

@@ -288,7 +288,7 @@ def test_a_judge_that_hangs_is_cut_off_in_an_async_graph(scene: Scene) -> None:
                 cut.append(True)
                 raise
 
-    none = open_desk(scene, "async", draft=FREE, judges=[Hanging()], seconds=0.3).no_result()
+    none = open_desk(scene, "async", draft=FREE, judges=[Hanging()], seconds=3.0).no_result()
     assert none.reason == R.BUDGET_EXHAUSTED
     assert cut == [True]
 

@@ -69,7 +69,8 @@ class Forger:
         self.key, self.other = _rsa_key("its own"), _rsa_key("another")
         self.elliptic = ECKey.generate_key("P-256", {"kid": "two"})
         self.published = [self.key, self.elliptic]
-        self.port = free_port()
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
         self.issuer = f"http://127.0.0.1:{self.port}"
         self.claims: dict[str, Any] = {}
         self.without: tuple[str, ...] = ()
@@ -90,10 +91,8 @@ class Forger:
                 Route("/keys", self._keys),
             ]
         )
-        self._server = uvicorn.Server(
-            uvicorn.Config(app, port=self.port, log_level="warning", access_log=False, ws="none")
-        )
-        self._thread = threading.Thread(target=self._server.run)
+        self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, ws="none"))
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._listening]})
 
     def __enter__(self) -> Forger:
         self._thread.start()
@@ -104,6 +103,7 @@ class Forger:
     def __exit__(self, *_: object) -> None:
         self._server.should_exit = True
         self._thread.join(30)
+        self._listening.close()
 
     def _discovery(self, request: Request) -> Response:
         return JSONResponse(

@@ -200,11 +200,9 @@ def test_nobody_is_led_to_another_site(forger: Forger, after: str) -> None:
     assert "evil.example" not in entered.text
 
 
-@pytest.mark.parametrize(
-    ("claims", "status"), [({}, 403), ({"auth_time": NOW - 7200}, 403), ({"auth_time": NOW}, 200)]
-)
-def test_a_new_sign_in_can_be_demanded(forger: Forger, claims: dict[str, Any], status: int) -> None:
-    forger.claims = claims
+@pytest.mark.parametrize(("age", "status"), [(None, 403), (7200, 403), (0, 200)])
+def test_a_new_sign_in_can_be_demanded(forger: Forger, age: int | None, status: int) -> None:
+    forger.claims = {} if age is None else {"auth_time": int(time.time()) - age}
     house = House(forger.issuer, max_age=3600)
     assert house.comes_back(house.browser()).status_code == status
     assert forger.asked[0]["max_age"] == "3600"

@@ -21,8 +21,8 @@ _TWO_STAGES = (
 _PATIENT = ApprovalStage(
     groups=("desk",),
     channels=("desk",),
-    reminders=(1.5,),
-    escalations=(Escalation(after=1.6, groups=("heads",), channels=("heads",)),),
+    reminders=(3.0,),
+    escalations=(Escalation(after=3.1, groups=("heads",), channels=("heads",)),),
 )
 _HEAD = Person(id="hal", groups=("heads",), tenant=TENANT)
 
@@ -189,7 +189,7 @@ class ApprovalsContract:
         run = samples.opened(store).run
         approval = store.register(run, [samples.request(run, stages=(_PATIENT,))], [])[0]
         expect([(d.channel, d.kind) for d in store.deliveries()], [("desk", "ask")], "at once")
-        time.sleep(1.8)
+        time.sleep(3.4)
         expect(
             [(d.channel, d.kind, d.stage) for d in store.deliveries()],
             [("desk", "remind", 0), ("heads", "ask", 0)],
@@ -208,7 +208,7 @@ class ApprovalsContract:
         store.deliveries()
         store.settle(samples.said(store, approval), 0, [])
         store.deliveries()
-        time.sleep(1.8)
+        time.sleep(3.4)
         expect(list(store.deliveries()), [], "reminders of a stage that is done")
 
     def test_an_edit_asks_again(self, store: Store) -> None:

@@ -16,7 +16,7 @@ from guardkit.testing.contracts.samples import TENANT
 
 _ALWAYS: tuple[tuple[Span, ...], ...] = (((0, 1440),),) * 7
 _HEAD = Person(id="hal", groups=("heads",), tenant=TENANT)
-_SOON = BusinessTime(seconds=1.5)
+_SOON = BusinessTime(seconds=3.0)
 _HOURS = BusinessTime(seconds=4 * 3600.0)
 
 
@@ -91,14 +91,14 @@ class CalendarsContract:
         begun = waiting_since(approval)
         with refused(DecisionRefusedError, "somebody who may answer only later"):
             stage_for(approval, _HEAD, begun + 1.0)
-        time.sleep(1.8)
+        time.sleep(3.4)
         expect(_sent(store), [("desk", "remind"), ("heads", "ask")], "after the working times of the stage")
-        expect(stage_for(approval, _HEAD, begun + 1.7), 0, "the stage of somebody who may answer by now")
+        expect(stage_for(approval, _HEAD, begun + 3.2), 0, "the stage of somebody who may answer by now")
 
     def test_while_nobody_works_no_time_passes(self, store: Store) -> None:
         approval = _asked(store, _calendar(store, works_now=False))
         expect(_sent(store), [("desk", "ask")], "at once: only quiet hours hold a question back")
-        time.sleep(1.8)
+        time.sleep(3.4)
         expect(_sent(store), [], "reminders and escalations outside of working time")
         with refused(DecisionRefusedError, "somebody who may answer only later"):
             stage_for(approval, _HEAD, store.now())
@@ -109,7 +109,7 @@ class CalendarsContract:
 
     def test_in_quiet_hours_nobody_is_rung_and_anybody_decides(self, store: Store) -> None:
         approval = _asked(store, _calendar(store, quiet_for=30))
-        time.sleep(1.8)
+        time.sleep(3.4)
         expect(_sent(store), [], "messages in quiet hours")
         expect(stage_for(approval, _HEAD, store.now()), 0, "the stage of somebody who may answer by now")
         changed = samples.approved(store, there(store.find(approval.request.id), "the approval"))

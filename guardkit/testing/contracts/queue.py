@@ -75,8 +75,9 @@ class QueueContract:
         expect(_due(store), [("u", "decided", 1)], "due again, with its attempt counted")
 
     def test_a_thread_whose_run_died_is_due(self, store: Store) -> None:
-        samples.opened(store, lease_seconds=0.6)
+        run = samples.opened(store).run
         expect(_due(store), [], "due while the lease is live")
+        store.renew(run, 0.6)
         time.sleep(0.8)
         expect([(name, why) for name, why, _ in _due(store)], [("t", "abandoned")], "due when it has run out")
         run = store.open_run(samples.opening(new_turn=False), []).run
@@ -166,12 +167,12 @@ class QueueContract:
 
     def test_a_message_of_an_escalation_is_told_as_one(self, store: Store) -> None:
         run = samples.opened(store).run
-        late = Escalation(after=0.2, approvers=("head@example.com",), channels=("desk", "heads"))
+        late = Escalation(after=1.2, approvers=("head@example.com",), channels=("desk", "heads"))
         stage = samples.STAGE.model_copy(update={"escalations": (late,)})
         store.register(run, [samples.request(run, stages=(stage,))], [])
         for delivery in store.deliveries():
             store.delivered(delivery, error=None)
-        time.sleep(0.3)
+        time.sleep(1.4)
         for delivery in store.deliveries():
             store.delivered(delivery, error=None)
         told = [(one.channel, one.escalation) for one in store.messages(TENANT, "t")]

@@ -70,15 +70,15 @@ class StagesContract:
             expect(settled.state, ApprovalState.APPROVED, f"the end, after {other.id}")
 
     def test_each_stage_reminds_and_escalates_by_its_own_times(self, store: Store) -> None:
-        late = Escalation(after=1.2, groups=("heads",), channels=("heads",))
+        late = Escalation(after=3.0, groups=("heads",), channels=("heads",))
         stages = (
-            _TOGETHER[0].model_copy(update={"reminders": (1.2,)}),
+            _TOGETHER[0].model_copy(update={"reminders": (3.0,)}),
             _TOGETHER[1].model_copy(update={"escalations": (late,)}),
         )
         approval = _asked(store, stages)
         store.deliveries()
         store.settle(samples.said(store, approval, BEN), 0, [])
-        time.sleep(1.4)
+        time.sleep(3.3)
         sent = [one for one in store.deliveries() if one.approval_id == approval.request.id]
         found = sorted((one.channel, one.kind, one.stage) for one in sent)
         expected = [

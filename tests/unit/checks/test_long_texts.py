@@ -39,14 +39,14 @@ LONG = {
 }
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("text", LONG.values(), ids=LONG)
 def test_two_hundred_thousand_characters_are_scanned_to_their_end(text: str) -> None:
     found = InstructionInObservation(max_chars=2 * N).scan(f"{text}\n\n{ORDER}")
     assert any("override@" in sign for sign in found), found
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("text", LONG.values(), ids=LONG)
 def test_two_hundred_thousand_characters_are_compared_to_their_end(text: str) -> None:
     account = "DE89370400440532013000"

@@ -17,7 +17,7 @@ from guardkit.sql import Database, SQLAlchemySaver, SQLStore
 from guardkit.testing.contracts import samples
 
 def write(url, writer):
-    with Database(url) as database:
+    with Database(url, busy_timeout=300) as database:
         store = SQLStore(database)
         graph = StateGraph(MessagesState).add_node("work", lambda s: {"messages": ["done"]}).add_edge(START, "work")
         built = graph.compile(checkpointer=SQLAlchemySaver(database))

@@ -16,7 +16,7 @@ def door() -> Iterator[Door]:
 
 @pytest.fixture
 def slack() -> Iterator[SlackServer]:
-    with SlackServer() as server:
+    with SlackServer(ack_seconds=60, trigger_seconds=600) as server:
         yield server
 
 

@@ -67,7 +67,7 @@ def test_a_new_connection_takes_over_where_slack_asks_for_one(wired: Office) -> 
 def test_while_the_database_is_away_an_envelope_is_not_answered(
     slack: SlackServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with SlackServer(ack_seconds=0.5) as impatient:
+    with SlackServer(ack_seconds=3.0) as impatient:
         office = Office(impatient, app_token=impatient.app_token)
         office.channel.open()
         impatient.wait_for_connections()
@@ -83,7 +83,7 @@ def test_while_the_database_is_away_an_envelope_is_not_answered(
 
 @pytest.mark.promise("P13")
 def test_an_error_while_answering_is_logged_by_its_type_alone(caplog: pytest.LogCaptureFixture) -> None:
-    with SlackServer(ack_seconds=0.5) as impatient:
+    with SlackServer(ack_seconds=3.0) as impatient:
         office = Office(impatient, app_token=impatient.app_token)
         office.channel.open()
         impatient.wait_for_connections()

@@ -321,8 +321,9 @@ def writes_of(saver: SQLAlchemySaver, run: RunRef | None = None) -> list[Callabl
 def test_a_run_that_lost_its_thread_stores_nothing(
     saver: SQLAlchemySaver, store: SQLStore, database: Database
 ) -> None:
-    stale = samples.opened(store, lease_seconds=1.0).run
+    stale = samples.opened(store).run
     put(saver, held(stale), made(n=1))
+    store.renew(stale, 1.0)
     time.sleep(1.1)
     before = rows(database)
     for call in writes_of(saver, stale):
@@ -496,7 +497,7 @@ with SQLAlchemySaver(sys.argv[1]) as saver:
         env={**os.environ, "LANGGRAPH_STRICT_MSGPACK": "true"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr
