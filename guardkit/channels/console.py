@@ -12,6 +12,7 @@ from rich.text import Text
 
 from guardkit.channels.again import review_notice
 from guardkit.channels.card import Card, Fact, Tone, compose, row_note
+from guardkit.channels.host import inbox_link
 from guardkit.core.approvals import Approval
 from guardkit.core.rows import Change, Row
 from guardkit.core.runs import Delivery
@@ -52,20 +53,25 @@ class Console:
         Raises:
             ChannelError: the output cannot be written to.
         """
-        return self.show(approval, notice=review_notice(approval) if delivery.kind == "review" else "")
+        notice = review_notice(approval) if delivery.kind == "review" else ""
+        return self.show(approval, notice=notice, delivery=delivery.id)
 
-    def show(self, approval: Approval, *, notice: str = "") -> str:
+    def show(self, approval: Approval, *, notice: str = "", delivery: str | None = None) -> str:
         """Print an approval as it stands: as a question, or its outcome; returns the hash of what was shown.
 
         Args:
             approval: as it stands.
             notice: what the reader has to know first.
+            delivery: id of the delivery that brings it, if one does.
 
         Raises:
             ChannelError: the output cannot be written to.
         """
-        place = "reviews" if notice else "approvals"
-        link = None if self._inbox is None else f"{self._inbox.rstrip('/')}/{place}/{approval.request.id}"
+        link = None
+        if self._inbox is not None and notice:
+            link = f"{self._inbox.rstrip('/')}/reviews/{approval.request.id}"
+        elif self._inbox is not None:
+            link = inbox_link(self._inbox, approval, delivery)
         card = compose(approval, link=link).model_copy(update={"notice": notice})
         self._print(_panel(card))
         return card.hash

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
+from urllib.parse import quote
 
 from pydantic import SecretStr
 
@@ -64,9 +65,14 @@ class ChannelHost:
         """Begin to count refusals."""
         object.__setattr__(self, "refusals", Refusals(self.store, self.name))
 
-    def link(self, approval: Approval) -> str | None:
-        """Where people see the whole of an approval, if there is a web inbox."""
-        return None if self.inbox is None else f"{self.inbox.rstrip('/')}/approvals/{approval.request.id}"
+    def link(self, approval: Approval, delivery: str | None = None) -> str | None:
+        """Where people see the whole of an approval, if there is a web inbox.
+
+        Args:
+            approval: as it stands.
+            delivery: id of the delivery whose message holds the link: what is decided there names it.
+        """
+        return None if self.inbox is None else inbox_link(self.inbox, approval, delivery)
 
     def who(self, identity: str) -> str:
         """The name of a person by any identity; the identity itself when nobody has it."""
@@ -156,6 +162,18 @@ class ChannelHost:
                 continue
             if not request.excludes(person, absent, askers):
                 yield person
+
+
+def inbox_link(inbox: str, approval: Approval, delivery: str | None) -> str:
+    """Where people see the whole of an approval.
+
+    Args:
+        inbox: scheme, host and port of the web inbox.
+        approval: as it stands.
+        delivery: id of the delivery whose message holds the link.
+    """
+    named = "" if delivery is None else f"?delivery={quote(delivery, safe='')}"
+    return f"{inbox.rstrip('/')}/approvals/{approval.request.id}{named}"
 
 
 class Refusals:

@@ -98,7 +98,7 @@ class Webhook:
         if delivery.kind == "review":
             card = review_card(self._host, approval)
         else:
-            card = compose(approval, link=self._host.link(approval), who=self._host.who)
+            card = compose(approval, link=self._host.link(approval, delivery.id), who=self._host.who)
         now = int(self._host.store.now())
         body = json.dumps(
             {

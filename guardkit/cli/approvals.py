@@ -30,6 +30,7 @@ from guardkit.cli.listing import (
     whose,
 )
 from guardkit.cli.readers import until_nobody_reads
+from guardkit.cli.told import ShownTold, tell
 from guardkit.core.allowances import offered
 from guardkit.core.approvals import ApprovalState
 from guardkit.core.people import Assurance
@@ -139,17 +140,19 @@ def approvals_show(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show one question as people see it, or what became of it."""
+    """Show one question as people see it, or what became of it, and what was shown to whom."""
     with ending(as_json=as_json):
         with store() as found:
             approval = find(found, approval_id)
+            messages = found.messages_about(approval)
         if whole:
             values: JsonObject = {"arguments": approval.args, "reads": approval.request.action.reads}
             sys.stdout.write(json.dumps(values, indent=2) + "\n")
         elif as_json:
-            write(Shown.of(approval))
+            write(ShownTold.told(approval, messages))
         else:
             shown = Console(file=sys.stdout).show(approval)
+            tell(approval, messages)
             if approval.state is ApprovalState.PENDING:
                 out.print(f"shown {shown}", soft_wrap=True, highlight=False)
                 if approval.request.standing is not None:

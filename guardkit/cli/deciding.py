@@ -1,4 +1,4 @@
-"""Deciding at the command line: `approve`, `reject`, `edit`, `respond`, and `decide` for scripts of before."""
+"""Deciding at the command line: `approve`, `reject`, `edit`, `respond`, and `decide`, which takes any of them as a word."""
 
 import re
 import sys
@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from guardkit.channels import Console
 from guardkit.cli.asking import at_a_terminal, confirmed, words
@@ -32,6 +31,13 @@ from guardkit.sql import SQLStore
 _NEVER = -1
 """No approval has this version: an answer that names it is judged, audited and refused, whatever happens meanwhile."""
 
+_NAME_IT = "--shown with the presentation_hash of guardkit approvals show --json, or --digest"
+_KINDS: dict[str, DecisionKind] = {
+    "approve": "approve",
+    "edit": "edit",
+    "reject": "reject",
+    "respond": "respond",
+}
 _SPOKEN: dict[DecisionKind, str] = {
     "approve": "Why (the policy asks for a comment)",
     "edit": "Why (the policy asks for a comment)",
@@ -66,7 +72,7 @@ AllShown = Annotated[
 ]
 Digest = Annotated[str | None, typer.Option(help="The digest that was shown; another one is refused.")]
 Yes = Annotated[
-    bool, typer.Option("--yes", help="Do not ask; approve and edit then need --shown or --digest.")
+    bool, typer.Option("--yes", help="Do not ask; then needs --shown or --digest, as nobody decides blind.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 
@@ -94,14 +100,13 @@ class Said:
         if self.shown is not None and not re.fullmatch(r"[0-9a-f]{64}", self.shown):
             raise InputError("--shown takes 64 hex digits", remedy="see guardkit approvals show")
         check_digest(self.digest)
-        if self.yes and self.kind in ("approve", "edit") and self.shown is None and self.digest is None:
-            raise InputError(
-                f"{self.kind} with --yes says nothing about what was looked at",
-                remedy="--shown with the presentation_hash of guardkit approvals show --json, or --digest",
-            )
+        blind = self.shown is None and self.digest is None
+        if self.yes and blind:
+            raise InputError(f"{self.kind} with --yes says nothing about what was looked at", remedy=_NAME_IT)
         if not self.yes and not at_a_terminal():
             raise InputError(
-                "nobody can be asked: standard input is no terminal", remedy="--yes decides without asking"
+                "nobody can be asked: standard input is no terminal",
+                remedy=_NAME_IT if blind else "--yes decides without asking",
             )
 
     def names(self, approval: Approval, shown: str) -> bool:
@@ -208,39 +213,30 @@ def edit(
 
 
 def decide(
-    approval_id: str,
+    approval_id: ApprovalId,
     decision: Annotated[str, typer.Argument(help="approve, edit, reject or respond.")],
     person: As,
     reason: Reason = None,
     args: Annotated[
         str | None, typer.Option(help="For edit: a JSON object of what changes; - reads it.")
     ] = None,
+    shown: Shown = None,
     digest: Digest = None,
 ) -> None:
-    """Decide without a look and without a question, at assurance local_operator."""
-    if decision not in ("approve", "edit", "reject", "respond"):
-        raise InputError(f"decision {decision!r} is not approve, edit, reject or respond")
-    if (decision == "edit") != (args is not None):
-        raise InputError("--args goes with edit, and only with it")
-    check_digest(digest)
-    changes = None if args is None else changed(sys.stdin.read() if args == "-" else args)
-    desk = _desk_of(directory())
-    with store() as found:
-        approval = find(found, approval_id)
-        check_shown(approval, digest)
-        view = present(approval)
-        out.print(f"{escape(view.title)}  {view.digest_short}")
-        result = desk(found).decide(
-            approval.request.id,
-            identity=person,
-            digest=approval.digest,
-            kind=decision,
-            assurance=Assurance.LOCAL_OPERATOR,
-            via="cli",
-            reason=reason,
-            args=None if changes is None else {**approval.args, **changes},
-        )
-    out.print(f"approval is {result.state.value}")
+    """Decide on what --shown or --digest names, without a question; or after a look at it, at a terminal."""
+    with ending(as_json=False):
+        kind = _KINDS.get(decision)
+        if kind is None:
+            raise InputError(f"decision {decision!r} is not approve, edit, reject or respond")
+        if (kind == "edit") != (args is not None):
+            raise InputError("--args goes with edit, and only with it")
+        edits = None
+        if args is not None:
+            typed = None if args == "-" else changed(args)
+            edits = Edits(sets=(), file=None if typed else args, merged=typed)
+    named = shown is not None or digest is not None
+    said = _said(kind, approval_id, person, reason, shown, digest, yes=named, as_json=False)
+    _run(said, edits)
 
 
 def _one_or_several(
@@ -369,6 +365,9 @@ class _Deciding:
             reason=reason,
             args=None if edited is None else edited.args,
             version=approval.version if version is None else version,
+            # With --digest alone nobody has said what else was looked at.
+            shown=None if said.yes and said.shown is None else shown,
+            delivery="cli",
             standing=said.standing,
         )
         grant = grant_of(after) if after.state is ApprovalState.APPROVED else None

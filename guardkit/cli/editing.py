@@ -39,6 +39,8 @@ class Edits:
     """Holds a JSON object with the arguments that change; `-` for standard input."""
 
     merged: JsonObject | None = None
+    """The arguments that change, where they were typed themselves."""
+
     set: tuple[tuple[Place, str], ...] = ()
 
     def read(self, *, asking: bool) -> "Edits":
@@ -50,12 +52,12 @@ class Edits:
         Raises:
             InputError: something cannot be read.
         """
-        if not self.sets and self.file is None and not asking:
+        if not self.sets and self.file is None and self.merged is None and not asking:
             raise InputError("edit with --yes needs --set or --args")
         return replace(
             self,
             set=tuple(assignment(text) for text in self.sets),
-            merged=None if self.file is None else changed(_text(self.file)),
+            merged=self.merged if self.file is None else changed(_text(self.file)),
         )
 
     def of(self, approval: Approval, console: Console, *, aside: bool) -> Edited:

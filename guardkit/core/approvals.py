@@ -34,6 +34,9 @@ from guardkit.errors import DecisionRefusedError
 
 DecisionKind: TypeAlias = Literal["approve", "edit", "reject", "respond"]
 SaidKind: TypeAlias = Literal["approve", "edit", "reject", "respond", "break_glass"]
+IN_PLACE = frozenset({"inbox", "cli"})
+"""What a decision names in place of a delivery where its person came by no message: they looked for it there."""
+
 OnExpiry: TypeAlias = Literal["reject", "no_result", "keep"]
 Order: TypeAlias = Literal["in_turn", "together"]
 
@@ -188,8 +191,11 @@ class ApprovalDecision(Value):
     via: str
     """Name of the approval channel, or `web`, `cli`."""
 
+    shown: str | None = None
+    """Hash of the presentation that the person was shown; `None` where whoever brought the decision did not say."""
+
     delivery: str | None = None
-    """Id of the delivery that was answered."""
+    """Id of the delivery that was answered, or of the request that brought it; `IN_PLACE` where no message did."""
 
     reason: str | None = Field(default=None, max_length=4000)
     args: JsonObject | None = None
@@ -216,7 +222,7 @@ class ApprovalDecision(Value):
     def signed_part(self) -> JsonObject:
         """All fields but the signature itself, and but those that older releases did not know where they say nothing."""
         newer = {"on_behalf_of": self.on_behalf_of, "seats": self.seats or None, "exemption": self.exemption}
-        newer |= {"standing": self.standing}
+        newer |= {"standing": self.standing, "shown": self.shown}
         left_out = {name for name, value in newer.items() if value is None}
         return self.model_dump(mode="json", exclude={"signature", *left_out})
 
@@ -296,19 +302,6 @@ def edited_digest(request: ApprovalRequest, args: JsonObject) -> str:
         principal=request.principal,
         salt=request.salt,
     )
-
-
-def shown_digest(approval: Approval, version: int) -> str | None:
-    """The digest of what an approval asked for in an earlier version, or `None` when it has not had that version.
-
-    A button carries the version that was shown. Each decision makes a version, and only an edit changes the digest.
-    """
-    if not 0 <= version <= approval.version:
-        return None
-    edits = [said for said in approval.decisions[:version] if said.args is not None]
-    if not edits or edits[-1].args is None:
-        return approval.request.digest
-    return edited_digest(approval.request, edits[-1].args)
 
 
 def waiting_stages(request: ApprovalRequest, standing: Iterable[ApprovalDecision]) -> tuple[int, ...]:

@@ -304,6 +304,10 @@ class Queue(Protocol):
         """Every delivery about a thread's questions that was tried, in the order in which they went out."""
         ...
 
+    def messages_about(self, approval: Approval) -> Sequence[Message]:
+        """Every delivery about one question that was tried, in the order in which they went out."""
+        ...
+
 
 class ChannelRecords(Protocol):
     """What channels must remember: where their messages are, whom they have met, what they have already taken."""

@@ -27,6 +27,7 @@ from guardkit.core.principals import VerifiedBy
 from guardkit.core.rows import Change, Row, changes, rows, whole_value
 from guardkit.core.stages import Escalation, Exemption
 from guardkit.core.values import JsonObject, Value
+from guardkit.core.versions import as_shown
 from guardkit.core.visible import human, one_line, shortened
 
 _LINE_LIMIT = 200
@@ -207,6 +208,17 @@ def presentation_hash(presentation: Presentation) -> str:
         if isinstance(part, dict) and part["standing"] is None:
             del part["standing"]  # as it was hashed before there were any
     return sha256("guardkit.presentation.v1", shown)
+
+
+def shown_hash(approval: Approval, version: int) -> str | None:
+    """The hash of what a message showed of an open approval, or `None` when it has not had that version.
+
+    Args:
+        approval: as it stands, undecided.
+        version: the `Approval.version` that the message was made of.
+    """
+    then = as_shown(approval, version)
+    return None if then is None else presentation_hash(present(then))
 
 
 def full_value(approval: Approval, section: Literal["args", "reads"], index: int | None) -> bytes | None:

@@ -224,6 +224,9 @@ class Delivery(Value):
 class Message(Value):
     """A delivery and what became of it, for those who look back."""
 
+    id: str
+    """The delivery's, which decisions name."""
+
     approval_id: str
     channel: str
     kind: Literal["ask", "remind", "update", "outcome", "review"]
@@ -236,6 +239,9 @@ class Message(Value):
     attempts: int
     delivered_at: float | None = None
     """Seconds since the epoch, by the database's clock; `None` while it has not gone out."""
+
+    rendered: str | None = None
+    """`presentation_hash` of what was rendered when it went out last."""
 
     error: str | None = None
     """What the last attempt failed with, if it did."""

@@ -8,11 +8,12 @@ from guardkit.core.audit import AuditEvent
 from guardkit.core.listings import Listings
 from guardkit.core.people import Assurance, Person
 from guardkit.core.ports import Approvals, Audit, Stops
-from guardkit.core.presentation import present, presentation_hash
+from guardkit.core.presentation import present, presentation_hash, shown_hash
 from guardkit.core.reviews import Reviews
 from guardkit.core.standing import StandingApprovals
 from guardkit.core.stats import Stats
 from guardkit.core.values import Json, JsonObject
+from guardkit.core.versions import shown_digest
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
 from guardkit.runtime.events import Telemetry
 from guardkit.runtime.telling import settled
@@ -129,6 +130,7 @@ def facts_of(decision: ApprovalDecision) -> JsonObject:
         **({} if decision.on_behalf_of is None else {"for": decision.on_behalf_of}),
         "assurance": decision.assurance.value,
         "via": decision.via,
+        **({} if decision.shown is None else {"shown": decision.shown}),
         "delivery": decision.delivery,
         "stage": decision.stage,
         **({"seats": list(decision.seats)} if decision.seats else {}),
@@ -168,16 +170,28 @@ def check_version(approval: Approval, version: int | None) -> None:
         )
 
 
-def check_shown(approval: Approval, shown: str | None) -> None:
+def check_shown(approval: Approval, shown: str | None, *, overtaken: bool = False) -> None:
     """See that an approval looks as it did to whoever decides; `None` where a digest says enough.
+
+    Args:
+        approval: as it stands.
+        shown: the `presentation_hash` of what was on the person's screen.
+        overtaken: whether it may be that of an earlier version in which the same was asked: others answer while a
+            message is on its way.
 
     Raises:
         DecisionRefusedError: `shown_mismatch`.
     """
-    if shown is not None and shown != presentation_hash(present(approval)):
-        raise DecisionRefusedError(
-            "shown_mismatch", "it does not look as it did when it was shown", remedy="look at it again"
-        )
+    if shown is None or shown == presentation_hash(present(approval)):
+        return
+    if overtaken and any(
+        shown_digest(approval, version) == approval.digest and shown_hash(approval, version) == shown
+        for version in range(approval.version)
+    ):
+        return
+    raise DecisionRefusedError(
+        "shown_mismatch", "it does not look as it did when it was shown", remedy="look at it again"
+    )
 
 
 def check_words(reason: str | None) -> None:

@@ -105,6 +105,7 @@ class Desk:
         delivery: str | None = None,
         version: int | None = None,
         shown: str | None = None,
+        overtaken: bool = False,
         standing: StandingWish | None = None,
     ) -> Approval:
         """Take one person's decision: all of it counts, audited in the same transaction, or nothing changes.
@@ -122,10 +123,14 @@ class Desk:
             reason: in the person's words; required with `reject` and `respond`, and where the route demands a comment;
                 at most 4,000 characters.
             args: the arguments to use instead; with `edit`, and only with it.
-            delivery: id of the message that was answered, or of the request that brought it.
+            delivery: id of the message that was answered, or of the request that brought it; `inbox` or `cli` where
+                the person came by none.
             version: the `Approval.version` that was on the person's screen; another one is refused, so that nobody
                 answers without what others have said meanwhile. `None` where a digest says enough.
-            shown: the `presentation_hash` of what was on the person's screen; another one is refused.
+            shown: the `presentation_hash` of what was on the person's screen; another one is refused. It is signed
+                with the decision.
+            overtaken: whether `shown` may be of before others have answered, as long as the same is asked. For
+                messages, which their answers overtake.
             standing: what the person adds to a yes of actions like this one, where the policy permits it. It becomes a
                 standing approval if everybody whose approval is needed says it, as far as the tightest of them goes.
 
@@ -148,7 +153,8 @@ class Desk:
             seen = approval
             seat = self._speakers.seat(approval, person, at)
             check_version(approval, version)
-            check_shown(approval, shown)
+            if digest == approval.digest:  # else that is told: it says more
+                check_shown(approval, shown, overtaken=overtaken)
             check_words(reason)
             if args is not None and digest == approval.digest:
                 _check_edit(approval, args)
@@ -161,6 +167,7 @@ class Desk:
                 on_behalf_of=None if seat.absent is None else seat.absent.id,
                 assurance=assurance,
                 via=via,
+                shown=shown,
                 delivery=delivery,
                 reason=reason,
                 args=args,
@@ -220,6 +227,13 @@ class Desk:
         except DecisionRefusedError as error:
             return error
         return None
+
+    def seats(self, approval: Approval, person: Person) -> tuple[int, ...]:
+        """0-based indexes of the stages in one of which this person's answer would count now; none when it would not."""
+        try:
+            return self._speakers.seat(approval, person, self._store.now()).stages
+        except DecisionRefusedError:
+            return ()
 
     def see(self, approval_id: str, person: Person) -> Approval:
         """An approval that this person may look at: they are among the approvers of one of its stages, or decided.

@@ -15,7 +15,15 @@ from guardkit.core.people import Assurance, Directory, Person, Roster, count_as_
 from guardkit.core.reviews import Closed, Review, ReviewVerdict, check_reviewer
 from guardkit.core.signing import DecisionSigner
 from guardkit.errors import DecisionRefusedError, UnknownApprovalError
-from guardkit.runtime.changing import Changes, DeskStore, check_version, check_words, event_of, facts_of
+from guardkit.runtime.changing import (
+    Changes,
+    DeskStore,
+    check_shown,
+    check_version,
+    check_words,
+    event_of,
+    facts_of,
+)
 from guardkit.runtime.events import Attributes, Telemetry, spanned
 from guardkit.runtime.telling import answered, counted
 
@@ -53,6 +61,7 @@ class Emergencies:
         via: str,
         delivery: str | None = None,
         version: int | None = None,
+        shown: str | None = None,
     ) -> Approval:
         """Settle an open question alone, in place of everybody whom it waits for.
 
@@ -68,6 +77,7 @@ class Emergencies:
             via: the name of the approval channel, or `web`, `cli`, `api`.
             delivery: id of the message that was answered, or of the request that brought it.
             version: the `Approval.version` that was on the person's screen; another one is refused.
+            shown: the `presentation_hash` of what was on the person's screen; another one is refused.
 
         Returns:
             The approval as it stands now.
@@ -84,6 +94,8 @@ class Emergencies:
 
         def broken(approval: Approval, at: float) -> tuple[Approval, list[AuditEvent]]:
             check_version(approval, version)
+            if digest == approval.digest:
+                check_shown(approval, shown)
             check_words(reason)
             request = approval.request
             decision = ApprovalDecision(
@@ -93,6 +105,7 @@ class Emergencies:
                 person=person.id,
                 assurance=assurance,
                 via=via,
+                shown=shown,
                 delivery=delivery,
                 reason=reason,
                 stage=approval.stage() or 0,

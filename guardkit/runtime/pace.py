@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from guardkit.core.approvals import ApprovalDecision, ApprovalRequest
+from guardkit.core.approvals import IN_PLACE, ApprovalDecision, ApprovalRequest
 from guardkit.core.values import Json, JsonObject
 
 WORDS_PER_MINUTE = 300.0
@@ -53,7 +53,7 @@ class Pace:
         """
         needed = reading_seconds(request, args)
         last = self._last.pop(decision.person, None) or _Last(0.0, 0.0, None, 0.0)
-        together = decision.delivery is not None and decision.delivery == last.delivery
+        together = decision.delivery not in (None, *IN_PLACE) and decision.delivery == last.delivery
         before = last.before if together else last.at
         needed += last.needed if together else 0.0
         self._last[decision.person] = _Last(decision.decided_at, before, decision.delivery, needed)

@@ -1,9 +1,9 @@
 """The outbox: messages to people, written in the transaction that makes them due and sent by workers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from guardkit.core.approvals import Approval, ApprovalRequest, ApprovalState
 from guardkit.core.digest import sha256
@@ -248,13 +248,36 @@ def of_thread(connection: Connection, tenant: str, thread_id: str) -> list[Messa
     )
     asked = {one.request.id: one for one in listed}
     rows = connection.execute(
-        select(deliveries)
+        _tried()
         .join(approvals, approvals.c.id == deliveries.c.approval_id)
-        .where(approvals.c.tenant == tenant, approvals.c.thread_id == thread_id, deliveries.c.attempts > 0)
+        .where(approvals.c.tenant == tenant, approvals.c.thread_id == thread_id)
+    ).all()
+    return _messages(connection, rows, asked)
+
+
+def about(connection: Connection, approval: Approval) -> list[Message]:
+    """What was tried to be sent about one question; see `guardkit.core.ports.Queue.messages_about`."""
+    request = approval.request
+    rows = connection.execute(
+        _tried().where(deliveries.c.approval_id == request.id, deliveries.c.tenant == request.tenant)
+    ).all()
+    return _messages(connection, rows, {request.id: approval})
+
+
+def _tried() -> Select[Any]:
+    return (
+        select(deliveries)
+        .where(deliveries.c.attempts > 0)
         .order_by(deliveries.c.delivered_at.is_(None), deliveries.c.delivered_at, deliveries.c.id)
     )
+
+
+def _messages(
+    connection: Connection, rows: Sequence[Row[Any]], asked: Mapping[str, Approval]
+) -> list[Message]:
     return [
         Message(
+            id=row.id,
             approval_id=row.approval_id,
             channel=row.channel,
             kind=row.kind,
@@ -262,6 +285,7 @@ def of_thread(connection: Connection, tenant: str, thread_id: str) -> list[Messa
             escalation=_escalation(row, asked[row.approval_id]),
             attempts=row.attempts,
             delivered_at=row.delivered_at,
+            rendered=row.rendered,
             error=opened(connection, deliveries, row).error,
         )
         for row in rows

@@ -373,3 +373,7 @@ class SQLStore(ApiStore, ChannelStore, FindingStore, ReviewStore, StandingStore,
     def messages(self, tenant: str, thread_id: str) -> Sequence[Message]:
         """Every delivery about a thread's questions that was tried, in the order in which they went out."""
         return self.database.look(lambda connection: deliveries.of_thread(connection, tenant, thread_id))
+
+    def messages_about(self, approval: Approval) -> Sequence[Message]:
+        """Every delivery about one question that was tried, in the order in which they went out."""
+        return self.database.look(lambda connection: deliveries.about(connection, approval))

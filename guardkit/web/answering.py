@@ -1,6 +1,5 @@
 """Answers: approve, reject, respond, edit."""
 
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 
@@ -13,11 +12,13 @@ from guardkit.core.answers import changes_between, read_fields, with_changes
 from guardkit.core.approvals import Approval, ApprovalState, DecisionKind
 from guardkit.core.digest import canonical
 from guardkit.core.fields import fields_of
-from guardkit.core.presentation import present, schema_order
+from guardkit.core.presentation import present, presentation_hash, schema_order
 from guardkit.core.rows import changes, rows
 from guardkit.core.values import JsonObject
 from guardkit.errors import CanonicalError, DecisionRefusedError
+from guardkit.runtime.changing import check_shown
 from guardkit.runtime.desk import Desk
+from guardkit.web.arrivals import INBOX, Arrivals
 from guardkit.web.bodies import Form
 from guardkit.web.detail import Detail
 from guardkit.web.pages import Pages
@@ -25,7 +26,6 @@ from guardkit.web.problems import bad_request
 from guardkit.web.reception import SEE_OTHER, Reception, Visitor
 from guardkit.web.standing import FIELDS, read_wish
 
-_DELIVERY = re.compile(r"[\w:.-]{1,128}", re.ASCII)
 _REASON_LIMIT = 4000
 _NEEDED: dict[DecisionKind, str] = {
     "approve": "Say why. The policy asks for a comment, which is kept with the decision.",
@@ -45,13 +45,17 @@ class Answering:
         detail: renders the approval's page where a form has to be corrected.
         reception: knows who has sent a form.
         pages: renders pages.
+        arrivals: knows which messages lead here.
     """
 
-    def __init__(self, desk: Desk, detail: Detail, reception: Reception, pages: Pages) -> None:
+    def __init__(
+        self, desk: Desk, detail: Detail, reception: Reception, pages: Pages, arrivals: Arrivals
+    ) -> None:
         self._desk = desk
         self._detail = detail
         self._reception = reception
         self._pages = pages
+        self._arrivals = arrivals
 
     def routes(self) -> Sequence[BaseRoute]:
         """Where the forms go."""
@@ -93,7 +97,7 @@ class Answering:
         args: JsonObject | None = None,
     ) -> Response:
         reason = form.text("reason")
-        delivery = form.get("delivery", "")
+        delivery = self._delivery(visitor, approval, form.get("delivery", ""))
         page = f"/approvals/{approval.request.id}"
         problem = _problem(approval, kind, reason)
         if problem is not None and args is not None:
@@ -119,7 +123,8 @@ class Answering:
                 via="web",
                 reason=reason or None,
                 args=args,
-                delivery=delivery if _DELIVERY.fullmatch(delivery) else None,
+                delivery=delivery or INBOX,
+                shown=form.get("shown", ""),
                 standing=wish,
             )
         except DecisionRefusedError as error:
@@ -129,6 +134,9 @@ class Answering:
                 return RedirectResponse(page, SEE_OTHER)
             raise
         return RedirectResponse(page, SEE_OTHER)
+
+    def _delivery(self, visitor: Visitor, approval: Approval, named: str) -> str:
+        return self._arrivals.delivery(approval, visitor.person, named)
 
     def _said_before(self, visitor: Visitor, approval: Approval, form: Form, kind: DecisionKind) -> bool:
         """Whether this is a second click: the same person's same answer to the same question already counts."""
@@ -150,17 +158,20 @@ class Answering:
         approval = self._desk.see(request.path_params["id"], visitor.person)
         self._editable(visitor, approval)
         fields = fields_of(approval.request.args_schema, approval.args)
+        shown = present(approval)
         return self._pages.render(
             "edit.html",
             visitor=visitor,
-            shown=present(approval),
+            shown=shown,
+            shown_hash=presentation_hash(shown),
             fields=fields,
             problems=(),
-            delivery=request.query_params.get("delivery", ""),
+            delivery=self._delivery(visitor, approval, request.query_params.get("delivery", "")),
         )
 
     def _preview(self, visitor: Visitor, approval: Approval, form: Form) -> Response:
         self._is_current(approval, form)
+        check_shown(approval, form.get("shown", ""))
         self._editable(visitor, approval)
         reading = read_fields(approval.request.args_schema, approval.args, form)
         shown = present(approval)
@@ -170,9 +181,10 @@ class Answering:
                 status=HTTPStatus.UNPROCESSABLE_ENTITY,
                 visitor=visitor,
                 shown=shown,
+                shown_hash=form.get("shown", ""),
                 fields=reading.fields,
                 problems=reading.problems,
-                delivery=form.get("delivery", ""),
+                delivery=self._delivery(visitor, approval, form.get("delivery", "")),
             )
         return self._asks_to_confirm(visitor, approval, form, reading.args)
 
@@ -191,10 +203,11 @@ class Answering:
             status=HTTPStatus.OK if problem is None else HTTPStatus.UNPROCESSABLE_ENTITY,
             visitor=visitor,
             shown=present(approval),
+            shown_hash=form.get("shown", ""),
             changes=changes(approval.args, args, order),
             result=rows(args, order),
             carried=canonical(changes_between(approval.args, args)).decode(),
-            delivery=form.get("delivery", ""),
+            delivery=self._delivery(visitor, approval, form.get("delivery", "")),
             problem=problem,
             typed="" if problem is None else form.text("reason"),
         )

@@ -23,6 +23,7 @@ from guardkit.runtime.desk import Desk
 from guardkit.runtime.looking import Readiness
 from guardkit.web.answering import Answering
 from guardkit.web.api import BesideInbox, http_api
+from guardkit.web.arrivals import Arrivals
 from guardkit.web.detail import Detail
 from guardkit.web.emergencies import EmergencyPages
 from guardkit.web.health import Health
@@ -79,7 +80,8 @@ def inbox(
     sessions = Sessions(settings, clock)
     every = sign_in if isinstance(sign_in, EveryRequest) else None
     reception = Reception(settings, directory, sessions, pages, every)
-    detail = Detail(desk, store, reception, pages)
+    arrivals = Arrivals(desk, store)
+    detail = Detail(desk, store, reception, pages, arrivals)
     mailing = {name: channel for name, channel in (channels or {}).items() if isinstance(channel, Email)}
     check_keys(mailing, settings)
     receiving = {
@@ -103,7 +105,7 @@ def inbox(
             *detail.routes(),
             *EmergencyPages(desk, store, reception, pages).routes(),
             *Together(desk, store, reception, pages).routes(),
-            *Answering(desk, detail, reception, pages).routes(),
+            *Answering(desk, detail, reception, pages, arrivals).routes(),
             *Withdrawing(desk, detail, reception).routes(),
             *StandingPages(desk, store, reception, pages).routes(),
             *Hooks(receiving, attach).routes(),

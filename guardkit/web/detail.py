@@ -19,12 +19,13 @@ from guardkit.core.values import Json
 from guardkit.core.visible import human, one_line
 from guardkit.errors import DecisionRefusedError
 from guardkit.runtime.desk import Desk
+from guardkit.web.arrivals import Arrivals
 from guardkit.web.pages import Pages
 from guardkit.web.problems import not_found
 from guardkit.web.reception import Reception, Visitor
 from guardkit.web.trail import aftermath, trail
 
-_LEFT_OUT = frozenset({"action", "approval", "delivery", "key_id", "signature", "tool"})
+_LEFT_OUT = frozenset({"action", "approval", "delivery", "key_id", "shown", "signature", "tool"})
 """What the page is about anyway, or what only machines compare."""
 
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -38,13 +39,17 @@ class Detail:
         store: where runs, effects and the audit log are.
         reception: knows who asks.
         pages: renders pages.
+        arrivals: knows which messages lead here.
     """
 
-    def __init__(self, desk: Desk, store: Store, reception: Reception, pages: Pages) -> None:
+    def __init__(
+        self, desk: Desk, store: Store, reception: Reception, pages: Pages, arrivals: Arrivals
+    ) -> None:
         self._desk = desk
         self._store = store
         self._reception = reception
         self._pages = pages
+        self._arrivals = arrivals
 
     def routes(self) -> Sequence[BaseRoute]:
         """The approval, its audit trail, its values in full."""
@@ -116,8 +121,10 @@ class Detail:
 
     def _show(self, request: Request) -> Response:
         visitor = self._reception.visitor(request)
-        approval = self._desk.look(request.path_params["id"], visitor.person)
-        return self.page(visitor, approval, delivery=request.query_params.get("delivery", ""))
+        person = visitor.person
+        approval = self._desk.look(request.path_params["id"], person)
+        named = request.query_params.get("delivery", "")
+        return self.page(visitor, approval, delivery=self._arrivals.delivery(approval, person, named))
 
     def _audit(self, request: Request) -> Response:
         visitor = self._reception.visitor(request)

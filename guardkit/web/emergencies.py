@@ -11,11 +11,12 @@ from starlette.routing import BaseRoute, Route
 from guardkit.core.approvals import Approval
 from guardkit.core.breaking import broken, is_reason
 from guardkit.core.ports import Store
-from guardkit.core.presentation import present
+from guardkit.core.presentation import present, presentation_hash
 from guardkit.core.reviews import COMMENT_LIMIT, Review, ReviewVerdict
 from guardkit.core.visible import shortened
 from guardkit.errors import DecisionRefusedError
 from guardkit.runtime.desk import Desk
+from guardkit.web.arrivals import INBOX
 from guardkit.web.bodies import Form
 from guardkit.web.pages import Pages
 from guardkit.web.problems import bad_request, not_found
@@ -70,6 +71,7 @@ class EmergencyPages:
             status=status,
             visitor=visitor,
             shown=shown,
+            shown_hash=presentation_hash(shown),
             version=approval.version,
             glass=approval.request.break_glass,
             was={change.path: change for change in shown.changes},
@@ -110,7 +112,9 @@ class EmergencyPages:
             reason=reason,
             assurance=visitor.session.assurance,
             via="web",
+            delivery=INBOX,
             version=int(version),
+            shown=form.get("shown", ""),
         )
         return RedirectResponse(page, SEE_OTHER)
 

@@ -12,10 +12,11 @@ from starlette.routing import BaseRoute, Route
 from guardkit.channels.email import Email, MailLink, MailLinks
 from guardkit.channels.email.ways import link_decisions
 from guardkit.channels.host import Refusals
-from guardkit.core.approvals import Approval, ApprovalState, DecisionKind, shown_digest
+from guardkit.core.approvals import Approval, ApprovalState, DecisionKind
 from guardkit.core.people import Assurance, Directory, Person
 from guardkit.core.ports import Store
 from guardkit.core.presentation import present
+from guardkit.core.versions import shown_digest
 from guardkit.errors import ConfigurationError, DecisionRefusedError, UnknownApprovalError
 from guardkit.runtime.askers import askers_of
 from guardkit.runtime.desk import Desk
@@ -143,6 +144,7 @@ class MailAnswers:
                 via=link.channel,
                 reason=reason or None,
                 delivery=link.delivery,
+                shown=form.get("shown", ""),
             )
         except DecisionRefusedError as error:
             return self._pages.problem(self._why_not(link, error), again=PREFIX + opened.token)
@@ -190,6 +192,7 @@ class MailAnswers:
             **self._detail.context(approval, refusal),
             "values_at": PREFIX + opened.token,
             "token": opened.token,
+            "delivery": opened.link.delivery,
             "person": opened.person,
             "open_to": open_to,
             **wrong,

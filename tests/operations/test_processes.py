@@ -77,7 +77,10 @@ def test_a_worker_whose_loop_is_held_up_is_not_alive(tmp_path: Path) -> None:
     with running(tmp_path, environment, *words):
         until(lambda: asked(port, "/healthz") == 200, "the worker to live")
         (approval,) = json.loads(commanded(tmp_path, environment, "approvals", "list", "--json"))
-        commanded(tmp_path, environment, "approvals", "decide", approval["id"], "approve", "--as", "dana")
+        commanded(
+            tmp_path, environment, "approvals", "decide", approval["id"], "approve", "--as", "dana",
+            "--shown", approval["presentation_hash"],
+        )  # fmt: skip
         until(lambda: asked(port, "/healthz") == 503, "the loop to be found stuck")
         assert asked(port, "/readyz") == 200, "its database is there"
 

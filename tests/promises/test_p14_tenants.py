@@ -186,7 +186,7 @@ def test_the_store_names_the_tenant_in_every_question(tenants: tuple[Tenant, Ten
     assert list(store.posts("south", asked)) == []
     assert store.standing_approval("south", standing.id) is None
     assert list(store.standing_approvals("south", limit=10)) == []
-    assert not store.redrive("south", "t")
+    assert not store.redrive("south", "t", by="x")
     settled = store.reconcile("south", effect.key, state=EffectState.DONE, result=None, by="x", events=[])
     assert not settled
     assert south.graph.get_state(south.config).values == {}

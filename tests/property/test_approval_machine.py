@@ -9,14 +9,7 @@ import pytest
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from guardkit.core.approvals import (
-    Approval,
-    ApprovalDecision,
-    ApprovalState,
-    close,
-    edited_digest,
-    shown_digest,
-)
+from guardkit.core.approvals import Approval, ApprovalDecision, ApprovalState, close, edited_digest
 from guardkit.core.breaking import break_glass, broken
 from guardkit.core.consuming import still_holds
 from guardkit.core.deciding import decide, stage_for, stages_for, sure_enough
@@ -24,6 +17,7 @@ from guardkit.core.glass import BreakGlass
 from guardkit.core.people import Assurance, Person
 from guardkit.core.runs import RunRef
 from guardkit.core.stages import ApprovalStage, Escalation, Exemption
+from guardkit.core.versions import shown_digest
 from guardkit.errors import DecisionRefusedError
 from guardkit.testing.contracts import samples
 from tests.property.test_seating import most

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from guardkit.core.approvals import Approval
 from guardkit.core.people import Assurance, Person
+from guardkit.core.presentation import present, presentation_hash
 from guardkit.core.stages import ApprovalStage
 from guardkit.core.tokens import ApiToken, TokenScope, new_token
 from tests.web.claims import FIRST, Claims
@@ -86,8 +87,17 @@ class Caller:
 
     def decide(self, approval: Approval, key: str | None = None, **said: Any) -> Any:
         """Decide on what was shown; approve, unless something else is said."""
-        body = {"decision": "approve", "version": approval.version, "digest": approval.digest, **said}
+        body = {"decision": "approve", **seen(approval), **said}
         return self.post(f"/approvals/{approval.request.id}/decisions", body, key)
+
+
+def seen(approval: Approval) -> dict[str, Any]:
+    """What names an approval as it was shown."""
+    return {
+        "version": approval.version,
+        "digest": approval.digest,
+        "presentation_hash": presentation_hash(present(approval)),
+    }
 
 
 def kind_of(answer: Any) -> str:

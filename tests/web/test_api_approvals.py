@@ -11,7 +11,7 @@ from guardkit.core.approvals import ApprovalState
 from guardkit.core.digest import parse
 from guardkit.core.people import Assurance
 from guardkit.core.presentation import present, presentation_hash
-from tests.web.callers import TOKEN_STAGE, TWO_FINANCE, Office, kind_of
+from tests.web.callers import TOKEN_STAGE, TWO_FINANCE, Office, kind_of, seen
 from tests.web.claims import (
     ARGS,
     BYSTANDER,
@@ -191,7 +191,7 @@ def test_what_another_tenant_has_looks_like_what_nobody_has(office: Office, clai
     olga = office.caller(OUTSIDER)
     absent = "f" * 32
     bodies = {
-        "decisions": {"decision": "approve", "version": 0, "digest": foreign.digest},
+        "decisions": {"decision": "approve", **seen(foreign)},
         "cancel": {"why": "not needed"},
     }
     for part in ("", "/trail"):

@@ -9,7 +9,7 @@ import pytest
 from guardkit.core.approvals import Approval
 from guardkit.core.glass import BreakGlass
 from guardkit.core.runs import StopOrder
-from tests.web.callers import TOKEN_STAGE, TWO_FINANCE, Caller, Office, kind_of
+from tests.web.callers import TOKEN_STAGE, TWO_FINANCE, Caller, Office, kind_of, seen
 from tests.web.claims import BYSTANDER, FIRST, OUTSIDER, REQUESTER, SECOND, THIRD, Claims
 
 pytestmark = pytest.mark.promise("P5", "P6")
@@ -34,7 +34,7 @@ def _asked(claims: Claims, **more: Any) -> Approval:
 
 
 def _break(caller: Caller, approval: Approval, key: str | None = None, **said: Any) -> Any:
-    body = {"version": approval.version, "digest": approval.digest, "reason": REASON, **said}
+    body = {**seen(approval), "reason": REASON, **said}
     return caller.post(f"/approvals/{approval.request.id}/break-glass", body, key)
 
 

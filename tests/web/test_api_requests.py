@@ -12,7 +12,7 @@ from guardkit.core.tokens import TokenScope
 from guardkit.errors import StorageError
 from guardkit.testing import MemoryStore
 from guardkit.web.api.bearer import WRONG_LIMIT, WRONG_SECONDS
-from tests.web.callers import DAY, TOKEN_STAGE, TWO_FINANCE, Caller, Office, kind_of
+from tests.web.callers import DAY, TOKEN_STAGE, TWO_FINANCE, Caller, Office, kind_of, seen
 from tests.web.claims import FIRST, SECOND, THIRD, Claims
 
 
@@ -45,7 +45,7 @@ def test_only_a_right_token_in_the_right_place_counts(office: Office, claims: Cl
         f"/api/v1/approvals/{approval.request.id}/decisions",
         params=query,
         headers=[*headers, ("Idempotency-Key", '"a-key-of-this-test"')],
-        json={"decision": "approve", "version": 0, "digest": approval.digest},
+        json={"decision": "approve", **seen(approval)},
     )
     assert (answer.status_code, kind_of(answer)) == (401, "unauthorized")
     assert answer.headers["www-authenticate"].startswith('Bearer realm="guardkit"')
@@ -156,7 +156,7 @@ def test_what_cannot_be_read_is_told_and_changes_nothing(
     office: Office, claims: Claims, body: bytes, headers: dict[str, str], status: int, kind: str
 ) -> None:
     approval = claims.ask(stages=(TOKEN_STAGE,))
-    right: dict[str, Any] = {"decision": "approve", "version": 0, "digest": approval.digest}
+    right: dict[str, Any] = {"decision": "approve", **seen(approval)}
     named = {
         b"right": right,
         b"right+more": {**right, "secret-field": 1},
@@ -261,7 +261,7 @@ def test_a_key_stands_for_one_request(office: Office, claims: Claims) -> None:
 def test_the_order_of_fields_does_not_matter(office: Office, claims: Claims) -> None:
     approval = claims.ask(stages=(TOKEN_STAGE,))
     ana, key = office.caller(), '"the-key-of-ana-0001"'
-    said = {"decision": "approve", "version": 0, "digest": approval.digest}
+    said = {"decision": "approve", **seen(approval)}
     path = f"/approvals/{approval.request.id}/decisions"
     first = ana.post(path, said, key)
     assert ana.post(path, dict(reversed(said.items())), key).content == first.content

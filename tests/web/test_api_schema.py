@@ -13,13 +13,12 @@ from requests.structures import CaseInsensitiveDict
 from guardkit.core.approvals import Approval
 from guardkit.core.glass import BreakGlass
 from guardkit.core.people import Assurance, Person
-from guardkit.core.presentation import present, presentation_hash
 from guardkit.core.runs import StopOrder
 from guardkit.core.standing import StandingOffer, StandingWish, standing_id
 from guardkit.web.api import document
 from guardkit.web.api.operations import OPERATIONS
 from tests.conftest import Campaign
-from tests.web.callers import TOKEN_STAGE, TWO_FINANCE, Office
+from tests.web.callers import TOKEN_STAGE, TWO_FINANCE, Office, seen
 from tests.web.claims import FIRST, OUTSIDER, REQUESTER, SECOND, THIRD, Claims
 
 with warnings.catch_warnings():
@@ -132,14 +131,12 @@ def aim(case: Any, desk: Desk, name: str, *, plain: bool) -> None:
             via="test",
         )
     if name == "breakGlass" and isinstance(case.body, dict):
-        case.body |= {"version": approval.version, "digest": approval.digest}
+        case.body |= seen(approval)
         case.body.pop("standing", None)  # this question takes none
     if name == "decideTogether" and isinstance(case.body, dict):
-        shown = presentation_hash(present(approval))
-        seen = {"version": approval.version, "digest": approval.digest, "presentation_hash": shown}
-        case.body |= {"items": [{"approval": approval.request.id, **seen}]}
+        case.body |= {"items": [{"approval": approval.request.id, **seen(approval)}]}
     if name == "decide" and isinstance(case.body, dict):
-        case.body |= {"version": approval.version, "digest": approval.digest}
+        case.body |= seen(approval)
         case.body.pop("standing", None)  # this question takes none
         if plain:
             case.body["decision"] = "approve"

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
+from guardkit.channels.host import ChannelHost
 from guardkit.core.approvals import Approval, ApprovalState
 from guardkit.core.people import Assurance, Person
+from guardkit.core.presentation import shown_hash
 from tests.web.claims import (
     BYSTANDER,
     DESK_STAGE,
@@ -34,14 +37,16 @@ def changes_nothing(claims: Claims, approval: Approval, act: Callable[[], Any]) 
 @pytest.mark.promise("P6")
 def test_an_approval_is_signed_with_how_surely_the_person_was_known(inbox: Inbox, ana: Visit) -> None:
     approval = inbox.claims.ask()
-    answer = ana.post(approval, "approve", reason="  checked the report ", delivery="d-1")
+    (message,) = inbox.claims.store.deliveries()
+    answer = ana.post(approval, "approve", reason="  checked the report ", delivery=message.id)
     assert (answer.status_code, answer.headers["location"]) == (303, f"/approvals/{approval.request.id}")
     after = inbox.claims.now(approval)
     assert after.state is ApprovalState.APPROVED
     (said,) = after.decisions
     assert inbox.claims.verifier.decision(said)
     assert (said.person, said.via, said.assurance) == (FIRST.id, "web", Assurance.LOCAL_OPERATOR)
-    assert (said.reason, said.delivery, said.digest) == ("checked the report", "d-1", approval.digest)
+    assert (said.reason, said.delivery, said.digest) == ("checked the report", message.id, approval.digest)
+    assert said.shown == shown_hash(approval, 0)
     page = text_of(ana.page(approval))
     assert "Approved by Ana Silva" in page
     assert "checked the report" in page
@@ -187,10 +192,85 @@ def test_a_text_that_cannot_be_kept_is_refused(inbox: Inbox, ana: Visit) -> None
     assert "cannot be kept" in text_of(answer.text)
 
 
-def test_a_delivery_that_no_message_could_have_is_dropped(inbox: Inbox, ana: Visit) -> None:
+@pytest.mark.promise("P6")
+def test_the_link_of_a_message_is_what_the_decision_names(inbox: Inbox, ana: Visit) -> None:
     approval = inbox.claims.ask()
-    assert ana.post(approval, "approve", delivery='"><b>x').status_code == 303
-    assert inbox.claims.now(approval).decisions[0].delivery is None
+    (message,) = inbox.claims.store.deliveries()
+    host = ChannelHost(
+        name="desk",
+        desk=inbox.claims.desk,
+        store=inbox.claims.store,
+        directory=inbox.claims.people,
+        inbox=inbox.settings.url,
+    )
+    link = host.link(approval, message.id) or ""
+    page = ana.get(link.removeprefix(inbox.settings.url)).text
+    assert hidden(page, "delivery") == message.id
+    edit = ana.get(f"/approvals/{approval.request.id}/edit?delivery={message.id}").text
+    assert hidden(edit, "delivery") == message.id
+    fields = {name: hidden(page, name) for name in ("token", "digest", "shown", "delivery")}
+    assert ana.post(approval, "approve", **fields).status_code == 303
+    (said,) = inbox.claims.now(approval).decisions
+    assert (said.delivery, said.shown) == (message.id, shown_hash(approval, 0))
+    assert inbox.claims.verifier.decision(said)
+    assert not inbox.claims.verifier.decision(said.model_copy(update={"shown": "0" * 64}))
+    assert not inbox.claims.verifier.decision(said.model_copy(update={"shown": None}))
+    (audited,) = inbox.claims.audited("approval.decided")
+    assert (audited["delivery"], audited["shown"]) == (said.delivery, said.shown)
+
+
+@pytest.mark.promise("P6")
+@pytest.mark.parametrize("named", ["nothing", "made up", "another question's", "another stage's", "not sent"])
+def test_whoever_came_by_no_message_of_theirs_came_by_the_inbox(inbox: Inbox, named: str) -> None:
+    stages = (DESK_STAGE, FINANCE_STAGE)
+    claims = inbox.claims
+    approval, other = claims.ask(stages=stages), claims.ask()
+    waiting = {one.approval_id: one for one in claims.store.deliveries()}
+    claims.decide(approval)
+    names = {
+        "nothing": "",
+        "made up": '"><b>x',
+        "another question's": waiting[other.request.id].id,
+        "another stage's": waiting[approval.request.id].id,
+        "not sent": f"{approval.request.id}-ask-1",
+    }
+    ben = inbox.visit(SECOND)
+    page = ben.get(f"/approvals/{approval.request.id}?delivery={quote(names[named])}").text
+    assert 'name="delivery"' not in page
+    assert ben.post(approval, "approve", delivery=names[named]).status_code == 303
+    assert claims.now(approval).decisions[1].delivery == "inbox"
+
+
+@pytest.mark.promise("P6")
+@pytest.mark.parametrize("shown", ["", "0" * 64, "x"], ids=["none", "other", "odd"])
+@pytest.mark.parametrize("action", ["approve", "reject", "edit", "edit/confirm"])
+def test_what_looked_otherwise_is_not_decided(inbox: Inbox, ana: Visit, action: str, shown: str) -> None:
+    approval = inbox.claims.ask()
+    changes = '{"set": {"amount": "1.00"}, "removed": []}'
+    answer = changes_nothing(
+        inbox.claims,
+        approval,
+        lambda: ana.post(approval, action, shown=shown, reason="x", changes=changes),
+    )
+    assert answer.status_code == 409
+    assert "look" in text_of(answer.text)
+    if action != "edit":  # which only shows what would be decided
+        assert [one["why"] for one in inbox.claims.audited("approval.refused")] == ["shown_mismatch"]
+
+
+@pytest.mark.promise("P6")
+def test_a_page_from_before_others_answered_decides_nothing(inbox: Inbox, ana: Visit) -> None:
+    two = DESK_STAGE.model_copy(
+        update={"required": 2, "groups": ("claims-desk", "finance-desk"), "role": None}
+    )
+    approval = inbox.claims.ask(stages=(two,))
+    before = ana.page(approval)
+    inbox.claims.decide(approval, SECOND, reason="only if the garage confirms")
+    old = {"shown": hidden(before, "shown"), "digest": hidden(before, "digest")}
+    now = inbox.claims.now(approval)
+    assert ana.post(approval, "approve", **old).status_code == 409
+    assert inbox.claims.now(approval) == now
+    assert ana.post(approval, "approve", shown=hidden(ana.page(approval), "shown")).status_code == 303
 
 
 @pytest.mark.promise("P5")

@@ -30,7 +30,7 @@ def asked(claims: Claims, **more: Any) -> Approval:
 
 def fields_of(visit: Visit, approval: Approval) -> dict[str, str]:
     page = visit.page(approval, "/break-glass")
-    return {name: hidden(page, name) for name in ("token", "digest", "version")}
+    return {name: hidden(page, name) for name in ("token", "digest", "shown", "version")}
 
 
 def broken(visit: Visit, approval: Approval, **more: str) -> Any:

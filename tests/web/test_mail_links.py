@@ -22,6 +22,7 @@ from starlette.testclient import TestClient
 from guardkit.channels.email import MailLink, MailLinks
 from guardkit.core.approvals import Approval, ApprovalState
 from guardkit.core.people import Assurance, Person
+from guardkit.core.presentation import present, presentation_hash, shown_hash
 from guardkit.errors import ConfigurationError, DecisionRefusedError
 from guardkit.web import inbox
 from tests.unit.email_channel.desk import (
@@ -57,6 +58,7 @@ class MailInbox(Inbox):
             channels={CHANNEL: attached(claims)},
             clock=claims.clock,
         )
+        self.app.state.claims = claims
 
     def token_for(self, asked: Approval, person: Person = FIRST, **more: Any) -> str:
         """The token of the link in this person's mail."""
@@ -88,7 +90,15 @@ def ana(inbox_: MailInbox) -> TestClient:
 
 
 def post(client: TestClient, kind: str, token: str, **fields: str) -> Any:
-    return client.post(f"/mail/{kind}", data={"token": token, **fields}, follow_redirects=False)
+    """Post a form of the link's page; `shown` as the page has it, unless given."""
+    if "shown" in fields:
+        return client.post(f"/mail/{kind}", data={"token": token, **fields}, follow_redirects=False)
+    link = MailLinks([KEY]).read(token)
+    app: Any = client.app
+    approval = None if link is None else app.state.claims.store.find(link.approval)
+    shown = "" if approval is None else presentation_hash(present(approval))
+    fields = {"token": token, "shown": shown, **fields}
+    return client.post(f"/mail/{kind}", data=fields, follow_redirects=False)
 
 
 # --- the way that it should go ---------------------------------------------------------------------------------------
@@ -123,11 +133,13 @@ def test_the_link_in_a_mail_leads_to_a_decision_that_is_signed_as_one_by_a_link(
     (said,) = after.decisions
     assert claims.verifier.decision(said)
     assert (said.person, said.via, said.assurance) == (FIRST.id, CHANNEL, Assurance.EMAIL_LINK)
-    assert (said.reason, said.delivery, said.digest) == (
+    assert (said.reason, said.delivery, said.digest, said.shown) == (
         "checked the report",
         post_.delivery,
         approval.digest,
+        hidden(page, "shown"),
     )
+    assert hidden(page, "shown") == shown_hash(approval, 0)
     shown = text_of(ana.get(f"/mail/{token}").text)
     assert "Approved by Ana Silva" in shown
     assert "Your decision" not in shown
@@ -343,7 +355,7 @@ def test_an_inbox_without_such_a_channel_has_no_such_pages(claims: Claims, inbox
     plain = Inbox(claims).stranger()
     token = inbox_.token_for(approval)
     assert plain.get(f"/mail/{token}").status_code == 404
-    assert post(plain, "approve", token).status_code == 404
+    assert post(plain, "approve", token, shown="").status_code == 404
 
 
 # --- answers that do not count ---------------------------------------------------------------------------------------
@@ -595,8 +607,9 @@ def test_no_token_gets_into_the_access_log(caplog: pytest.LogCaptureFixture) -> 
             assert ana.get(f"/mail/{token}", headers={"Host": "evil.example"}).status_code == 400
             assert ana.head(f"/mail/{token}").status_code == 200
             assert ana.post(f"/mail/{token}").status_code == 405
-            assert ana.post("/mail/approve", data={"token": token}).status_code == 303
-            assert ana.post("/mail/approve", data={"token": token}).status_code == 409
+            form = {"token": token, "shown": shown_hash(approval, 0)}
+            assert ana.post("/mail/approve", data=form).status_code == 303
+            assert ana.post("/mail/approve", data=form).status_code == 409
     logged = [
         record.getMessage() for record in caplog.records if record.name.startswith(("uvicorn", "guardkit"))
     ]

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.testclient import TestClient
 
 from guardkit.core.people import Assurance
+from guardkit.core.presentation import shown_hash
 from guardkit.errors import ConfigurationError
 from guardkit.web import OIDC, WebSettings, inbox
 from tests.web.claims import DESK_STAGE, FIRST, Claims
@@ -69,7 +70,10 @@ def test_a_whole_provider_signs_somebody_in_and_the_decision_counts_as_oidc() ->
     page = client.get(f"/approvals/{approval.request.id}")
     assert "Ana Silva" in text_of(page.text)
     token = page.text.split('name="token" value="')[1].split('"')[0]
-    client.post(f"/approvals/{approval.request.id}/approve", data={"token": token, "digest": approval.digest})
+    client.post(
+        f"/approvals/{approval.request.id}/approve",
+        data={"token": token, "digest": approval.digest, "shown": shown_hash(approval, approval.version)},
+    )
     (decision,) = house.claims.now(approval).decisions
     assert (decision.person, decision.assurance) == (FIRST.id, Assurance.OIDC)
 

@@ -51,7 +51,7 @@ def test_whom_the_proxy_names_is_signed_in_and_decides_as_oidc() -> None:
     page = client.get(entered.headers["location"]).text
     client.post(
         f"/approvals/{approval.request.id}/approve",
-        data={"token": hidden(page, "token"), "digest": approval.digest},
+        data={"token": hidden(page, "token"), "digest": approval.digest, "shown": hidden(page, "shown")},
     )
     (decision,) = house.claims.now(approval).decisions
     assert (decision.person, decision.assurance) == (FIRST.id, Assurance.OIDC)

@@ -182,7 +182,11 @@ def test_the_printed_link_leads_to_a_decision_once(folder: Path, environment: di
             page = dana.get(found[1]).text
             answer = dana.post(
                 f"{found[1]}/approve",
-                data={"token": hidden(page, "token"), "digest": hidden(page, "digest")},
+                data={
+                    "token": hidden(page, "token"),
+                    "digest": hidden(page, "digest"),
+                    "shown": hidden(page, "shown"),
+                },
             )
             assert answer.status_code == 303
             assert "Approved" in text_of(dana.get(found[1]).text)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from guardkit.core.approvals import ApprovalState
+from guardkit.core.presentation import shown_hash
 from guardkit.errors import StorageError
 from guardkit.testing import MemoryStore
 from tests.web.claims import ARGS, FIRST, SECOND, Claims, Clock
@@ -53,7 +54,11 @@ def test_an_unknown_host_reaches_nothing(inbox: Inbox, ana: Visit, host: str) ->
     assert host not in answer.text or host == ""
     post = ana.client.post(
         f"/approvals/{approval.request.id}/approve",
-        data={"token": ana.form_token(), "digest": approval.digest},
+        data={
+            "token": ana.form_token(),
+            "digest": approval.digest,
+            "shown": shown_hash(approval, approval.version),
+        },
         headers={"Host": host},
     )
     assert post.status_code == 400
@@ -117,7 +122,7 @@ def test_a_form_must_come_from_here(inbox: Inbox, ana: Visit, headers: dict[str,
     del ana.client.headers["Sec-Fetch-Site"]
     answer = ana.client.post(
         f"/approvals/{approval.request.id}/approve",
-        data={"token": token, "digest": approval.digest},
+        data={"token": token, "digest": approval.digest, "shown": shown_hash(approval, approval.version)},
         headers=headers,
         follow_redirects=False,
     )
@@ -131,7 +136,7 @@ def test_a_form_must_come_from_here(inbox: Inbox, ana: Visit, headers: dict[str,
 @pytest.mark.parametrize("token", ["missing", "empty", "wrong", "another session's", "not ASCII"])
 def test_a_form_needs_its_sessions_token(inbox: Inbox, ana: Visit, action: str, token: str) -> None:
     approval = inbox.claims.ask(allowed=("approve", "edit", "reject", "respond"))
-    fields = {"digest": approval.digest, "reason": "because"}
+    fields = {"digest": approval.digest, "shown": shown_hash(approval, approval.version), "reason": "because"}
     match token:
         case "empty":
             fields["token"] = ""
@@ -152,7 +157,8 @@ def test_a_form_needs_its_sessions_token(inbox: Inbox, ana: Visit, action: str, 
 def test_without_a_session_no_form_counts(inbox: Inbox) -> None:
     approval = inbox.claims.ask()
     answer = inbox.stranger().post(
-        f"/approvals/{approval.request.id}/approve", data={"digest": approval.digest}
+        f"/approvals/{approval.request.id}/approve",
+        data={"digest": approval.digest, "shown": shown_hash(approval, approval.version)},
     )
     assert answer.status_code == 403
     assert inbox.claims.now(approval) == approval

@@ -13,7 +13,7 @@ from guardkit.core.people import Assurance
 from guardkit.core.standing import StandingApproval, StandingOffer, StandingWish
 from guardkit.errors import DecisionRefusedError
 from tests.architecture.source import PACKAGE
-from tests.web.callers import TOKEN_STAGE, Caller, Office, kind_of
+from tests.web.callers import TOKEN_STAGE, Caller, Office, kind_of, seen
 from tests.web.claims import BYSTANDER, FINANCE_STAGE, FIRST, OUTSIDER, REQUESTER, SECOND, THIRD, Claims
 from tests.web.visits import Inbox, Visit, text_of
 
@@ -189,7 +189,7 @@ def office(claims: Claims) -> Office:
 
 
 def _decide(caller: Caller, approval: Approval, key: str | None = None, **said: Any) -> Any:
-    body = {"decision": "approve", "version": approval.version, "digest": approval.digest, **said}
+    body = {"decision": "approve", **seen(approval), **said}
     return caller.post(f"/approvals/{approval.request.id}/decisions", body, key)
 
 

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from guardkit.core.approvals import Approval
 from guardkit.core.people import Person
+from guardkit.core.presentation import present, presentation_hash
 from guardkit.web import OneTimeLink, WebSettings, inbox
 from tests.web.claims import FIRST, Claims
 
@@ -72,10 +73,11 @@ class Visit:
         return hidden(self.get("/").text, "token")
 
     def post(self, approval: Approval, action: str, **fields: str) -> Any:
-        """Post a form of the approval's page; `token` and `digest` as the page has them, unless given."""
+        """Post a form of the approval's page; `token`, `digest` and `shown` as the page has them, unless given."""
         if "token" not in fields:
             fields = {"token": self.form_token(), **fields}
-        fields = {"digest": approval.digest, **fields}
+        shown = presentation_hash(present(self.inbox.claims.now(approval)))
+        fields = {"digest": approval.digest, "shown": shown, **fields}
         return self.client.post(
             f"/approvals/{approval.request.id}/{action}", data=fields, follow_redirects=False
         )

@@ -74,7 +74,7 @@ class Writer:
             approval,
             delivery.stage,
             by_link=f"{self.inbox}/mail/{self.links.token(link)}",
-            inbox=self._record(approval),
+            inbox=self._record(approval, delivery.id),
         )
         card = self._card(approval, leads_to[0].url)
         sheet = Sheet(card=card, ways=leads_to)
@@ -239,9 +239,9 @@ class Writer:
         card = card.model_copy(update={"said": said})
         return fitted(card, characters=_CHARACTERS, values=_VALUES)
 
-    def _record(self, approval: Approval) -> str:
-        """The approval in the inbox, behind a sign-in."""
-        return self.host.link(approval) or self.inbox
+    def _record(self, approval: Approval, delivery: str | None = None) -> str:
+        """The approval in the inbox, behind a sign-in; `delivery` is the one whose mail leads there."""
+        return self.host.link(approval, delivery) or self.inbox
 
     def _message(
         self, person: Person, sheet: Sheet, *, subject: str, copy: str, earlier: Sequence[str]

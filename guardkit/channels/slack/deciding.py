@@ -8,9 +8,11 @@ from guardkit.channels.slack.api import SlackError
 from guardkit.channels.slack.people import WORDS, People, Unverified
 from guardkit.channels.slack.tickets import Ticket
 from guardkit.channels.words import refusal
-from guardkit.core.approvals import Approval, ApprovalState, DecisionKind, shown_digest
+from guardkit.core.approvals import Approval, ApprovalState, DecisionKind
 from guardkit.core.people import Assurance
+from guardkit.core.presentation import shown_hash
 from guardkit.core.values import JsonObject
+from guardkit.core.versions import shown_digest
 from guardkit.errors import DecisionRefusedError, GuardkitError, UnknownApprovalError
 
 _NOT_SAID = "Slack did not say who you are. Nothing was changed; please try again."
@@ -95,6 +97,8 @@ class Deciding:
                 reason=reason,
                 args=args,
                 delivery=ticket.delivery,
+                shown=shown_hash(approval, ticket.version),
+                overtaken=True,
             )
         except (DecisionRefusedError, UnknownApprovalError) as error:
             return self._refused(approval, error)

@@ -25,12 +25,13 @@ from guardkit.channels.slack.payloads import Submission
 from guardkit.channels.slack.tickets import Ticket
 from guardkit.channels.words import refusal
 from guardkit.core.answers import changes_between, read_fields, with_changes
-from guardkit.core.approvals import Approval, DecisionKind, shown_digest
+from guardkit.core.approvals import Approval, DecisionKind
 from guardkit.core.digest import canonical
 from guardkit.core.fields import fields_of
 from guardkit.core.presentation import schema_order
 from guardkit.core.rows import Change, changes
 from guardkit.core.values import JsonObject
+from guardkit.core.versions import shown_digest
 from guardkit.core.visible import human
 from guardkit.errors import CanonicalError, DecisionRefusedError, UnknownApprovalError
 
@@ -85,7 +86,7 @@ class Forms:
         fields = fields_of(approval.request.args_schema, approval.args)
         form = edit_modal(fields, ticket, _title(approval)) if fits(fields) else None
         if form is None or size([form]) > 4 * SIZE:
-            return notice_modal(_TOO_LARGE, self._host.link(approval))
+            return notice_modal(_TOO_LARGE, self._host.link(approval, ticket.delivery))
         return form
 
     def next(self, submission: Submission) -> Result:
@@ -134,7 +135,7 @@ class Forms:
         comment = approval.request.needs_comment("edit")
         view = confirm_modal(shown, carried, _title(approval), comment=comment)
         if length(carried) > LONGEST or size([view]) > SIZE:
-            view = notice_modal(_TOO_LARGE, self._host.link(approval))
+            view = notice_modal(_TOO_LARGE, self._host.link(approval, ticket.delivery))
         return Result(body={"response_action": "update", "view": view})
 
     def _confirmed(self, submission: Submission, approval: Approval, ticket: Ticket, carried: str) -> Result:

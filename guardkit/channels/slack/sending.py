@@ -93,9 +93,9 @@ class Sender:
         if failures:
             raise failures[0]
 
-    def card(self, approval: Approval) -> Card:
-        """An approval as messages show it."""
-        return compose(approval, link=self._host.link(approval), who=self._host.who)
+    def card(self, approval: Approval, delivery: str | None = None) -> Card:
+        """An approval as messages show it; `delivery` is the id of the one that has brought the message."""
+        return compose(approval, link=self._host.link(approval, delivery), who=self._host.who)
 
     def _update(self, approval: Approval) -> Iterator[ChannelError]:
         """Change every copy that shows less than is known; yields what went wrong."""
@@ -105,7 +105,8 @@ class Sender:
             if post.address is None or post.version > approval.version or shows:
                 continue
             try:
-                self._copies.change(approval, post, self._draw(approval, offer=is_open), is_open=is_open)
+                drawing = self._draw(approval, post.delivery, offer=is_open)
+                self._copies.change(approval, post, drawing, is_open=is_open)
             except ChannelError as error:
                 yield error
 
@@ -124,7 +125,7 @@ class Sender:
             for post in self._copies.of(approval)
             if post.stage == delivery.stage and post.address is not None
         }
-        drawing = self._draw(approval, offer=True)
+        drawing = self._draw(approval, delivery.id, offer=True)
         if self._look.conversation is not None:
             if self._look.conversation not in reached:
                 yield from self._write(delivery, approval, drawing, self._look.conversation, None)
@@ -213,8 +214,9 @@ class Sender:
         by = self._host.speaker(said[-1])
         return _said(f"{card.status.capitalize()} by {by}.", reason, fallback(card))
 
-    def _draw(self, approval: Approval, *, offer: bool) -> Drawing:
-        return draw(self.card(approval), offer=offer, confirm=self._look.confirm, values=self._look.values)
+    def _draw(self, approval: Approval, delivery: str | None, *, offer: bool) -> Drawing:
+        card = self.card(approval, delivery)
+        return draw(card, offer=offer, confirm=self._look.confirm, values=self._look.values)
 
 
 def _end(approval: Approval) -> ApprovalState:

@@ -21,10 +21,12 @@ from guardkit.channels.teams.identity import Identities, Known
 from guardkit.channels.teams.outbox import Drawing
 from guardkit.channels.words import refusal
 from guardkit.core.answers import Reading
-from guardkit.core.approvals import Approval, DecisionKind, shown_digest
+from guardkit.core.approvals import Approval, DecisionKind
 from guardkit.core.people import Assurance
+from guardkit.core.presentation import shown_hash
 from guardkit.core.runs import Post
 from guardkit.core.values import Json, JsonObject
+from guardkit.core.versions import shown_digest
 from guardkit.errors import ChannelError, DecisionRefusedError, StorageError, UnknownApprovalError
 
 log = logging.getLogger("guardkit.teams")
@@ -100,12 +102,13 @@ class Answering:
         if approval is None or digest is None or not self._concerns(approval, known):
             return self._refused(click, known)
         post = self._copy(activity, click, approval, known)
+        delivery = None if post is None else post.delivery
         reading = self._edited(approval, click)
         args = None if reading is None else reading.args
         if _said_before(approval, known, click, digest, args):
-            return self._shown(approval, notice="")
+            return self._shown(approval, delivery, notice="")
         if reading is not None and not reading.ok and self._may_correct(approval, known, digest):
-            return self._again(approval, reading)
+            return self._again(approval, reading, delivery)
         try:
             after = self._host.desk.decide(
                 approval.request.id,
@@ -116,11 +119,13 @@ class Answering:
                 via=self._host.name if post is None else post.channel,
                 reason=click.reason,
                 args=args,
-                delivery=None if post is None else post.delivery,
+                delivery=delivery,
+                shown=shown_hash(approval, click.version),
+                overtaken=True,
             )
         except DecisionRefusedError as error:
-            return self._explained(error, approval, known, click, digest, args)
-        return self._shown(after, notice="" if after.state.settled else _THANKS)
+            return self._explained(error, approval, known, click, digest, args, delivery)
+        return self._shown(after, delivery, notice="" if after.state.settled else _THANKS)
 
     def _concerns(self, approval: Approval, known: Known) -> bool:
         if known.person is None:
@@ -171,23 +176,26 @@ class Answering:
         click: Click,
         digest: str,
         args: JsonObject | None,
+        delivery: str | None,
     ) -> HttpReply:
         now = self._host.store.find(before.request.id) or before
         if _said_before(now, known, click, digest, args):
-            return self._shown(now, notice="")  # the same click came twice at the same moment
+            return self._shown(now, delivery, notice="")  # the same click came twice at the same moment
         if error.reason not in _SEEN_AGAIN:
             return _toast(refusal(error))
-        return self._shown(now, notice=refusal(error), decides=error.reason in _OPEN_AGAIN)
+        return self._shown(now, delivery, notice=refusal(error), decides=error.reason in _OPEN_AGAIN)
 
-    def _again(self, approval: Approval, reading: Reading) -> HttpReply:
+    def _again(self, approval: Approval, reading: Reading, delivery: str | None) -> HttpReply:
         """The card once more, with what is wrong in words, and in the form what was written."""
         wrong = [f"{field.label}: {field.error}" for field in reading.fields if field.error is not None]
         told = ("Nothing was decided. Please correct the values.", *wrong, *reading.problems)
-        sheet = self._drawing.sheet(approval)
+        sheet = self._drawing.sheet(approval, delivery=delivery)
         return _card(replace(sheet, fields=reading.fields, notices=(*told[:12], *sheet.notices)))
 
-    def _shown(self, approval: Approval, *, notice: str, decides: bool = False) -> HttpReply:
-        sheet = self._drawing.sheet(approval)
+    def _shown(
+        self, approval: Approval, delivery: str | None, *, notice: str, decides: bool = False
+    ) -> HttpReply:
+        sheet = self._drawing.sheet(approval, delivery=delivery)
         if not decides:
             sheet = replace(sheet, card=sheet.card.model_copy(update={"choices": ()}))
         return _card(replace(sheet, notices=(notice, *sheet.notices) if notice else sheet.notices))

@@ -65,18 +65,19 @@ class Drawing:
     def __init__(self, host: ChannelHost) -> None:
         self._host = host
 
-    def card(self, approval: Approval) -> Card:
-        """The approval, as every channel draws it."""
-        return compose(approval, link=self._host.link(approval), who=self._host.who)
+    def card(self, approval: Approval, delivery: str | None = None) -> Card:
+        """The approval, as every channel draws it; `delivery` is the id of the one that has brought the message."""
+        return compose(approval, link=self._host.link(approval, delivery), who=self._host.who)
 
-    def sheet(self, approval: Approval, *, stage: int | None = None) -> Sheet:
+    def sheet(self, approval: Approval, *, stage: int | None = None, delivery: str | None = None) -> Sheet:
         """What Teams shows of it.
 
         Args:
             approval: as it stands.
             stage: whose message it is; one whose stage is not waiting offers nothing to decide. By default all that wait.
+            delivery: id of the delivery that has brought the message.
         """
-        card = self.card(approval)
+        card = self.card(approval, delivery)
         waiting = [place for place in approval.waiting() if stage in (None, place)]
         if not waiting or approval.state.settled:
             return Sheet(card=card.model_copy(update={"choices": ()}))
@@ -146,7 +147,8 @@ class Outbox:
         waits = delivery.stage in approval.waiting() and not approval.state.settled
         asks = waits and delivery.kind in ("ask", "remind")
         recipients = list(self._recipients(approval, delivery.stage)) if asks else []
-        bringing = _Bringing(delivery, approval, self._drawing.sheet(approval, stage=delivery.stage), until)
+        sheet = self._drawing.sheet(approval, stage=delivery.stage, delivery=delivery.id)
+        bringing = _Bringing(delivery, approval, sheet, until)
         # What is new is posted before what it replaces loses its buttons.
         known = self._copies(delivery)
         for recipient in recipients:
@@ -240,7 +242,9 @@ class Outbox:
 
     def _show(self, bringing: _Bringing, post: Post, replaced: str | None) -> None:
         """Bring a copy up to date, and remember what came of it."""
-        sheet = bringing.sheet
+        # A copy leads to the inbox as the answer to the message that it is.
+        own = {"link": self._host.link(bringing.approval, post.delivery)}
+        sheet = replace(bringing.sheet, card=bringing.sheet.card.model_copy(update=own))
         if replaced is not None:
             sheet = replace(sheet, card=sheet.card.model_copy(update={"choices": ()}), notices=(replaced,))
         try:

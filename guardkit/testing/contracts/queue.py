@@ -151,6 +151,24 @@ class QueueContract:
         )
         expect(list(store.messages("other", "t")), [], "another tenant's messages")
 
+    def test_what_was_sent_about_a_question_is_told_with_what_it_showed(self, store: Store) -> None:
+        approval, other = samples.paused(store)[0], samples.paused(store, "u")[0]
+        expect(list(store.messages_about(approval)), [], "messages before one is taken")
+        taken = {delivery.approval_id: delivery for delivery in store.deliveries()}
+        (waiting,) = store.messages_about(approval)
+        expect((waiting.id, waiting.rendered), (taken[approval.request.id].id, None), "one on its way")
+        store.delivered(taken[approval.request.id], error=None, rendered="a" * 64)
+        store.delivered(taken[other.request.id], error=None, rendered="b" * 64)
+        (sent,) = store.messages_about(approval)
+        expect((sent.approval_id, sent.rendered), (approval.request.id, "a" * 64), "what it showed")
+        expect(sent, store.messages(TENANT, "t")[0], "as it is told of the thread")
+        foreign = approval.request.model_copy(update={"tenant": "other"})
+        expect(
+            list(store.messages_about(approval.model_copy(update={"request": foreign}))),
+            [],
+            "another tenant's messages",
+        )
+
     def test_a_message_of_an_escalation_is_told_as_one(self, store: Store) -> None:
         run = samples.opened(store).run
         late = Escalation(after=1.2, approvers=("head@example.com",), channels=("desk", "heads"))

@@ -261,16 +261,24 @@ class MemoryQueue(MemoryState):
     def messages(self, tenant: str, thread_id: str) -> Sequence[Message]:
         """Every delivery about a thread's questions that was tried, in the order in which they went out."""
         with self._lock:
-            tried = [
-                one
-                for one in self._messages.values()
-                if one.delivery.attempts > 0
-                and self._approvals[one.delivery.approval_id].request.thread_id == thread_id
-                and one.delivery.tenant == tenant
-            ]
+            return self._told(
+                lambda one: (
+                    self._approvals[one.approval_id].request.thread_id == thread_id and one.tenant == tenant
+                )
+            )
+
+    def messages_about(self, approval: Approval) -> Sequence[Message]:
+        """Every delivery about one question that was tried, in the order in which they went out."""
+        request = approval.request
+        with self._lock:
+            return self._told(lambda one: (one.approval_id, one.tenant) == (request.id, request.tenant))
+
+    def _told(self, wanted: Callable[[Delivery], bool]) -> Sequence[Message]:
+        tried = [one for one in self._messages.values() if one.delivery.attempts > 0 and wanted(one.delivery)]
         tried.sort(key=lambda one: (one.delivered_at is None, one.delivered_at or 0.0))
         return [
             Message(
+                id=one.delivery.id,
                 approval_id=one.delivery.approval_id,
                 channel=one.delivery.channel,
                 kind=one.delivery.kind,
@@ -278,6 +286,7 @@ class MemoryQueue(MemoryState):
                 escalation=one.number if one.delivery.kind == "ask" else 0,
                 attempts=one.delivery.attempts,
                 delivered_at=one.delivered_at,
+                rendered=self.rendered.get(one.delivery.id),
                 error=one.error,
             )
             for one in tried

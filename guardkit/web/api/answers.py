@@ -3,15 +3,7 @@
 from datetime import datetime
 
 from guardkit.core.allowances import wished
-from guardkit.core.approvals import (
-    Approval,
-    ApprovalState,
-    DecisionKind,
-    OnExpiry,
-    Order,
-    SaidKind,
-    shown_digest,
-)
+from guardkit.core.approvals import Approval, ApprovalState, DecisionKind, OnExpiry, Order, SaidKind
 from guardkit.core.audit import AuditEntry
 from guardkit.core.deciding import state_after
 from guardkit.core.digest import canonical
@@ -20,6 +12,8 @@ from guardkit.core.presentation import present, presentation_hash
 from guardkit.core.principals import Principal
 from guardkit.core.runs import StopOrder, StopScope
 from guardkit.core.values import JsonObject, Value
+from guardkit.core.versions import shown_digest
+from guardkit.web.api.decided import Decided
 from guardkit.web.api.moments import moment
 from guardkit.web.api.standing_answers import StandingOffered
 from guardkit.web.trail import Aftermath
@@ -89,32 +83,6 @@ class Stage(Value):
 
     status: str
     """`done`, `waiting`, `later` or `closed`."""
-
-
-class Decided(Value):
-    """What one person said."""
-
-    decision: SaidKind
-    person: str
-    on_behalf_of: str | None
-    """For whom, if a delegate said it for somebody who is away."""
-
-    stage: int
-    at: datetime
-    via: str
-    assurance: Assurance
-    comment: str | None
-    exemption: str | None
-    """The policy's reason for which whoever asked could say it, if that is who said it."""
-
-    digest: str
-    """The digest that was on the person's screen."""
-
-    arguments: JsonObject | None
-    """With `edit`: the arguments from then on."""
-
-    standing: str | None
-    """What was added of actions like it, in words."""
 
 
 class Execution(Value):
@@ -378,6 +346,8 @@ def detail(approval: Approval, shown: ApprovalItem, after: Aftermath | None) -> 
                 comment=said.reason,
                 exemption=said.exemption,
                 digest=said.digest,
+                presentation_hash=said.shown,
+                delivery=said.delivery,
                 arguments=said.args,
                 standing=None if said.standing is None else wished(said.standing),
             )

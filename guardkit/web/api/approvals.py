@@ -184,6 +184,7 @@ class Approvals:
                 args=said.arguments,
                 delivery=call.mark,
                 version=said.version,
+                shown=said.presentation_hash,
                 standing=None if said.standing is None else StandingWish(**said.standing.model_dump()),
             )
         except DecisionRefusedError as error:

@@ -52,6 +52,7 @@ class Emergencies:
                 via="api",
                 delivery=call.mark,
                 version=said.version,
+                shown=said.presentation_hash,
             )
         except DecisionRefusedError as error:
             raise refused(error, self._store.find(approval.request.id)) from error

@@ -139,7 +139,10 @@ DECIDE = Operation(
     method="POST",
     path="/approvals/{id}/decisions",
     summary="Decide as the token's person",
-    text="At assurance `api_token`: a stage that asks for more refuses it. `version` and `digest` are those that were shown.",
+    text=(
+        "At assurance `api_token`: a stage that asks for more refuses it. `version`, `digest` and `presentation_hash` "
+        "are those that were shown."
+    ),
     scope=TokenScope.APPROVALS_DECIDE,
     query=requests.Nothing,
     body=requests.NewDecision,

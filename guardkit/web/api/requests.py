@@ -184,6 +184,9 @@ class NewDecision(Value):
     digest: Digest
     """`digest` of the approval that was shown."""
 
+    presentation_hash: Digest
+    """`presentation_hash` of the approval that was shown; signed with the decision."""
+
     comment: Comment | None = None
     """Required with `reject` and `respond`."""
 
@@ -202,6 +205,9 @@ class Breaking(Value):
 
     digest: Digest
     """`digest` of the approval that was shown."""
+
+    presentation_hash: Digest
+    """`presentation_hash` of the approval that was shown; signed with the decision."""
 
     reason: Comment
     """What the emergency is. The policy says how long it is at least."""

@@ -106,6 +106,8 @@ def test_people_are_called_by_name_and_approvals_by_their_page() -> None:
     assert found.who("ANA.silva@corp.example") == "Ana Silva"
     assert found.who("no\u202ebody") == "no⟨U+202E⟩body"
     assert found.link(approval) == f"https://inbox.example/approvals/{approval.request.id}"
+    named = f"https://inbox.example/approvals/{approval.request.id}?delivery=d%2F1"
+    assert found.link(approval, "d/1") == named
     assert host(claims).link(approval) is None
 
 

@@ -69,7 +69,12 @@ def test_what_waits_is_there_for_machines(line: Line, desk: Desk) -> None:
     approval = desk.start("t-1")
     (listed,) = json.loads(line("approvals", "list", "--json").out)
     shown = json.loads(line("approvals", "show", approval.request.id, "--json").out)
-    assert listed == shown
+    assert listed == {name: shown[name] for name in listed}
+    assert (set(shown) - set(listed), shown["messages"], shown["decisions"]) == (
+        {"messages", "decisions"},
+        [],
+        [],
+    )
     assert (shown["id"], shown["digest"], shown["state"]) == (approval.request.id, approval.digest, "pending")
     assert json.loads(line("approvals", "list", "--json", "--tenant", "other").out) == []
 
@@ -78,7 +83,7 @@ def test_an_edit_at_the_command_line_changes_what_runs(line: Line, desk: Desk) -
     approval = desk.start("t-1")
     decided = line(
         "approvals", "decide", approval.request.id, "edit", "--as", "dana@example.com",
-        "--args", '{"claim": "C-2"}',
+        "--digest", approval.digest, "--args", '{"claim": "C-2"}',
     )  # fmt: skip
     assert (decided.status, decided.err) == (0, "")
     desk.go_on("t-1")
@@ -92,7 +97,10 @@ def test_questions_are_watched_as_they_come_and_go(line: Line, desk: Desk) -> No
         seen = _until(watching.stdout, first.request.id)
         second = desk.start("t-2")
         seen += _until(watching.stdout, second.request.id)
-        line("approvals", "decide", first.request.id, "reject", "--as", "dana@example.com", "--reason", "no")
+        line(
+            "approvals", "decide", first.request.id, "reject", "--as", "dana@example.com", "--reason", "no",
+            "--digest", first.digest,
+        )  # fmt: skip
         seen += _until(watching.stdout, "rejected")
         watching.send_signal(signal.SIGINT)
         assert watching.wait(30) == 0
@@ -108,28 +116,29 @@ def _until(stream: IO[str], text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "says", "status"),
     [
-        (["edit", "--as", "dana@example.com"], "--args goes with edit"),
-        (["approve", "--as", "dana@example.com", "--args", '{"cents": 5}'], "--args goes with edit"),
-        (["edit", "--as", "dana@example.com", "--args", "{"], "not JSON"),
-        (["edit", "--as", "dana@example.com", "--args", "[1]"], "not a JSON object"),
-        (["edit", "--as", "dana@example.com", "--args", "{}"], "not a JSON object"),
-        (["edit", "--as", "dana@example.com", "--args", '{"cents": "many"}'], "args.cents"),
-        (["edit", "--as", "dana@example.com", "--args", '{"centz": 5}'], "args.centz"),
-        (["approve", "--as", "dana@example.com", "--digest", "0" * 12], "another action"),
-        (["approve", "--as", "dana@example.com", "--digest", "abc"], "12 hex digits"),
-        (["approve", "--as", "mallory@example.com"], "nobody is known by this identity"),
-        (["reject", "--as", "dana@example.com"], "reason"),
-        (["maybe", "--as", "dana@example.com"], "'maybe'"),
+        (["edit", "--as", "dana@example.com"], "--args goes with edit", 2),
+        (["approve", "--as", "dana@example.com", "--args", '{"cents": 5}'], "--args goes with edit", 2),
+        (["edit", "--as", "dana@example.com", "--args", "{"], "not JSON", 2),
+        (["edit", "--as", "dana@example.com", "--args", "[1]"], "not a JSON object", 2),
+        (["edit", "--as", "dana@example.com", "--args", "{}"], "not a JSON object", 2),
+        (["edit", "--as", "dana@example.com", "--args", '{"cents": "many"}'], "args.cents", 2),
+        (["edit", "--as", "dana@example.com", "--args", '{"centz": 5}'], "args.centz", 2),
+        (["approve", "--as", "dana@example.com", "--digest", "0" * 12], "others have answered", 6),
+        (["approve", "--as", "dana@example.com", "--digest", "abc"], "12 hex digits", 2),
+        (["approve", "--as", "mallory@example.com"], "nobody is known by this identity", 5),
+        (["reject", "--as", "dana@example.com"], "reason", 2),
+        (["maybe", "--as", "dana@example.com"], "'maybe'", 2),
     ],
 )
 def test_a_decision_that_does_not_hold_is_refused(
-    line: Line, desk: Desk, words: list[str], says: str
+    line: Line, desk: Desk, words: list[str], says: str, status: int
 ) -> None:
     approval = desk.start("t-1")
-    refused = line("approvals", "decide", approval.request.id, *words)
-    assert refused.status == 2
+    looked_at = [] if "--digest" in words else ["--digest", approval.digest]
+    refused = line("approvals", "decide", approval.request.id, *words, *looked_at)
+    assert refused.status == status
     assert says in refused.err
     assert len(refused.err.strip().splitlines()) == 1
     assert line("approvals", "list").out.count("pending") == 1
@@ -138,7 +147,16 @@ def test_a_decision_that_does_not_hold_is_refused(
 def test_nobody_decides_without_the_key(line: Line, desk: Desk) -> None:
     approval = desk.start("t-1")
     del line.environment["GUARDKIT_DECISION_KEY"]
-    refused = line("approvals", "decide", approval.request.id, "approve", "--as", "dana@example.com")
+    refused = line(
+        "approvals",
+        "decide",
+        approval.request.id,
+        "approve",
+        "--as",
+        "dana@example.com",
+        "--digest",
+        approval.digest,
+    )
     assert refused.status == 2
     assert "GUARDKIT_DECISION_KEY" in refused.err
 
@@ -176,7 +194,16 @@ def test_a_stop_says_one_thing_to_stop(line: Line, words: list[str]) -> None:
 def test_an_operator_settles_an_effect_in_doubt(line: Line, desk: Desk, outcome: str) -> None:
     approval = desk.start("t-1")
     desk.doubtful.append("dead")
-    line("approvals", "decide", approval.request.id, "approve", "--as", "dana@example.com")
+    line(
+        "approvals",
+        "decide",
+        approval.request.id,
+        "approve",
+        "--as",
+        "dana@example.com",
+        "--digest",
+        approval.digest,
+    )
     ended = desk.go_on("t-1")
     assert isinstance(ended, NoResult)
     assert ended.reason == "effect_in_doubt"
@@ -248,7 +275,16 @@ def test_an_effect_is_shown_with_the_key_that_the_outside_knows(line: Line, desk
 
 def test_the_key_that_is_shown_is_the_one_that_the_tool_was_handed(line: Line, desk: Desk) -> None:
     approval = desk.start("t-1")
-    line("approvals", "decide", approval.request.id, "approve", "--as", "dana@example.com")
+    line(
+        "approvals",
+        "decide",
+        approval.request.id,
+        "approve",
+        "--as",
+        "dana@example.com",
+        "--digest",
+        approval.digest,
+    )
     desk.go_on("t-1")
     (record,) = desk.guard.store.effects()
     told = json.loads(line("effects", "show", record.key, "--json").out)

@@ -34,6 +34,7 @@ def test_what_was_shown_is_approved(office: Office) -> None:
     assert taken["presentation_hash"] == seen["presentation_hash"] == hash_of(approval)
     assert taken["changes"] == []
     now = office.now(approval)
+    assert (now.decisions[0].shown, now.decisions[0].delivery) == (taken["presentation_hash"], "cli")
     assert (now.state, now.decisions[0].reason, now.decisions[0].via) == (
         ApprovalState.APPROVED,
         "fine",
@@ -44,10 +45,10 @@ def test_what_was_shown_is_approved(office: Office) -> None:
 @pytest.mark.parametrize(("verb", "state"), [("reject", "rejected"), ("respond", "responded")])
 def test_a_no_and_an_answer_have_words(office: Office, verb: str, state: str) -> None:
     approval = office.ask(allowed=("approve", "edit", "reject", "respond"))
-    silent = office(verb, approval.request.id, "--as", "dana", "--yes")
+    silent = office(verb, approval.request.id, *shown(approval))
     assert (silent.status, office.now(approval).state) == (2, ApprovalState.PENDING)
     assert "needs a reason" in silent.err
-    done = office(verb, approval.request.id, "--as", "dana", "--yes", "--reason", "not this one")
+    done = office(verb, approval.request.id, *shown(approval), "--reason", "not this one")
     assert (done.status, done.err) == (0, "")
     assert done.out.endswith(f"approval is {state}\n")
     assert office.now(approval).decisions[0].reason == "not this one"
@@ -123,7 +124,9 @@ def test_part_of_an_id_is_enough_unless_several_begin_so(office: Office) -> None
     first, second = office.ask(id=f"abcd1{'0' * 27}"), office.ask(id=f"abcd2{'0' * 27}")
     elsewhere = office.ask(id=f"abcd3{'0' * 27}", tenant="north")
     assert json.loads(office("show", "abcd2", "--json").out)["id"] == second.request.id
-    refused = office("reject", "abcd", "--as", "dana", "--yes", "--reason", "r", "--json")
+    refused = office(
+        "reject", "abcd", "--as", "dana", "--yes", "--digest", "0" * 12, "--reason", "r", "--json"
+    )
     assert refused.status == 3
     assert json.loads(refused.out)["error"] == "ambiguous_approval"
     assert json.loads(refused.out)["candidates"] == [first.request.id, second.request.id]
@@ -139,6 +142,10 @@ def test_part_of_an_id_is_enough_unless_several_begin_so(office: Office) -> None
     ("words", "says"),
     [
         (["approve", "--yes"], "nothing about what was looked at"),
+        (["reject", "--yes", "--reason", "r"], "nothing about what was looked at"),
+        (["respond", "--yes", "--reason", "r"], "nothing about what was looked at"),
+        (["reject", "--reason", "r"], "--shown with the presentation_hash"),
+        (["edit", "--set", "cents=1"], "--shown with the presentation_hash"),
         (["edit", "--yes", "--set", "cents=1"], "nothing about what was looked at"),
         (["approve"], "standard input is no terminal"),
         (["approve", "--yes", "--shown", "abc"], "64 hex digits"),
@@ -230,7 +237,7 @@ def test_lists_are_narrowed_bounded_and_in_order(office: Office) -> None:
     asked = [office.ask(agent=f"agent-{number % 2}") for number in range(5)]
     north = office.ask(tenant="north")
     settled = office.ask()
-    assert office("reject", settled.request.id, "--as", "dana", "--yes", "--reason", "r").status == 0
+    assert office("reject", settled.request.id, *shown(settled), "--reason", "r").status == 0
 
     def ids(*words: str) -> list[str]:
         listed = office("list", "--json", *words)
@@ -312,3 +319,41 @@ def test_what_is_long_is_cut_visibly_and_shown_whole_when_asked(office: Office) 
     assert "PAYLOAD" not in seen
     assert f"shown {hash_of(approval)}" in seen
     assert "PAYLOAD" in office("show", approval.request.id, "--whole").out
+
+
+@pytest.mark.promise("P6")
+def test_which_message_showed_what_and_which_decision_names_it_is_told(office: Office) -> None:
+    approval = office.ask()
+    (message,) = office.store.deliveries()
+    office.store.delivered(message, error=None, rendered=hash_of(approval))
+    office.decide(approval, "dana", delivery=message.id, shown=hash_of(approval))
+    told = json.loads(office("show", approval.request.id, "--json").out)
+    (sent, *_) = told["messages"]
+    assert (sent["id"], sent["kind"], sent["stage"], sent["rendered"]) == (
+        message.id, "ask", 1, hash_of(approval),
+    )  # fmt: skip
+    (said,) = told["decisions"]
+    assert (said["person"], said["delivery"], said["shown"]) == ("dana", message.id, hash_of(approval))
+    seen = office("show", approval.request.id).out
+    assert f"message {message.id[:12]}  ask by desk, stage 1" in seen
+    assert f"rendered {hash_of(approval)[:12]}" in seen
+    assert f"approve, delivery {message.id[:12]}, shown {hash_of(approval)[:12]}" in seen
+
+
+@pytest.mark.promise("P6")
+@pytest.mark.parametrize("kind", ["approve", "reject", "respond", "edit"])
+def test_nobody_decides_blind_by_a_word(office: Office, kind: str) -> None:
+    approval = office.ask(allowed=("approve", "edit", "reject", "respond"))
+    words = ["decide", approval.request.id, kind, "--as", "dana", "--reason", "r"]
+    words += ["--args", '{"cents": 5}'] if kind == "edit" else []
+    refused = office(*words)
+    assert (refused.status, office.now(approval).decisions) == (2, ())
+    assert "--shown with the presentation_hash" in refused.err
+    old = office(*words, "--shown", "0" * 64)
+    assert (old.status, office.now(approval).decisions) == (6, ())
+    assert office(*words, "--digest", approval.digest).status == 0
+    assert office.now(approval).decisions[0].shown is None, "nobody said what else was looked at"
+    other = office.ask(allowed=("approve", "edit", "reject", "respond"))
+    words[1] = other.request.id
+    assert office(*words, "--shown", hash_of(other)).status == 0
+    assert office.now(other).decisions[0].shown == hash_of(other)

@@ -35,7 +35,17 @@ def typed(line: Line, *words: str) -> Result:
 
 def done(line: Line, desk: Desk, thread: str) -> None:
     approval = desk.start(thread)
-    said = typed(line, "approvals", "decide", approval.request.id, "approve", "--as", "dana@example.com")
+    said = typed(
+        line,
+        "approvals",
+        "decide",
+        approval.request.id,
+        "approve",
+        "--as",
+        "dana@example.com",
+        "--digest",
+        approval.digest,
+    )
     assert said.exit_code == 0, said.output
     assert isinstance(desk.go_on(thread), Finished)
 

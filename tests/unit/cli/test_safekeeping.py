@@ -37,7 +37,16 @@ def test_a_copy_made_under_eight_writers_verifies_and_its_paused_thread_goes_on(
     assert (verified.status, "intact contract" in verified.out or "intact" in verified.out) == (0, True)
     checked = line("db", "check")
     assert checked.status == 0, checked.out
-    decided = line("approvals", "decide", approval.request.id, "approve", "--as", "dana@example.com")
+    decided = line(
+        "approvals",
+        "decide",
+        approval.request.id,
+        "approve",
+        "--as",
+        "dana@example.com",
+        "--digest",
+        approval.digest,
+    )
     assert decided.status == 0, decided.err
     assert isinstance(desk.go_on("paused"), Finished)
     assert desk.paid == ["C-[red]1"]

@@ -77,7 +77,16 @@ def test_a_dump_made_under_eight_writers_verifies_elsewhere_and_its_paused_threa
         verified = line("audit", "verify")
         assert (verified.status, "intact default" in verified.out) == (0, True), verified
         assert [one for one in inspect_database(elsewhere) if not one.ok] == []
-        decided = line("approvals", "decide", approval.request.id, "approve", "--as", "dana@example.com")
+        decided = line(
+            "approvals",
+            "decide",
+            approval.request.id,
+            "approve",
+            "--as",
+            "dana@example.com",
+            "--digest",
+            approval.digest,
+        )
         assert decided.status == 0, decided
         with opened_desk(line, elsewhere) as desk:
             assert isinstance(desk.go_on("paused"), Finished)

@@ -18,7 +18,7 @@ import pytest
 
 from guardkit.core.approvals import ApprovalState
 from tests.demo.test_demo import Terminal
-from tests.unit.cli.office import ARGS, Office
+from tests.unit.cli.office import ARGS, Office, hash_of
 
 WIDTH = 80
 
@@ -167,3 +167,14 @@ def test_a_terminal_without_unicode_is_shown_codes(office: Office) -> None:
     with terminal(office, "show", approval.request.id, PYTHONIOENCODING="latin-1") as seen:
         assert seen.end() == 0
         seen.see(r"(\\u2192)")
+
+
+def test_a_word_without_a_hash_is_asked_for_at_a_terminal(office: Office) -> None:
+    approval = office.ask()
+    with terminal(office, "decide", approval.request.id, "approve", "--as", "dana") as seen:
+        seen.see(r"(Approve: Pay claim, as dana\? \[y/N\])")
+        seen.type("y")
+        assert seen.end() == 0
+    assert "48000" in seen.text
+    (said,) = office.now(approval).decisions
+    assert (said.shown, said.delivery) == (hash_of(approval), "cli")

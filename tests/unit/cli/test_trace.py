@@ -22,7 +22,16 @@ def test_an_approved_payment_is_told_from_proposal_to_outcome(line: Line, desk: 
     approval = desk.start("t-[1]")
     waiting = _told(line, "t-[1]")
     assert [turn.status.value for turn in waiting.turns] == ["paused"]
-    line("approvals", "decide", approval.request.id, "approve", "--as", "dana@example.com")
+    line(
+        "approvals",
+        "decide",
+        approval.request.id,
+        "approve",
+        "--as",
+        "dana@example.com",
+        "--digest",
+        approval.digest,
+    )
     desk.go_on("t-[1]")
 
     (turn,) = _told(line, "t-[1]").turns
@@ -129,7 +138,7 @@ class Tags(HTMLParser):
 def test_the_page_is_one_file_in_which_nothing_of_the_thread_is_markup(line: Line, desk: Desk) -> None:
     thread = "<script>alert(1)</script>"
     approval = desk.start(thread)
-    line("approvals", "decide", approval.request.id, "edit", "--as", "dana@example.com", "--args",
+    line("approvals", "decide", approval.request.id, "edit", "--as", "dana@example.com", "--digest", approval.digest, "--args",
          json.dumps({"claim": '"><img src=x onerror=alert(2)>'}))  # fmt: skip
     desk.go_on(thread)
     ran = line("trace", thread, "--html", "page.html")
@@ -151,7 +160,16 @@ def test_the_page_is_one_file_in_which_nothing_of_the_thread_is_markup(line: Lin
 
 def test_what_the_ledger_refuses_and_what_is_in_doubt_is_told(line: Line, desk: Desk) -> None:
     first = desk.start("t-1")
-    line("approvals", "decide", first.request.id, "approve", "--as", "dana@example.com")
+    line(
+        "approvals",
+        "decide",
+        first.request.id,
+        "approve",
+        "--as",
+        "dana@example.com",
+        "--digest",
+        first.digest,
+    )
     desk.doubtful.append("once")
     desk.go_on("t-1")
     (turn,) = _told(line, "t-1").turns
@@ -160,7 +178,16 @@ def test_what_the_ledger_refuses_and_what_is_in_doubt_is_told(line: Line, desk: 
 
     desk.doubtful.clear()
     second = desk.start("t-2")
-    line("approvals", "decide", second.request.id, "approve", "--as", "dana@example.com")
+    line(
+        "approvals",
+        "decide",
+        second.request.id,
+        "approve",
+        "--as",
+        "dana@example.com",
+        "--digest",
+        second.digest,
+    )
     desk.go_on("t-2")
     (turn,) = _told(line, "t-2").turns
     (refused,) = [one for one in turn.actions[0].moments if one.kind == "effect.refused"]

@@ -19,7 +19,7 @@ from guardkit.errors import ConfigurationError
 from guardkit.testing import ScriptedModel, calls
 from tests.unit.email_channel.desk import links
 from tests.unit.email_channel.mailserver import MailServer
-from tests.web.visits import URL
+from tests.web.visits import URL, hidden
 
 POLICY = """
 policy: claims
@@ -90,7 +90,8 @@ def test_a_link_in_a_mail_lets_a_run_go_on(tmp_path: Path) -> None:
         page = dana.get(path)
         assert (page.status_code, paid) == (200, [])
         token = path.removeprefix("/mail/")
-        answer = dana.post("/mail/approve", data={"token": token}, follow_redirects=False)
+        form = {"token": token, "shown": hidden(page.text, "shown")}
+        answer = dana.post("/mail/approve", data=form, follow_redirects=False)
         assert answer.status_code == 303
         assert asyncio.run(worker.once()).resumed == 1
         assert paid == ["C-1"]

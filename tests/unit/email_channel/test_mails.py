@@ -107,12 +107,18 @@ def test_headers_keep_programs_from_answering(mailing: Mailing) -> None:
     assert all(len(line) <= 998 and line.isascii() for line in mailing.server.raw[0].splitlines())
 
 
+def inbox_of(mailing: Mailing, approval: Approval) -> str:
+    """Where a mail leads to in the inbox: the approval, by the mail's own delivery."""
+    (post,) = mailing.posts(approval)
+    return f"{URL}/approvals/{approval.request.id}?delivery={post.delivery}"
+
+
 @pytest.mark.promise("P6")
 def test_a_stage_that_needs_more_than_a_link_gets_none(mailing: Mailing) -> None:
     approval = mailing.claims.ask(stages=(CHAT_STAGE,))
     assert mailing.deliver() == []
     (where,) = links(mailing.last())
-    assert where == f"{URL}/approvals/{approval.request.id}"
+    assert where == inbox_of(mailing, approval)
     text, page = parts(mailing.last())
     assert "/mail/" not in text + page
     assert (
@@ -126,7 +132,7 @@ def test_only_what_a_link_can_do_is_offered_by_it(mailing: Mailing) -> None:
     text = parts(mailing.last())[0]
     assert "Approve or reject on the page of this link." in text
     assert "Edit or answer instead in the inbox, after signing in." in text
-    assert links(mailing.last())[1] == f"{URL}/approvals/{approval.request.id}"
+    assert links(mailing.last())[1] == inbox_of(mailing, approval)
     mailing.claims.ask(stages=(MAIL_STAGE,), allowed=("respond",))
     mailing.deliver()
     assert "/mail/" not in parts(mailing.last())[0]

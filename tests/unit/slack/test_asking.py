@@ -9,7 +9,7 @@ import pytest
 from guardkit.core.approvals import ApprovalState
 from guardkit.core.glass import BreakGlass
 from guardkit.core.people import Assurance, Person as Somebody
-from guardkit.core.presentation import present, presentation_hash
+from guardkit.core.presentation import present, presentation_hash, shown_hash
 from guardkit.core.reviews import ReviewVerdict
 from guardkit.core.stages import Escalation
 from tests.unit.slack.office import FINANCE, INBOX, PAIR, STAGE, Office, actions, eventually, shown
@@ -31,7 +31,10 @@ def test_a_question_is_asked_and_approved(both: Office) -> None:
     assert after.state is ApprovalState.APPROVED
     assert after.decisions[0].person == "p-ana"
     assert after.decisions[0].via == "slack"
-    assert after.decisions[0].delivery is not None
+    delivery = after.decisions[0].delivery
+    assert delivery is not None
+    assert after.decisions[0].shown == shown_hash(approval, 0)
+    assert f"{INBOX}/approvals/{approval.request.id}?delivery={delivery}" in str(message.blocks)
     assert both.round() == []
     ended = both.message()
     assert ended.ts == message.ts

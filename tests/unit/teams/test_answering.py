@@ -11,6 +11,7 @@ from guardkit.channels.host import ChannelHost
 from guardkit.channels.teams import Teams
 from guardkit.core.approvals import ApprovalState
 from guardkit.core.people import Assurance
+from guardkit.core.presentation import shown_hash
 from tests.unit.teams.desk import ANA, BEN, CLEO, OBJECT_IDS, PAIR, ROOM, RUI, STAGE, TeamsDesk, texts, verbs
 from tests.unit.teams.microsoft import OTHER_TENANT, TENANT
 from tests.web.claims import ARGS
@@ -35,7 +36,8 @@ def test_approve(desk: TeamsDesk) -> None:
         "finance",
     )
     (post,) = desk.store.posts("acme", approval.request.id)
-    assert said.delivery == post.delivery
+    assert (said.delivery, said.shown) == (post.delivery, shown_hash(approval, 0))
+    assert f"/approvals/{approval.request.id}?delivery={post.delivery}" in str(desk.microsoft.posted())
 
 
 def test_reject_says_why(desk: TeamsDesk) -> None:
