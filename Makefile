@@ -58,7 +58,7 @@ bench-persistence: $(VENV)/.dev  ## what checkpoints cost, beside the official s
 	@$(BIN)/python benchmarks/bench_persistence.py $(ARGS)
 
 chaos: $(VENV)/.dev  ## the whole chaos campaign (takes long), into benchmarks/results/
-	@$(BIN)/python -m pytest -q -m chaos --chaos=full --timeout=0 $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q -m "chaos or again" --chaos=full --timeout=0 $(PYTEST_ARGS)
 
 lock: $(VENV)/.tools  ## pins the requirements anew (UPGRADE=--upgrade: to the newest versions)
 	$(LOCK) pyproject.toml requirements/tools.in --extra dev -o requirements/dev.txt

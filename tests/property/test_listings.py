@@ -3,7 +3,7 @@
 from hypothesis import given, strategies as st
 
 from guardkit.core.approvals import Approval
-from guardkit.core.listings import UNDATED, ListName, listings
+from guardkit.core.listings import UNDATED, listings
 from guardkit.core.runs import RunRef
 from guardkit.testing.contracts import samples
 

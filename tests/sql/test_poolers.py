@@ -51,6 +51,7 @@ def database(behind: str) -> Iterator[Database]:
         yield found
 
 
+@pytest.mark.again
 class TestStoreInASchema(StoreContract):
     """Behind the pooler, in a schema besides: what either breaks is broken for both."""
 

@@ -97,6 +97,7 @@ def roles() -> Iterator[Roles]:
                 execute(owner, f'DROP OWNED BY "{quoted}"; DROP ROLE "{quoted}"')
 
 
+@pytest.mark.again
 class TestService(StoreContract):
     """Whatever a store can do, workers and web processes can do."""
 

@@ -45,6 +45,7 @@ class TestMariaDB(StoreContract):
         yield from opened(mariadb_url)
 
 
+@pytest.mark.again
 class TestEncryptedSQLite(StoreContract):
     @pytest.fixture
     def store(self, sqlite_url: str) -> Iterator[Store]:
