@@ -102,7 +102,8 @@ def test_questions_and_outcomes_arrive_signed(claims: Claims, sink: Sink) -> Non
     assert sink.taken[0][0]["webhook-id"] == asked.id
     told = [json.loads(body) for _, body in sink.taken]
     assert [one["type"] for one in told] == ["approval.asked", "approval.settled"]
-    assert told[0]["data"]["card"]["link"] == f"https://inbox.example/approvals/{approval.request.id}"
+    page = f"https://inbox.example/approvals/{approval.request.id}"
+    assert told[0]["data"]["card"]["link"] == f"{page}?delivery={asked.id}"
     assert told[0]["data"]["digest"] == approval.digest
     assert told[1]["data"]["state"] == "approved"
     assert told[1]["data"]["card"]["said"][0]["label"] == "Ana Silva"

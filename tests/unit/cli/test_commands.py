@@ -304,7 +304,8 @@ def test_threads_are_listed_and_only_dead_letters_are_redriven(line: Line, desk:
 
 def test_a_dead_letter_is_redriven_and_who_did_it_is_in_the_log(line: Line, desk: Desk) -> None:
     approval = desk.start("t")
-    line("approvals", "decide", approval.request.id, "approve", "--as", "dana@example.com")
+    decided = ("--digest", approval.digest, "--as", "dana@example.com")
+    line("approvals", "decide", approval.request.id, "approve", *decided)
     store = desk.guard.store
     for _ in range(2):
         (thread,) = store.due()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.email_channel.desk import CHANNEL, FINANCE, MAIL_STAGE, Mailing
-from tests.web.claims import FIRST, SECOND, THIRD
+from tests.web.claims import FIRST, REQUESTER, SECOND, THIRD
 
 BEN, CLEO = str(SECOND.email), str(THIRD.email)
 
@@ -135,7 +135,7 @@ def test_the_outcome_goes_only_to_those_who_have_not_been_told(mailing: Mailing)
     assert "451" in error
     mailing.server.refuse.clear()
     assert mailing.later() == []
-    assert mailing.server.recipients == [BEN, CLEO, BEN, CLEO]
+    assert mailing.server.recipients == [BEN, CLEO, BEN, str(REQUESTER.email), CLEO]
 
 
 def test_no_message_of_an_error_holds_an_address_or_the_servers_words(mailing: Mailing) -> None:
