@@ -87,7 +87,7 @@ def once(url: str, text: str, approval_id: str, key: str, fault: Fault, results:
     """Decide once, and perhaps be killed meanwhile."""
     claims = SqlClaims(url, fault)
     approval = claims.store.find(approval_id)
-    first = approval.model_copy(update={"version": 0, "digest": approval.request.digest})
+    first = Approval.opened(approval.request)  # as it was shown, whatever has come of it since
     answer = caller(claims, text).decide(first, key)
     results.put((answer.status_code, answer.text))
     claims.database.close()
